@@ -1,0 +1,91 @@
+"""The whole config."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PrivateAttr
+
+from automl.config.data import Data
+from automl.config.environment import expanded
+from automl.config.limits import WrittenLimit
+from automl.config.part import CatalogName, FolderName, Listed, NaturalInt, Part
+from automl.config.places import Places
+from automl.config.recipe import Recipe
+from automl.config.running import Latency, Resources, Search, Tracking
+from automl.config.student import Student
+from automl.config.teachers import Teacher
+
+
+class Task(Part):
+    """What students shall do."""
+
+    kind: CatalogName = "classification"
+    """classification, or package.module:name of a function that takes the data set and returns a Task."""
+
+
+def _folder(value: object) -> Path:
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("expected a path")
+    return Path(value).expanduser()
+
+
+class Config(Part):
+    """Everything about a search; ``load_config`` reads it from YAML."""
+
+    name: FolderName
+    """Of the search: its folder is runs/NAME, its MLflow experiment has this name."""
+    seed: NaturalInt = 0
+    """Decides weights, proposals and everything else that chance decides."""
+    runs: Annotated[Path, BeforeValidator(_folder)] = Path("runs")
+    """Folder of all runs; a relative one starts from where the command is typed."""
+    data: Data
+    """Where rows come from: kind is sklearn, npz, image_folder, table, idx, huggingface or factory."""
+    task: Task = Task()
+    """What students shall do."""
+    student: Student
+    """What students can be."""
+    recipe: Recipe
+    """How students are distilled; a list or a range is searched together with the architecture."""
+    teachers: Listed[Teacher] = ()
+    """Whom students learn from; without any, they learn from labels alone."""
+    objectives: Listed[str] = Field(min_length=1)
+    """Metrics to optimise: accuracy (or another one of the task), latency_ms, size_bytes, params, macs."""
+    limits: Listed[WrittenLimit] = ()
+    """What every student must keep, such as latency_ms <= 2."""
+    precisions: Listed[Literal["float32", "int8"]] = Field(default=("float32",), min_length=1)
+    """In which precisions students are exported and measured; the first is the one that the sampler is told."""
+    latency: Latency = Latency()
+    """Under which conditions latency is measured."""
+    search: Search = Search()
+    """Who proposes students, and when the search stops."""
+    resources: Resources = Resources()
+    """What each trial may use."""
+    address: str | None = None
+    """Ray cluster, such as ray://host:10001 or auto; null starts Ray on this machine."""
+    storage: str | None = None
+    """Optuna storage, such as postgresql://user:${PASSWORD}@host/db; null keeps a file in the run's folder."""
+    tracking: Tracking = Tracking()
+    """Where MLflow keeps the runs."""
+
+    _places: Places = PrivateAttr(default_factory=Places)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.runs / self.name
+
+    def place(self, *path: str | int) -> str:
+        """Say where a setting stands: ``config.yaml:12:5: teachers[1].covers``.
+
+        Args:
+            path: Keys and positions: ``"teachers", 1, "covers"``; need not be written in the file.
+        """
+        return self._places.of(path)
+
+    def expanded_storage(self) -> str | None:
+        """Give the storage's address with its variables filled in; never to be written anywhere.
+
+        Raises:
+            ValueError: A variable is not set.
+        """
+        return None if self.storage is None else expanded(self.storage)

@@ -1,0 +1,175 @@
+"""What no single setting can tell: whether the sections of a config fit together."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from automl.config.config import Config
+from automl.config.messages import Mistake, unknown
+from automl.config.places import Path as Place
+from automl.config.recipe import Loss, Recipe
+from automl.config.searchable import domain_of, possible_values
+from automl.config.student_checks import student_mistakes
+from automl.config.teachers import TrainTeacher
+from automl.samplers import SAMPLERS
+from trials.aggregation import AGGREGATIONS
+from trials.losses import LOSSES, loss_options
+from trials.optimizing import OPTIMIZERS, SCHEDULES
+from trials.recipe import HARD_LABEL
+from trials.records import METRICS_OF_COST
+from trials.tasks.classification import Classification
+from trials.weighting import WEIGHTINGS
+
+CATALOGS: dict[str, Collection[str]] = {
+    "aggregation": AGGREGATIONS,
+    "weighting": WEIGHTINGS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+}
+"""Names that a setting of the recipe can have, by the setting."""
+
+
+def mistakes_across(config: Config) -> Iterator[Mistake]:
+    """Find what does not fit together.
+
+    Code of the user's is imported for its search space and losses only; data and models are not read.
+    """
+    yield from _metrics(config)
+    yield from student_mistakes(config.student, ("student",))
+    yield from _recipe(config.recipe, ("recipe",))
+    yield from _teachers(config)
+    yield from _listening(config)
+    yield from _running(config)
+
+
+def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            yield Mistake(path=(*place, position), message=f"{name!r} stands here twice; keep one")
+
+
+def known_metrics(config: Config) -> tuple[str, ...] | None:
+    """Name what can be an objective or have a limit; None where only a task of the user's knows."""
+    if config.task.kind != "classification":
+        return None
+    names = [metric.name for metric in Classification(class_names=("0", "1")).metrics]
+    return (*names, *METRICS_OF_COST)
+
+
+def _metrics(config: Config) -> Iterator[Mistake]:
+    yield from _twice(config.objectives, ("objectives",))
+    if config.task.kind != "classification" and ":" not in config.task.kind:
+        message = unknown(config.task.kind, ["classification"], "task") + ", or package.module:name"
+        yield Mistake(path=("task", "kind"), message=message)
+        return
+    known = known_metrics(config)
+    for position, name in enumerate(config.objectives):
+        if known is not None and name not in known:
+            yield Mistake(path=("objectives", position), message=unknown(name, known, "metric"))
+    for position, limit in enumerate(config.limits):
+        if known is not None and limit.metric not in known:
+            yield Mistake(path=("limits", position), message=unknown(limit.metric, known, "metric"))
+    sides = [f"{limit.metric} {'<=' if limit.at_most else '>='}" for limit in config.limits]
+    yield from _twice(sides, ("limits",))
+    yield from _twice(config.precisions, ("precisions",))
+
+
+def _recipe(recipe: Recipe, place: Place) -> Iterator[Mistake]:
+    for field, catalog in CATALOGS.items():
+        for name in possible_values(getattr(recipe, field)):
+            if str(name) not in catalog:
+                yield Mistake(path=(*place, field), message=unknown(str(name), catalog, field))
+    for name, loss in recipe.losses.items():
+        yield from _loss(name, loss, (*place, "losses", name))
+    yield from _weights(recipe, place)
+    for path, setting, _ in recipe.settings():
+        try:
+            domain_of(setting)
+        except ValueError as error:
+            yield Mistake(path=(*place, *path), message=str(error))
+
+
+def _loss(name: str, loss: Loss, place: Place) -> Iterator[Mistake]:
+    if name != HARD_LABEL and ":" not in name and name not in LOSSES:
+        yield Mistake(path=place, message=f"{unknown(name, [HARD_LABEL, *LOSSES], 'loss')}, or package.module:name")
+        return
+    try:
+        options = {} if name == HARD_LABEL else loss_options(name)
+    except ValueError as error:
+        yield Mistake(path=place, message=str(error))
+        return
+    for option in loss.options:
+        if option not in options:
+            yield Mistake(path=(*place, option), message=unknown(option, ["weight", *options], f"option of {name!r}:"))
+
+
+def _weights(recipe: Recipe, place: Place) -> Iterator[Mistake]:
+    if not any(all(float(weight) > 0 for weight in possible_values(loss.weight)) for loss in recipe.losses.values()):
+        message = "all weights can be 0 at once, and nothing would be trained; give one loss a weight that is never 0"
+        yield Mistake(path=(*place, "losses"), message=message)
+    if recipe.teacher_weights and "fixed" not in possible_values(recipe.weighting):
+        message = f"these are for the weighting fixed, but weighting is {recipe.weighting!r}; add fixed, or remove them"
+        yield Mistake(path=(*place, "teacher_weights"), message=message)
+
+
+def _teachers(config: Config) -> Iterator[Mistake]:
+    names = [teacher.name for teacher in config.teachers]
+    for mistake in _twice(names, ("teachers",)):
+        yield Mistake(path=(*mistake.path, "name"), message=f"{mistake.message}, and rename the other")
+    for name in config.recipe.teacher_weights:
+        if name not in names:
+            yield Mistake(path=("recipe", "teacher_weights", name), message=unknown(name, names, "teacher"))
+    for position, teacher in enumerate(config.teachers):
+        if not isinstance(teacher, TrainTeacher):
+            continue
+        place = ("teachers", position)
+        yield from student_mistakes(teacher.student, (*place, "student"))
+        yield from _recipe(teacher.recipe, (*place, "recipe"))
+        for path, setting, _ in teacher.recipe.settings():
+            if domain_of(setting) is not None:
+                message = "a teacher is trained once, so that nothing of its recipe is searched; give one value"
+                yield Mistake(path=(*place, "recipe", *path), message=message)
+        for name in teacher.recipe.listening:
+            message = "a teacher is trained without teachers; remove this loss, and train on hard_label"
+            yield Mistake(path=(*place, "recipe", "losses", name), message=message)
+
+
+def _listening(config: Config) -> Iterator[Mistake]:
+    listening = config.recipe.listening
+    if config.teachers and not listening:
+        known = ", ".join(sorted(LOSSES))
+        message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"
+        yield Mistake(path=("teachers",), message=message)
+    if not config.teachers:
+        for name in listening:
+            message = (
+                "this loss listens to teachers, but there are none; add teachers, or remove it and train on hard_label"
+            )
+            yield Mistake(path=("recipe", "losses", name), message=message)
+
+
+def _running(config: Config) -> Iterator[Mistake]:
+    sampler = config.search.sampler.name
+    if ":" not in sampler and sampler not in SAMPLERS:
+        message = unknown(sampler, SAMPLERS, "sampler") + ", or package.module:name"
+        yield Mistake(path=("search", "sampler"), message=message)
+    if config.search.trials is None and config.search.minutes is None and config.search.stall is None:
+        message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
+        yield Mistake(path=("search",), message=message)
+
+
+def missing_files(config: Config) -> list[Mistake]:
+    """Find files of data and teachers that are not there."""
+    found: list[tuple[Place, Path]] = []
+    sections: list[tuple[Place, object]] = [(("data",), config.data)]
+    sections += [(("teachers", position), teacher) for position, teacher in enumerate(config.teachers)]
+    for place, section in sections:
+        for key in ("path", "weights"):
+            value = getattr(section, key, None)
+            if isinstance(value, Path):
+                found.append(((*place, key), value))
+            elif value is not None:
+                found += [((*place, key, split), file) for split, file in value if file is not None]
+    hint = "relative paths start from the folder of the config"
+    return [
+        Mistake(path=place, message=f"there is nothing at {path}; {hint}") for place, path in found if not path.exists()
+    ]

@@ -1,0 +1,242 @@
+"""From pydantic's errors to messages that say what was expected, what came and what to write."""
+
+import difflib
+import types
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from automl.config.part import Part
+from automl.config.places import Path
+
+EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "KEY: VALUE pairs",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "model_type": "KEY: VALUE pairs",
+    "string_type": "a text",
+    "tuple_type": "a list",
+}
+BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "above"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "below"),
+}
+WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+UNKNOWN_KEY, WRONG_VALUE, MISSING = range(3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """One thing that is wrong in a config.
+
+    Args:
+        path: Of the setting.
+        message: What was expected, what came and what to write.
+        rank: ``UNKNOWN_KEY``, ``WRONG_VALUE`` or ``MISSING``: which explains others.
+        meant: Path of the key that an unknown one was probably meant to be.
+    """
+
+    path: Path
+    message: str
+    rank: int = WRONG_VALUE
+    meant: Path | None = None
+
+
+def mistakes(error: ValidationError, root: type[Part]) -> list[Mistake]:
+    """Explain what pydantic found.
+
+    A key that is missing because it was misspelt is told once, as the misspelt one.
+
+    Args:
+        error: From validating ``root``.
+        root: The model of the whole config.
+    """
+    found = [mistake for details in error.errors() if (mistake := _explain(details, root)) is not None]
+    misspelt = {mistake.meant for mistake in found if mistake.meant is not None}
+    return [mistake for mistake in found if mistake.rank != MISSING or mistake.path not in misspelt]
+
+
+def _explain(details: ErrorDetails, root: type[Part]) -> Mistake | None:
+    path, owner = locate(root, details["loc"])
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(path, owner, root)
+    if kind == "missing":
+        field = owner.model_fields[str(path[-1])]
+        return Mistake(path=path, message=f"this key is missing: {_sentence(field.description)}", rank=MISSING)
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return _unknown_kind(path, owner, value, context)
+    if kind == "too_short" and value:
+        return None  # Its items are wrong, and each has a message of its own.
+    return Mistake(path=path, message=_wrong_value(kind, value, context, details["msg"]))
+
+
+def _wrong_value(kind: str, value: object, context: Mapping[str, Any], fallback: str) -> str:
+    if kind in BOUNDS:
+        key, word = BOUNDS[kind]
+        return f"expected a number {word} {context[key]:g}, got {shown(value)}"
+    if kind in EXPECTED:
+        return f"expected {EXPECTED[kind]}, got {shown(value)}{_remedy(kind, value)}"
+    if kind == "literal_error":
+        return f"expected {context['expected']}, got {shown(value)}{_nearest(value, context['expected'])}"
+    if kind == "too_short":
+        return "expected at least one, got none"
+    if kind == "value_error":
+        text = str(context["error"])
+        return text if "got" in text or "missing" in text or "not both" in text else f"{text}, got {shown(value)}"
+    return f"{fallback[:1].lower()}{fallback[1:]}, got {shown(value)}"
+
+
+def _unknown_key(path: Path, owner: type[Part], root: type[Part]) -> Mistake:
+    key, known = str(path[-1]), sorted(owner.model_fields)
+    near = difflib.get_close_matches(key, known, n=1)
+    elsewhere = [name for name, section in _sections(root) if key in section.model_fields and section is not owner]
+    hint, meant = "", None
+    if near:
+        hint, meant = f", did you mean {near[0]!r}?", (*path[:-1], near[0])
+    elif elsewhere:
+        hint = f"; it belongs into {elsewhere[0]!r}"
+    end = "" if hint.endswith("?") else ";"
+    return Mistake(
+        path=path, message=f"unknown key{hint}{end} known keys: {', '.join(known)}", rank=UNKNOWN_KEY, meant=meant
+    )
+
+
+def _unknown_kind(path: Path, owner: type[Part], value: object, context: Mapping[str, Any]) -> Mistake:
+    del owner
+    known = sorted(tag.strip("' =") for tag in str(context.get("expected_tags", "")).split(","))
+    if not isinstance(value, dict):
+        return Mistake(path=path, message=f"expected KEY: VALUE pairs with a key 'kind', got {shown(value)}")
+    if value.get("kind") is None:
+        return Mistake(path=path, message="the key 'kind' is missing", rank=MISSING)
+    kind = str(value["kind"])
+    near = difflib.get_close_matches(kind, known, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ";"
+    return Mistake(path=(*path, "kind"), message=f"unknown kind {kind!r}{hint} known kinds: {', '.join(known)}")
+
+
+def _remedy(kind: str, value: object) -> str:
+    """Say what to write, where that is plain."""
+    written = ""
+    if kind in ("int_type", "float_type"):
+        written = _number(value, whole=kind == "int_type")
+    elif kind == "bool_type":
+        written = WORDS.get(str(value).lower(), "")
+    elif kind == "string_type" and isinstance(value, int | float):
+        written = f"'{shown(value)}', in quotes"
+    elif kind == "tuple_type" and isinstance(value, str | int | float):
+        written = f"[{value}]"
+    return f"; write {written}" if written else ""
+
+
+def _number(value: object, *, whole: bool) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | float):
+        return ""
+    try:
+        number = float(value.replace("_", "")) if isinstance(value, str) else value
+    except ValueError:
+        return ""
+    return f"{int(number)}" if number.is_integer() else "" if whole else f"{number:g}"
+
+
+def _nearest(value: object, expected: str) -> str:
+    near = difflib.get_close_matches(
+        str(value), [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")], n=1
+    )
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def unknown(name: str, known: Collection[str], what: str) -> str:
+    """Say that a name is unknown, which one is near, and which there are.
+
+    Args:
+        name: What came.
+        known: What could have come.
+        what: What is named: ``metric``.
+    """
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ";"
+    return f"unknown {what} {name!r}{hint} known: {', '.join(sorted(known)) or 'none'}"
+
+
+def shown(value: object) -> str:
+    """Show what stands in the config, in its own words and shortly."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    text = " ".join(yaml.safe_dump(value, default_flow_style=True, width=10**6).replace("\n...", "").split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _sentence(description: str | None) -> str:
+    return " ".join((description or "").split())
+
+
+def _sections(root: type[Part]) -> Iterator[tuple[str, type[Part]]]:
+    yield "the top level", root
+    for name, field in root.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Part):
+            yield name, field.annotation
+
+
+def locate(root: type[Part], location: tuple[str | int, ...]) -> tuple[Path, type[Part]]:
+    """Turn pydantic's place of an error into a path of the config.
+
+    Args:
+        root: The model of the whole config.
+        location: Keys and positions, and between them the tags of unions.
+
+    Returns:
+        The path, and the innermost section around its end.
+    """
+    path: list[str | int] = []
+    here: Any = root
+    owner = root
+    for step in location:
+        here = _bare(here)
+        if (tagged := _tagged(here)) and step in tagged:
+            here = tagged[str(step)]
+            continue
+        if isinstance(here, type) and issubclass(here, Part):
+            owner = here
+            field = here.model_fields.get(str(step))
+            here = _extra_of(here) if field is None else field.annotation
+        elif get_args(here):
+            here = get_args(here)[-1] if get_origin(here) is dict else get_args(here)[0]
+        path.append(step)
+    return tuple(path), owner
+
+
+def _bare(annotation: Any) -> Any:
+    """Take off ``Annotated`` and ``| None``."""
+    while True:
+        origin, inner = get_origin(annotation), [part for part in get_args(annotation) if part is not type(None)]
+        optional = origin in (Union, types.UnionType) and len(inner) == 1
+        if origin is not Annotated and not optional:
+            return annotation
+        annotation = inner[0]
+
+
+def _tagged(annotation: Any) -> dict[str, Any]:
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return {}
+    return {
+        mark.tag: branch
+        for branch in get_args(annotation)
+        for mark in getattr(branch, "__metadata__", ())
+        if isinstance(mark, Tag)
+    }
+
+
+def _extra_of(part: type[Part]) -> Any:
+    extra = part.__annotations__.get("__pydantic_extra__")
+    return get_args(extra)[-1] if extra is not None else None

@@ -1,0 +1,142 @@
+"""The section ``recipe``: how students are distilled, every setting fixed or searched."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from pydantic import ConfigDict, Field
+
+from automl.config.part import Named, NaturalReal, Part, PositiveInt, PositiveReal
+from automl.config.searchable import (
+    NaturalRealRange,
+    OneOrSeveral,
+    PositiveIntRange,
+    PositiveRealRange,
+    Searchable,
+    SearchablePlain,
+    Warmup,
+    WarmupRange,
+    domain_of,
+    possible_values,
+)
+from search_spaces import Choice, Value, Values
+from search_spaces.conditions import Condition, equals
+from trials.recipe import HARD_LABEL, LossTerm
+from trials.recipe import Recipe as TrialRecipe
+
+PREFIX = "recipe"
+"""Stands before the names of its choices, so that they never meet those of a space."""
+
+Weight = Searchable[NaturalReal, NaturalRealRange]
+
+
+class Loss(Part):
+    """One term of the loss: its weight, and options of the loss as further keys."""
+
+    model_config = ConfigDict(extra="allow")
+    # Extra keys are the options; each may be a value, a list or a range.
+    __pydantic_extra__: dict[str, SearchablePlain] = Field(init=False)
+
+    weight: Weight
+    """How much it counts; 0 leaves it out."""
+
+    @property
+    def options(self) -> dict[str, SearchablePlain]:
+        """Keyword arguments of the loss, such as ``temperature``."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def may_count(self) -> bool:
+        """Whether its weight can be above 0."""
+        return any(float(weight) > 0 for weight in possible_values(self.weight))
+
+
+class Recipe(Part):
+    """How students are distilled; a list or a range is searched together with the architecture."""
+
+    losses: Named[Loss] = Field(min_length=1)
+    """Terms that are added up, by name: hard_label, a loss that listens to teachers, or package.module:name."""
+    aggregation: OneOrSeveral[str] = "mean_of_losses"
+    """How teachers become one loss: mean_of_losses, mean_of_probabilities or mean_of_logits."""
+    weighting: OneOrSeveral[str] = "fixed"
+    """How much each teacher counts on each sample: fixed, entropy or confidence."""
+    teacher_weights: Named[Weight] = Field(default={})
+    """Weights by name of the teacher, for the weighting fixed; teachers without one get 1."""
+    epochs: Searchable[PositiveInt, PositiveIntRange]
+    """Passes over the training split."""
+    batch_size: Searchable[PositiveInt, PositiveIntRange]
+    """Rows of a step."""
+    optimizer: OneOrSeveral[str] = "adamw"
+    """adamw or sgd."""
+    learning_rate: Searchable[PositiveReal, PositiveRealRange]
+    """Its highest value."""
+    weight_decay: Searchable[NaturalReal, NaturalRealRange] = 0.01
+    """Of the optimizer."""
+    schedule: OneOrSeveral[str] = "cosine"
+    """How the learning rate falls: cosine, linear or constant."""
+    warmup: Searchable[Warmup, WarmupRange] = 0.05
+    """Share of the steps in which the learning rate rises to its highest value."""
+
+    @property
+    def listening(self) -> tuple[str, ...]:
+        """Names of the losses that can listen to teachers."""
+        return tuple(name for name, loss in self.losses.items() if name != HARD_LABEL and loss.may_count)
+
+    def settings(self) -> Iterator[tuple[tuple[str, ...], object, Condition | None]]:
+        """Go through all settings: path, the setting, and when it matters."""
+        for name, loss in self.losses.items():
+            path = ("losses", name)
+            yield (*path, "weight"), loss.weight, None
+            counts = None if domain_of(loss.weight) is None else partial(_above_0, choice_name((*path, "weight")))
+            for option, setting in loss.options.items():
+                yield (*path, option), setting, counts
+        for field in type(self).model_fields:
+            if field not in ("losses", "teacher_weights"):
+                yield (field,), getattr(self, field), None
+        # The last, since its condition looks back at the weighting.
+        fixed = None if domain_of(self.weighting) is None else equals(choice_name(("weighting",)), "fixed")
+        for teacher, weight in self.teacher_weights.items():
+            yield ("teacher_weights", teacher), weight, fixed
+
+    def choices(self) -> tuple[Choice, ...]:
+        """Give what is searched, each under ``recipe.`` and its path: ``recipe.losses.kd.weight``."""
+        return tuple(
+            Choice(name=choice_name(path), domain=domain, when=when)
+            for path, setting, when in self.settings()
+            if (domain := domain_of(setting)) is not None
+        )
+
+    def at(self, values: Values) -> TrialRecipe:
+        """Give the recipe with the values of its choices.
+
+        Args:
+            values: By name of the choice; names that are not the recipe's are passed over.
+
+        Raises:
+            ValueError: The values make no recipe that can be trained.
+        """
+        chosen: dict[tuple[str, ...], Value] = {}
+        for path, setting, when in self.settings():
+            if domain_of(setting) is None:
+                chosen[path] = setting  # type: ignore[assignment] # no domain, so it is a value
+            elif when is None or when(values):
+                chosen[path] = values[choice_name(path)]
+        plain = {path[0]: value for path, value in chosen.items() if len(path) == 1}
+        return TrialRecipe(
+            losses=tuple(_term(name, chosen) for name in self.losses),
+            teacher_weights={path[1]: float(value) for path, value in chosen.items() if path[0] == "teacher_weights"},
+            **plain,  # type: ignore[arg-type] # each of the type of its field, as validated
+        )
+
+
+def choice_name(path: tuple[str, ...]) -> str:
+    """Name the choice of a setting of the recipe."""
+    return ".".join((PREFIX, *path))
+
+
+def _above_0(name: str, values: Values) -> bool:
+    return name in values and float(values[name]) > 0
+
+
+def _term(name: str, chosen: Mapping[tuple[str, ...], Value]) -> LossTerm:
+    given = {path[2]: value for path, value in chosen.items() if path[:2] == ("losses", name)}
+    return LossTerm(name=name, weight=float(given.pop("weight")), options=given)

@@ -1,0 +1,101 @@
+"""How a search runs: who proposes, when it stops, what a trial may use, where results go."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from automl.config.environment import expanded
+from automl.config.part import CatalogName, NaturalInt, NaturalReal, Options, Part, PositiveInt, PositiveReal
+from trials.records import LatencySettings
+
+
+class Latency(Part):
+    """Under which conditions latency is measured, in ONNX Runtime."""
+
+    batch_size: PositiveInt = 1
+    """Samples of one run."""
+    threads: PositiveInt = 1
+    """Threads that ONNX Runtime may use."""
+    provider: Literal["cpu", "cuda"] = "cpu"
+    """Execution provider."""
+    warmup_runs: NaturalInt = 20
+    """Runs that are not timed."""
+    min_runs: PositiveInt = 100
+    """Timed runs at least."""
+    seconds: PositiveReal = 0.3
+    """Time to go on timing for."""
+
+    def settings(self) -> LatencySettings:
+        """Give them as a trial takes them."""
+        return LatencySettings(**self.model_dump())
+
+
+class Sampler(Part):
+    """Who proposes students."""
+
+    name: CatalogName = "tpe"
+    """tpe, nsga2, random, or package.module:name of a function that returns an Optuna sampler."""
+    options: Options = Field(default={})
+    """Keyword arguments of the sampler."""
+
+
+def _name_alone(sampler: Any) -> Any:
+    return {"name": sampler} if isinstance(sampler, str) else sampler
+
+
+class Stall(Part):
+    """Stops a search that finds nothing more."""
+
+    trials: PositiveInt
+    """Look back over so many ended trials."""
+    growth: NaturalReal = 0.001
+    """Stop where the hypervolume (0 to 1) grew by less than this over them."""
+
+
+class Search(Part):
+    """Who proposes students, and when the search stops: by whichever of trials, minutes and stall comes first."""
+
+    sampler: Annotated[Sampler, BeforeValidator(_name_alone)] = Sampler()
+    """Who proposes students: a name, or {name, options}."""
+    trials: PositiveInt | None = None
+    """Stop after so many trials."""
+    minutes: PositiveReal | None = None
+    """Start no further trial after so many minutes."""
+    stall: Stall | None = None
+    """Stop where the front no longer grows: {trials, growth}."""
+    in_flight: PositiveInt | None = None
+    """Trials at a time at most; null takes as many as the machines have room for."""
+
+
+class Resources(Part):
+    """What each trial may use."""
+
+    cpus: PositiveReal = 1.0
+    """Processors of one trial."""
+    gpus: NaturalReal = 0.0
+    """GPUs of one trial; 0.5 puts two trials on one."""
+    threads: PositiveInt = 1
+    """Threads of PyTorch in one trial."""
+    retries: NaturalInt = 2
+    """How often a trial whose process died starts again before it counts as failed."""
+    trial_minutes: PositiveReal | None = None
+    """A trial that takes longer is stopped and counts as failed; null waits for ever."""
+    cache_gb: PositiveReal = 10.0
+    """Disk that the cache of the teachers' outputs may fill, in gigabytes."""
+
+
+class Tracking(Part):
+    """Where MLflow keeps the runs."""
+
+    uri: str | None = None
+    """MLflow's tracking server; null keeps the runs in the run's folder. ${NAME} stands for an environment variable."""
+    experiment: str | None = Field(default=None, min_length=1)
+    """Name of the MLflow experiment; null takes the name of the search."""
+
+    def expanded_uri(self) -> str | None:
+        """Give the server's address with its variables filled in; never to be written anywhere.
+
+        Raises:
+            ValueError: A variable is not set.
+        """
+        return None if self.uri is None else expanded(self.uri)

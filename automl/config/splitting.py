@@ -1,0 +1,57 @@
+"""How data of any kind is split, and whose labels students may see."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from automl.config.part import NaturalInt, Number, Part, PositiveInt, Share
+
+
+class Split(Part):
+    """How rows are split; a split that the data brings along stays as it is."""
+
+    validation: Share = 0.2
+    """Share of the labelled rows that choose among students."""
+    test: Share = 0.2
+    """Share of the labelled rows that judge the chosen ones, once."""
+    seed: NaturalInt = 0
+    """Decides which rows; the same seed gives the same splits."""
+
+    @field_validator("test")
+    @classmethod
+    def _leaves_rows_to_train(cls, test: float, info: ValidationInfo) -> float:
+        """Reject shares that leave no row to train on."""
+        if test + info.data.get("validation", 0) >= 1:
+            raise ValueError(f"validation and test together must be below 1, got {info.data['validation']} + {test}")
+        return test
+
+
+class RowLimits(Part):
+    """Rows to keep at most, with the shares of the classes kept."""
+
+    train: PositiveInt | None = None
+    """Of the training rows."""
+    validation: PositiveInt | None = None
+    """Of the validation rows."""
+    test: PositiveInt | None = None
+    """Of the test rows."""
+
+
+def _share_or_count(value: int | float) -> int | float:
+    if isinstance(value, float) and not 0 < value <= 1:
+        raise ValueError(f"expected a share above 0 and up to 1.0, or a whole number of rows, got {value}")
+    if isinstance(value, int) and value < 1:
+        raise ValueError(f"expected a share above 0 and up to 1.0, or at least 1 row, got {value}")
+    return value
+
+
+Labelled = Annotated[
+    Number,
+    AfterValidator(_share_or_count),
+    Field(
+        description="Share of the training labels that students may see (0.1: a tenth), or how many (a whole number); "
+        "teachers that are trained first see all."
+    ),
+]
+Splitting = Annotated[Split, Field(description="How rows are split into train, validation and test.")]
+Limits = Annotated[RowLimits, Field(description="Rows to keep at most, by split.")]

@@ -1,0 +1,92 @@
+"""The section ``student``: which space, narrowed or fixed."""
+
+from collections.abc import Callable
+from typing import Self, cast
+
+from pydantic import Field, model_validator
+
+from automl.config.part import CatalogName, Named, Options, Part, Plain
+from automl.config.searchable import NumberRange, SearchablePlain, domain_of, possible_values
+from search_spaces import SPACES, Categorical, Domain, Real, SearchSpace
+from search_spaces.imports import import_object
+
+
+class Student(Part):
+    """What students can be."""
+
+    space: CatalogName
+    """A built-in search space (mlp, convnet), or package.module:name of a function that returns one."""
+    options: Options = Field(default={})
+    """Keyword arguments of the space's factory: how wide it is at most."""
+    choices: Named[SearchablePlain] = Field(default={})
+    """Narrows the space: a value, a list or a range for some of its choices; others stay as the space has them."""
+    values: Named[Plain] | None = None
+    """Fixes the student: a value for every choice that is active; nothing of the architecture is searched then."""
+
+    @model_validator(mode="after")
+    def _narrowed_or_fixed(self) -> Self:
+        """Reject a student that is both narrowed and fixed."""
+        if self.choices and self.values is not None:
+            raise ValueError("give either choices (to narrow the space) or values (to fix the student), not both")
+        return self
+
+    def make_space(self) -> SearchSpace:
+        """Make the space, narrowed as ``choices`` say.
+
+        Raises:
+            ValueError: There is no such space, it does not take the options, or it cannot be narrowed so.
+        """
+        space = self.whole_space()
+        return space.narrowed({name: self.domain(name, space) for name in self.choices})
+
+    def domain(self, name: str, space: SearchSpace) -> Domain:
+        """Give what one of ``choices`` narrows to, read as the space means it.
+
+        Args:
+            name: A key of ``choices``.
+            space: The whole space; 1 to 4 is a range of real numbers where its choice is one.
+        """
+        setting = self.choices[name]
+        known = {choice.name: choice.domain for choice in space.choices}
+        if isinstance(setting, NumberRange) and isinstance(known.get(name), Real):
+            return Real(low=float(setting.low), high=float(setting.high), log=setting.log)
+        return domain_of(setting) or Categorical(options=possible_values(setting))
+
+    def whole_space(self) -> SearchSpace:
+        """Make the space before it is narrowed.
+
+        Raises:
+            ValueError: There is no such space, or it does not take the options.
+        """
+        if ":" in self.space:
+            factory = cast("Callable[..., object]", import_object(self.space))
+        elif self.space in SPACES:
+            factory = SPACES[self.space]
+        else:
+            raise ValueError(f"unknown space {self.space!r}; spaces are {sorted(SPACES)}, or package.module:name")
+        try:
+            space = factory(**self.options)
+        except TypeError as error:
+            raise ValueError(f"space {self.space!r} does not take these options: {error}") from error
+        if isinstance(space, SearchSpace):
+            return space
+        raise ValueError(f"{self.space!r} must return a SearchSpace, it returned {type(space).__name__}")
+
+
+class FixedStudent(Part):
+    """One architecture."""
+
+    space: CatalogName
+    """A built-in search space (mlp, convnet), or package.module:name of a function that returns one."""
+    options: Options = Field(default={})
+    """Keyword arguments of the space's factory."""
+    values: Named[Plain]
+    """A value for every choice that is active."""
+
+    def make_space(self) -> SearchSpace:
+        """Make the space that it is a point of.
+
+        Raises:
+            ValueError: There is no such space, or it does not take the options.
+        """
+        return Student(space=self.space, options=self.options).make_space()

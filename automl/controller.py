@@ -1,0 +1,224 @@
+"""The loop of a search: propose, start, wait, write down."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from automl.executor import Executor, LostWorkError, Share, Task
+from automl.ledger import Ledger, Proposal
+from automl.run import FinishedTrial
+from automl.standing import Standing
+from automl.students import Students
+from trials.records import Latency, Outcome, Trial, TrialResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRule:
+    """When a search proposes no more; whatever comes first.
+
+    Args:
+        trials: Proposals in all, those of earlier processes of the same run included.
+        seconds: Time since this process began to search; None without a bound.
+        stall_trials: Number of trials over which the hypervolume must grow; None without this rule.
+        stall_growth: By how much it must grow.
+    """
+
+    trials: int
+    seconds: float | None = None
+    stall_trials: int | None = None
+    stall_growth: float = 0.0
+
+    def reason(self, standing: Standing, *, proposed: int, seconds: float) -> str:
+        """Say why it is time to stop; empty while it is not."""
+        if proposed >= self.trials:
+            return f"{self.trials} trials were asked for"
+        if self.seconds is not None and seconds > self.seconds:
+            return f"the time is up ({self.seconds / 60:g} minutes)"
+        history = standing.hypervolumes
+        if self.stall_trials is not None and len(history) > self.stall_trials:
+            growth = history[-1] - history[-1 - self.stall_trials]
+            if growth <= self.stall_growth:
+                return f"the hypervolume grew by {growth:.2g} in the last {self.stall_trials} trials"
+        return ""
+
+
+class Listener(Protocol):
+    """Whoever follows a search as it goes: progress, tracking."""
+
+    def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
+        """Hear that a trial ended; it is in the ledger already."""
+        ...
+
+    def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
+        """Hear, about once a second, how things stand."""
+        ...
+
+
+@dataclass(eq=False)
+class _Flight:
+    """A trial that runs: what was proposed, what is asked, since when, and how often its process died."""
+
+    proposal: Proposal
+    trial: Trial
+    started: datetime
+    losses: int = 0
+
+
+class Controller:
+    """One search: the only one that writes to the study.
+
+    Args:
+        ledger: The study.
+        executor: Where trials run.
+        make_trial: Turns a proposal into a trial, given what latency was measured before by (architecture, precision).
+        function: What runs a trial: ``(trial, setting) → (TrialResult, Artefacts)``.
+        setting: Second argument of ``function``, as ``Executor.share`` returned it.
+        standing: Trials that ended before; takes those that end.
+        students: Where the files of the front are kept.
+        share: What a trial takes of the cluster.
+        in_flight: Trials that run at once, at most.
+        seconds: Time that a trial may take; None without a bound.
+        retries: How often a trial whose process died is started again.
+        stop: When to propose no more.
+        listeners: Who follows.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        executor: Executor,
+        make_trial: Callable[[Proposal, Mapping[tuple[str, str], Latency]], Trial],
+        function: Callable[..., Any],
+        setting: object,
+        standing: Standing,
+        students: Students,
+        share: Share,
+        in_flight: int,
+        seconds: float | None,
+        retries: int,
+        stop: StopRule,
+        listeners: tuple[Listener, ...],
+    ) -> None:
+        self._ledger = ledger
+        self._executor = executor
+        self._make_trial = make_trial
+        self._function = function
+        self._setting = setting
+        self._standing = standing
+        self._students = students
+        self._share = share
+        self._in_flight = in_flight
+        self._seconds = seconds
+        self._retries = retries
+        self._stop = stop
+        self._listeners = listeners
+        self._begun = time.monotonic()
+        self._waiting: deque[Proposal] = deque()
+        self._results = {f.result.digest: f.result for f in standing.finished if f.result.outcome is not Outcome.FAILED}
+        self._latencies: dict[tuple[str, str], Latency] = {}
+        for finished in standing.finished:
+            self._learn_latency(finished.trial, finished.result)
+
+    def run(self) -> str:
+        """Search until the stop rule says so and all that runs has ended.
+
+        Trials that an earlier process left open go first, under their own numbers.
+
+        Returns:
+            Why it stopped.
+        """
+        self._waiting.extend(self._ledger.running())
+        flights: dict[Task, _Flight] = {}
+        try:
+            while True:
+                while len(flights) < self._in_flight and (proposal := self._next(len(flights))) is not None:
+                    self._launch(flights, proposal)
+                if not flights:
+                    return self._reason(0)
+                for task in self._executor.wait(list(flights), seconds=1.0):
+                    self._land(flights, task)
+                for listener in self._listeners:
+                    listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(len(flights)))
+        finally:
+            self._executor.cancel(list(flights))
+
+    def _proposed(self, running: int) -> int:
+        return len(self._standing.finished) + running + len(self._waiting)
+
+    def _reason(self, running: int) -> str:
+        seconds = time.monotonic() - self._begun
+        return self._stop.reason(self._standing, proposed=self._proposed(running), seconds=seconds)
+
+    def _next(self, running: int) -> Proposal | None:
+        if self._waiting:
+            return self._waiting.popleft()
+        return None if self._reason(running) else self._ledger.ask()
+
+    def _launch(self, flights: dict[Task, _Flight], proposal: Proposal) -> None:
+        trial = self._make_trial(proposal, self._latencies)
+        flight = _Flight(proposal, trial, datetime.now(UTC))
+        if trial.digest in self._results:
+            # The same student, trained in the same way from the same seed: the answer is known to the last bit.
+            self._finish(flight, replace(self._results[trial.digest], number=trial.number, seconds=0.0))
+        else:
+            self._submit(flights, flight)
+
+    def _submit(self, flights: dict[Task, _Flight], flight: _Flight) -> None:
+        task = self._executor.submit(
+            self._function,
+            flight.trial,
+            self._setting,
+            share=self._share,
+            returns=2,
+            seconds=self._seconds,
+            name=f"trial-{flight.trial.number:04d}",
+        )
+        flights[task] = flight
+
+    def _land(self, flights: dict[Task, _Flight], task: Task) -> None:
+        flight = flights.pop(task)
+        try:
+            result: TrialResult = self._executor.fetch(task)
+        except LostWorkError as error:
+            flight.losses += 1
+            if flight.losses <= self._retries:
+                self._submit(flights, flight)
+                return
+            result = _failed(flight.trial, f"{error} (tried {flight.losses} times)")
+        except Exception as error:  # noqa: BLE001 - whatever a worker could not even start is that trial's failure
+            result = _failed(flight.trial, f"{type(error).__name__}: {error}")
+        self._finish(flight, result, task=task)
+
+    def _finish(self, flight: _Flight, result: TrialResult, *, task: Task | None = None) -> None:
+        trial = flight.trial
+        finished = FinishedTrial(
+            trial=trial,
+            result=result,
+            values=flight.proposal.values,
+            started=flight.started,
+            ended=datetime.now(UTC),
+        )
+        self._standing.add(finished)
+        contenders = {member.digest for member in self._standing.contenders()}
+        if task is not None and result.digest in contenders:
+            # Before the ledger: a process killed in between leaves a trial that runs again, never one without files.
+            self._students.save(result.digest, self._executor.fetch(task, part=1))
+        self._ledger.tell(trial, result, objectives=self._standing.objectives, limits=self._standing.limits)
+        self._students.prune(contenders)
+        if result.outcome is not Outcome.FAILED:
+            self._results[result.digest] = result
+        self._learn_latency(trial, result)
+        for listener in self._listeners:
+            listener.on_finished(finished, self._standing)
+
+    def _learn_latency(self, trial: Trial, result: TrialResult) -> None:
+        for candidate in result.candidates:
+            self._latencies.setdefault((trial.spec.architecture_digest, candidate.precision), candidate.latency)
+
+
+def _failed(trial: Trial, error: str) -> TrialResult:
+    return TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.FAILED, error=error)

@@ -1,0 +1,187 @@
+"""Ray: where trials run. The only file that knows it."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Read by Ray when it is imported, and by the processes that it starts.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+
+import ray  # noqa: E402 - after the environment that it reads
+import ray.exceptions  # noqa: E402
+
+from automl.errors import WorkFailed  # noqa: E402
+
+MEASURING = "automl_measuring"
+"""A Ray resource that one node has once: where latency is measured, one measurement at a time."""
+
+
+class LostWorkError(RuntimeError):
+    """A task's process died, or it was stopped because it took too long; nothing of it is left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What a task takes of the cluster.
+
+    Args:
+        cpus: Processors, fractions allowed.
+        gpus: Graphics processors, fractions allowed.
+        measuring: Whether it needs the device that latency is measured on.
+    """
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    measuring: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Work under way: what it will give, and by when it must.
+
+    Args:
+        refs: References to its results.
+        deadline: On the monotonic clock, in seconds; None without one.
+    """
+
+    refs: tuple[Any, ...]
+    deadline: float | None
+
+
+class Executor:
+    """Starts work on the cluster and waits for it; a task runs once, and whoever starts it counts the tries."""
+
+    def __init__(self, *, address: str | None = None, cpus: int | None = None) -> None:
+        """Join a cluster, or start one on this machine.
+
+        Args:
+            address: Of a running cluster (``auto`` or ``host:port``); None starts one that ends with this process.
+            cpus: Processors of the one that is started; None takes all.
+
+        Raises:
+            WorkFailed: No cluster at this address.
+        """
+        local = address is None
+        if local and "RAY_AUTH_MODE" not in os.environ:
+            _require_token()
+        try:
+            ray.init(
+                address="local" if local else address,
+                num_cpus=cpus if local else None,
+                resources={MEASURING: 1} if local else None,
+                include_dashboard=False if local else None,
+                log_to_driver=False,
+                logging_level="ERROR",
+                configure_logging=True,
+            )
+        except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
+            raise WorkFailed(f"cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
+        self._can_measure = ray.cluster_resources().get(MEASURING, 0) > 0
+
+    @property
+    def cpus(self) -> float:
+        """Processors of the whole cluster."""
+        return float(ray.cluster_resources().get("CPU", 1))
+
+    @property
+    def num_nodes(self) -> int:
+        """Machines of the cluster."""
+        return sum(node["Alive"] for node in ray.nodes())
+
+    def share(self, thing: object) -> Any:  # noqa: ANN401 - a reference that Ray resolves in the task
+        """Put something where every task can read it; pass the answer to ``submit`` in its place."""
+        return ray.put(thing)
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: object,
+        share: Share,
+        returns: int = 1,
+        seconds: float | None = None,
+        name: str = "",
+    ) -> Task:
+        """Start ``function(*args)`` on the cluster.
+
+        Args:
+            function: Importable where the task runs.
+            args: Plain data, or what ``share`` returned.
+            share: What it takes of the cluster.
+            returns: Number of results, when ``function`` returns a tuple that is to be fetched one by one.
+            seconds: Time after which it is stopped, counted from now.
+            name: As Ray's own tools show it.
+        """
+        resources = {MEASURING: 1.0} if share.measuring and self._can_measure else {}
+        remote = ray.remote(function).options(
+            num_cpus=share.cpus,
+            num_gpus=share.gpus,
+            resources=resources,
+            num_returns=returns,
+            max_retries=0,
+            name=name or function.__name__,
+        )
+        refs = remote.remote(*args)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        return Task(tuple(refs) if returns > 1 else (refs,), deadline)
+
+    def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
+        """Wait until a task ends or its deadline passes, at most ``seconds``; give those that did."""
+        by_ref = {task.refs[0]: task for task in tasks}
+        done, _ = ray.wait(list(by_ref), num_returns=1, timeout=seconds)
+        if done:  # Others may have ended too.
+            done, _ = ray.wait(list(by_ref), num_returns=len(by_ref), timeout=0)
+        late = [task for task in tasks if task.deadline is not None and time.monotonic() > task.deadline]
+        return [by_ref[ref] for ref in done] + [task for task in late if task.refs[0] not in done]
+
+    def fetch(self, task: Task, part: int = 0) -> Any:  # noqa: ANN401 - whatever the function returned
+        """Get a result of a task that has ended.
+
+        Raises:
+            LostWorkError: Its process died, or its deadline passed.
+            Exception: What the function raised.
+        """
+        try:
+            return ray.get(task.refs[part], timeout=0 if task.deadline is not None else None)
+        except ray.exceptions.GetTimeoutError as error:
+            ray.cancel(task.refs[0], force=True)
+            raise LostWorkError("it took longer than allowed and was stopped") from error
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+        except (ray.exceptions.WorkerCrashedError, ray.exceptions.RaySystemError, ray.exceptions.ObjectLostError) as error:
+            raise LostWorkError(f"its process died ({type(error).__name__}), perhaps for want of memory") from error
+
+    def run_all(self, tasks: Sequence[Task]) -> list[Any]:
+        """Wait for all tasks and give their results, in order."""
+        pending = list(tasks)
+        while pending:
+            for task in self.wait(pending, seconds=1.0):
+                self.fetch(task)  # Raises as soon as one fails.
+                pending.remove(task)
+        return [self.fetch(task) for task in tasks]
+
+    def cancel(self, tasks: Sequence[Task]) -> None:
+        """Stop tasks, whatever they do."""
+        for task in tasks:
+            ray.cancel(task.refs[0], force=True)
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        ray.shutdown()
+
+
+def _require_token() -> None:
+    """Let nobody else run code on the cluster that this process starts.
+
+    Ray listens on every network interface, also when it serves this machine alone; now its callers need a token that
+    only this process and its children know.
+    """
+    from ray._raylet import Config
+
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    Config.initialize("")  # Ray read its settings when it was imported; this makes it read them again.

@@ -1,0 +1,61 @@
+"""The end of a search: the front measured once more, with nothing running beside it."""
+
+from automl.executor import Executor, Share
+from automl.ledger import Ledger
+from automl.nodes import CachePlace
+from automl.progress import Progress
+from automl.run import FinalMeasurement, stored
+from automl.standing import Standing
+from automl.students import Students
+from trials.compress import PRECISIONS
+from trials.records import Latency
+from trials.run_trial import Setting, measure_finally
+
+FINAL = "final:"
+"""Prefix of the facts in the study that hold final measurements: ``final:DIGEST:PRECISION``."""
+
+
+def measure_front(
+    ledger: Ledger,
+    standing: Standing,
+    executor: Executor,
+    setting: object,
+    students: Students,
+    progress: Progress,
+) -> None:
+    """Measure all that may stand on the front, one at a time, and keep the files of those that do.
+
+    What was measured before, as by a search that was resumed, is not measured again.
+
+    Args:
+        ledger: Takes the measurements.
+        standing: Trials that ended.
+        executor: Its measuring device is used; nothing else may run.
+        setting: As the trials got it.
+        students: Files of the contenders.
+        progress: Is told.
+    """
+    final = final_measurements(ledger)
+    waiting = [m for m in standing.contenders(final) if (m.digest, m.precision) not in final]
+    if waiting:
+        progress.say(f"measuring {len(waiting)} candidates for the front alone")
+    for member in waiting:
+        graph = (students.folder(member.digest) / PRECISIONS[member.precision].file_name).read_bytes()
+        task = executor.submit(_measure, graph, setting, share=Share(measuring=True), name=f"measure-{member.digest}")
+        ((latency, metrics),) = executor.run_all([task])
+        measured = FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency, metrics=metrics)
+        final[member.digest, member.precision] = measured
+        record = stored.final.dump_python(measured, mode="json")
+        ledger.remember(f"{FINAL}{member.digest}:{member.precision}", record)
+    ledger.remember("finished", True)
+    students.prune(member.digest for member in standing.front(final).members)
+
+
+def final_measurements(ledger: Ledger) -> dict[tuple[str, str], FinalMeasurement]:
+    """Read back what was measured alone, by digest and precision."""
+    records = (stored.final.validate_python(record) for _, record in ledger.recall_all(FINAL))
+    return {(record.digest, record.precision): record for record in records}
+
+
+def _measure(graph: bytes, given: tuple[Setting, CachePlace | None]) -> tuple[Latency, dict[str, float]]:
+    return measure_finally(graph, given[0])

@@ -1,0 +1,178 @@
+"""The study as the ledger of a search: every trial is in it before it starts and after it ends."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
+
+from automl.errors import WorkFailed
+from automl.journal import mend_journal
+from automl.objectives import Objective
+from automl.run import FinishedTrial
+from search_spaces import Categorical, Choice, Integer, Value, Values, walk
+from trials.records import Limit, Outcome, Trial, TrialResult
+
+JOURNAL = "study.journal"
+_TRIAL: TypeAdapter[Trial] = TypeAdapter(Trial)
+_RESULT: TypeAdapter[TrialResult] = TypeAdapter(TrialResult)
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A trial that is in the study and has not ended.
+
+    Args:
+        number: Its number.
+        values: Active choices, architecture and recipe together.
+    """
+
+    number: int
+    values: Values
+
+
+class Ledger:
+    """Asks and tells; knows natural values only, signs are the samplers' and the front's business."""
+
+    def __init__(self, study: optuna.Study, *, choices: tuple[Choice, ...]) -> None:
+        """Wrap an open study; see ``open_ledger``."""
+        self._study = study
+        self._choices = choices
+        self._open: dict[int, optuna.Trial] = {}
+
+    def ask(self) -> Proposal:
+        """Propose a student and write it down before anything else happens."""
+        return self._suggest(self._study.ask())
+
+    def running(self) -> list[Proposal]:
+        """Proposals that an earlier process wrote down and did not end; they go on under their own numbers."""
+        trials = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        left = [trial for trial in trials if trial.number not in self._open]
+        return [self._suggest(optuna.Trial(self._study, trial._trial_id)) for trial in left]  # noqa: SLF001 - Optuna has no public way from a number to a Trial
+
+    def _suggest(self, trial: optuna.Trial) -> Proposal:
+        self._open[trial.number] = trial
+        return Proposal(number=trial.number, values=walk(self._choices, lambda choice: _suggest(trial, choice)))
+
+    def tell(
+        self, trial: Trial, result: TrialResult, *, objectives: Sequence[Objective], limits: Sequence[Limit]
+    ) -> None:
+        """Write down how a trial ended.
+
+        A failed trial is told FAIL. One that the gate refused is told COMPLETE, with the worst value of each metric
+        that needs training and its true costs: samplers learn nothing from FAIL.
+        """
+        opened = self._open.pop(trial.number)
+        opened.set_user_attr("trial", _TRIAL.dump_python(trial, mode="json"))
+        opened.set_user_attr("result", _RESULT.dump_python(result, mode="json"))
+        opened.set_user_attr("outcome", result.outcome.value)
+        if result.outcome is Outcome.FAILED:
+            self._study.tell(opened, state=TrialState.FAIL)
+            return
+        metrics = result.candidates[0].metrics
+        for limit in limits:
+            if limit.metric in metrics:
+                opened.set_constraint(str(limit), limit.excess(metrics))
+        values = [metrics.get(objective.metric, objective.worst) for objective in objectives]
+        assert all(math.isfinite(value) for value in values)
+        self._study.tell(opened, values)
+
+    def finished(self) -> tuple[FinishedTrial, ...]:
+        """Trials that ended, by number."""
+        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        return tuple(_finished(trial) for trial in self._study.get_trials(deepcopy=False, states=states))
+
+    def remember(self, name: str, record: Any) -> None:  # noqa: ANN401 - anything that JSON can write
+        """Write down a fact about the search as a whole."""
+        self._study.set_user_attr(name, record)
+
+    def recall(self, name: str) -> Any:  # noqa: ANN401 - whatever was remembered
+        """Read a fact back; None where it was never written."""
+        return self._study.user_attrs.get(name)
+
+    def recall_all(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        """Read all facts whose names start with ``prefix``; gives the rest of each name, and the fact."""
+        for name, record in self._study.user_attrs.items():
+            if name.startswith(prefix):
+                yield name.removeprefix(prefix), record
+
+
+def open_ledger(
+    folder: Path,
+    *,
+    storage: str | None,
+    name: str,
+    choices: tuple[Choice, ...] = (),
+    directions: Sequence[str] | None = None,
+    sampler: optuna.samplers.BaseSampler | None = None,
+) -> Ledger:
+    """Open the study of a run, or make it.
+
+    Args:
+        folder: Of the run; its ``study.journal`` is used where ``storage`` is None. Who writes holds the ``RunLock``.
+        storage: URL of a database, or None.
+        name: Of the study.
+        choices: Architecture and recipe together; needed to ask.
+        directions: ``maximize`` or ``minimize`` for each objective; None opens an existing study to read.
+        sampler: Who proposes; needed to ask.
+
+    Raises:
+        WorkFailed: The storage cannot be reached, or holds no such study.
+    """
+    try:
+        backend = _storage(folder, storage, mend=directions is not None)
+        if directions is None:
+            study = optuna.load_study(study_name=name, storage=backend)
+        else:
+            study = optuna.create_study(
+                study_name=name, storage=backend, sampler=sampler, directions=list(directions), load_if_exists=True
+            )
+    except KeyError as error:
+        raise WorkFailed(f"there is no study {name!r} in {storage or folder / JOURNAL}") from error
+    except Exception as error:
+        # SQLAlchemy and its drivers raise errors of many kinds; their text can hold the URL with its password.
+        if storage is None:
+            raise
+        raise WorkFailed(
+            f"the study's storage cannot be used ({type(error).__name__}): check `storage` and that the server runs"
+        ) from None
+    return Ledger(study, choices=choices)
+
+
+def _storage(folder: Path, storage: str | None, *, mend: bool) -> optuna.storages.BaseStorage:
+    if storage is not None:
+        return RDBStorage(storage)
+    if mend:
+        mend_journal(folder / JOURNAL)
+    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+
+
+def _suggest(trial: optuna.Trial, choice: Choice) -> Value:
+    domain = choice.domain
+    if isinstance(domain, Categorical):
+        found: Value = trial.suggest_categorical(choice.name, list(domain.options))
+        return found
+    if isinstance(domain, Integer):
+        return trial.suggest_int(choice.name, domain.low, domain.high, step=domain.step, log=domain.log)
+    return trial.suggest_float(choice.name, domain.low, domain.high, log=domain.log)
+
+
+def _finished(trial: FrozenTrial) -> FinishedTrial:
+    assert trial.datetime_start is not None
+    assert trial.datetime_complete is not None
+    return FinishedTrial(
+        trial=_TRIAL.validate_python(trial.user_attrs["trial"]),
+        result=_RESULT.validate_python(trial.user_attrs["result"]),
+        values=dict(trial.params),
+        started=trial.datetime_start.astimezone(UTC),
+        ended=trial.datetime_complete.astimezone(UTC),
+    )

@@ -1,0 +1,206 @@
+"""From a config to the things that a search works with; every mistake is told with its place in the file."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from automl.config import Config
+from automl.config.data import reader_arguments, row_limits
+from automl.config.teachers import Covers
+from automl.config.teachers import Teacher as TeacherConfig
+from automl.errors import UserError
+from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, sample
+from search_spaces.imports import import_object
+from teachers import Coverage, TeacherEnsemble
+from trials.aggregation import SAME_CLASSES_ONLY
+from trials.data import READERS, Dataset
+from trials.data.splitting import split
+from trials.recipe import Recipe
+from trials.records import METRICS_OF_COST, Trial
+from trials.run_trial import Setting
+from trials.student import normalisation
+from trials.tasks import TASKS, Task
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A config brought to life.
+
+    Args:
+        config: Where it came from.
+        dataset: Read and split.
+        task: Made for the data.
+        signature: Of the students.
+        space: Narrowed as the config says.
+        choices: What is searched: architecture, then recipe.
+        coverages: What each teacher covers, by name, in the order of the config.
+        ensemble: Of these teachers; None without teachers.
+        setting: What all trials share, still without a place where teachers are heard.
+    """
+
+    config: Config
+    dataset: Dataset
+    task: Task
+    signature: ModelSignature
+    space: SearchSpace
+    choices: tuple[Choice, ...]
+    coverages: Mapping[str, Coverage]
+    ensemble: TeacherEnsemble | None
+    setting: Setting
+
+    def spec(self, values: Values) -> StudentSpec:
+        """Make the architecture of a proposal."""
+        fixed = self.config.student.values
+        if fixed is not None:
+            return self.space.spec(fixed)
+        names = {choice.name for choice in self.space.choices}
+        return self.space.spec({name: value for name, value in values.items() if name in names})
+
+    def trial(self, number: int, values: Values) -> Trial:
+        """Make the trial of a proposal."""
+        recipe = self.config.recipe.at(values)
+        return Trial(number=number, spec=self.spec(values), recipe=recipe, seed=self.config.seed)
+
+
+def prepare(config: Config) -> Prepared:
+    """Read the data and look up everything that the config names.
+
+    Raises:
+        UserError: Something is missing, unknown or does not fit.
+    """
+    with at(config, "data"):
+        raw = READERS[config.data.kind](**reader_arguments(config.data))
+        shares = config.data.split
+        dataset = split(
+            raw,
+            validation=shares.validation,
+            test=shares.test,
+            seed=shares.seed,
+            limit_rows=row_limits(config.data),
+            labelled=config.data.labelled,
+        )
+        statistics = normalisation(dataset)
+    with at(config, "task"):
+        task = _make_task(config.task.kind, dataset)
+        signature = task.signature(dataset)
+    with at(config, "student"):
+        space = config.student.make_space()
+        if config.student.values is not None:
+            space.spec(config.student.values)
+        _try_out(config, space, signature)
+    coverages = {}
+    for position, teacher in enumerate(config.teachers):
+        with at(config, "teachers", position, "covers"):
+            coverages[teacher.name] = _coverage(teacher.covers, dataset)
+    ensemble = None
+    if coverages:
+        with at(config, "teachers"):
+            ensemble = TeacherEnsemble(
+                coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
+            )
+    _check_aggregation(config, ensemble)
+    _check_metrics(config, task)
+    return Prepared(
+        config=config,
+        dataset=dataset,
+        task=task,
+        signature=signature,
+        space=space,
+        choices=(*(space.choices if config.student.values is None else ()), *config.recipe.choices()),
+        coverages=coverages,
+        ensemble=ensemble,
+        setting=Setting(
+            space=space,
+            dataset=dataset,
+            task=task,
+            statistics=statistics,
+            ensemble=ensemble,
+            precisions=config.precisions,
+            limits=config.limits,
+            latency=config.latency.settings(),
+            threads=config.resources.threads,
+        ),
+    )
+
+
+@contextmanager
+def at(config: Config, *path: str | int) -> Iterator[None]:
+    """Turn a mistake into a message with its place in the config.
+
+    Raises:
+        UserError: Where the body raises ValueError, or an OSError as for a missing file.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (ValueError, OSError) as error:
+        raise UserError(str(error), place=config.place(*path)) from error
+
+
+def _make_task(kind: str, dataset: Dataset) -> Task:
+    if ":" in kind:
+        task: Task = import_object(kind)(dataset)
+        return task
+    if kind not in TASKS:
+        raise ValueError(f"unknown task {kind!r}; tasks are {sorted(TASKS)}, or package.module:name")
+    return TASKS[kind].for_dataset(dataset)
+
+
+def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
+    """Build one student, so that a space of the user's that cannot be built is told before the search."""
+    values = config.student.values
+    if values is None:
+        values = sample(space.choices, np.random.default_rng(config.seed))
+    try:
+        space.build(space.spec(values), signature)
+    except Exception as error:
+        raise ValueError(f"space {space.name!r} cannot build {values}: {type(error).__name__}: {error}") from error
+
+
+def _coverage(covers: Covers, dataset: Dataset) -> Coverage:
+    """Turn names of classes into numbers, and make sure that some row is covered."""
+    labels = None
+    if covers.labels is not None:
+        labels = tuple(_class_number(label, dataset.class_names) for label in covers.labels)
+    coverage = Coverage(labels=labels, column=covers.column, values=covers.values)
+    coverage.rows(len(dataset), dataset.columns)
+    return coverage
+
+
+def _class_number(label: str | int, class_names: tuple[str, ...]) -> int:
+    if str(label) in class_names:
+        return class_names.index(str(label))
+    if isinstance(label, int) and 0 <= label < len(class_names):
+        return label
+    raise ValueError(f"the data has no class {label!r}; its classes are {list(class_names)}")
+
+
+def _check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
+    """Refuse to average what teachers of different classes say."""
+    setting = config.recipe.aggregation
+    if ensemble is None or all(group.classes is None for group in ensemble.groups):
+        return
+    if refused := sorted(SAME_CLASSES_ONLY & {setting, *(setting if isinstance(setting, tuple) else ())}):
+        raise UserError(
+            f"{' and '.join(refused)} cannot average teachers that know only some classes; use mean_of_losses",
+            place=config.place("recipe", "aggregation"),
+        )
+
+
+def _check_metrics(config: Config, task: Task) -> None:
+    known = sorted([*METRICS_OF_COST, *(metric.name for metric in task.metrics)])
+    for section, names in (("objectives", config.objectives), ("limits", [limit.metric for limit in config.limits])):
+        for position, name in enumerate(names):
+            if name not in known:
+                raise UserError(f"unknown metric {name!r}; metrics are {known}", place=config.place(section, position))
+
+
+def fixed_recipe(config: Config, position: int, teacher: TeacherConfig) -> Recipe:
+    """Give the recipe of a teacher that is trained first."""
+    assert teacher.kind == "train"
+    with at(config, "teachers", position, "recipe"):
+        recipe = teacher.recipe.at({})
+    return recipe

@@ -1,0 +1,117 @@
+"""What a person sees while a search goes on: a live line in a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from automl.run import FinishedTrial
+from automl.standing import Standing
+from trials.records import Outcome
+
+PLAIN_SECONDS = 10.0
+"""Time between plain lines, in seconds, where there is no terminal."""
+
+
+class Progress:
+    """Listens to a search and says how far it is.
+
+    Args:
+        trials: Proposals that the search makes at most.
+        seconds: Time that it takes at most; None without a bound.
+        console: Where to write; None writes to standard error, so that standard output stays for results.
+    """
+
+    def __init__(self, *, trials: int, seconds: float | None, console: Console | None = None) -> None:
+        self._trials = trials
+        self._seconds = seconds
+        self._console = console or Console(stderr=True, highlight=False)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._begun = time.monotonic()
+        self._ended_here = 0
+        self._last_line = 0.0
+
+    def __enter__(self) -> "Progress":
+        """Begin to count time."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was."""
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+        self._console.print(Text(line))
+
+    def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
+        """Count, and tell at once of a trial that failed."""
+        del standing
+        self._ended_here += 1
+        if finished.result.outcome is Outcome.FAILED:
+            last_line = finished.result.error.strip().rsplit("\n", 1)[-1]
+            self.say(f"trial {finished.trial.number} failed: {last_line}")
+
+    def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
+        """Write how things stand."""
+        line = self.line(standing, running=running)
+        if self._console.is_terminal:
+            self._live.update(Text(line))
+        elif time.monotonic() - self._last_line >= PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            self._console.print(Text(line), soft_wrap=True)
+
+    def line(self, standing: Standing, *, running: int) -> str:
+        """Put how things stand into one line."""
+        parts = [f"{len(standing.finished)}/{self._trials} done", f"{running} running"]
+        parts += [
+            f"{standing.count(outcome)} {outcome.value}"
+            for outcome in (Outcome.INFEASIBLE, Outcome.FAILED)
+            if standing.count(outcome)
+        ]
+        if standing.hypervolumes:
+            parts.append(f"hypervolume {standing.hypervolumes[-1]:.4f}")
+        if best := standing.best():
+            parts.append("best " + ", ".join(format_metrics(best)))
+        left = self._seconds_left(len(standing.finished))
+        return " · ".join([*parts, *([f"{format_seconds(left)} left"] if left is not None else [])])
+
+    def _seconds_left(self, done: int) -> float | None:
+        elapsed = time.monotonic() - self._begun
+        by_time = None if self._seconds is None else max(0.0, self._seconds - elapsed)
+        if not self._ended_here:
+            return by_time
+        by_trials = elapsed / self._ended_here * max(0, self._trials - done)
+        return by_trials if by_time is None else min(by_time, by_trials)
+
+
+def format_metrics(metrics: Mapping[str, float]) -> list[str]:
+    """Write each metric with its name, in the unit that reads best."""
+    return [f"{name.removesuffix('_bytes').removesuffix('_ms')} {format_value(name, value)}" for name, value in metrics.items()]
+
+
+def format_value(metric: str, value: float) -> str:
+    """Write one value with its unit, three digits."""
+    if metric.endswith("_bytes"):
+        return f"{value / 1e6:.3g} MB" if value >= 1e6 else f"{value / 1e3:.3g} kB"
+    if metric.endswith("_ms") or metric.startswith("latency_ms"):
+        return f"{value:.3g} ms"
+    if metric in ("params", "macs"):
+        return f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value / 1e3:.3g} k"
+    return f"{value:.4f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a time as a person would say it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

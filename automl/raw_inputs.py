@@ -1,0 +1,173 @@
+"""Read inputs for an exported student from files; never imports torch.
+
+Shape letters: B = batch, H, W = height and width, C = channels, D = values of a row.
+"""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+READABLE = (".csv", ".npy", ".npz", *IMAGE_SUFFIXES)
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What a student takes in.
+
+    Args:
+        name: Of the input of its graph.
+        kind: ``image``, ``vector``, ``tokens`` or ``array``.
+        shape: Of one input: (C, H, W) of an image, (D,) of a vector; None where a size is free.
+        dtype: numpy's name of the element type.
+        value_range: Raw values of an image file's black and white.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    value_range: tuple[float, float]
+
+
+def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.generic]]:
+    """Read what a file or a folder of images holds.
+
+    Args:
+        path: A file with one of the suffixes in ``READABLE``, or a folder.
+        spec: What the student takes in.
+
+    Returns:
+        Name of each input, and the inputs (B, *shape) in the student's element type.
+
+    Raises:
+        ValueError: The path is missing, cannot be read, or does not fit the student.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+        if not files:
+            raise ValueError(f"{path} holds no images; their names must end in one of {list(IMAGE_SUFFIXES)}")
+        return [file.name for file in files], np.concatenate([_read_image(file, spec) for file in files])
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; give a file or a folder of images")
+    suffix = path.suffix.lower()
+    if suffix not in READABLE:
+        raise ValueError(f"{path} cannot be read; its name must end in one of {list(READABLE)}")
+    if suffix in IMAGE_SUFFIXES:
+        inputs = _read_image(path, spec)
+    elif suffix == ".csv":
+        inputs = _read_rows(path, spec)
+    else:
+        inputs = _fit(_read_array(path, spec), spec, path)
+    if not len(inputs):
+        raise ValueError(f"{path} holds no inputs")
+    return [path.name] if len(inputs) == 1 else [f"{path.name}#{row}" for row in range(len(inputs))], inputs
+
+
+def _read_image(path: Path, spec: InputSpec) -> NDArray[np.generic]:
+    """Give one image as a batch (1, C, H, W), resized and with its values laid over the student's range."""
+    if spec.kind != "image" or spec.shape[0] not in _MODES:
+        raise ValueError(f"{path} is an image, but the student takes {_wanted(spec)}")
+    channels, height, width = spec.shape
+    assert channels is not None and height is not None and width is not None
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert(_MODES[channels])
+    except (OSError, UnidentifiedImageError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as an image: {error}") from error
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    pixels_HWC = np.asarray(picture, dtype=np.float64).reshape(height, width, channels)
+    low, high = spec.value_range
+    values = low + pixels_HWC * (high - low) / 255
+    return _cast(values.transpose(2, 0, 1)[None], spec, path, round_off=True)
+
+
+def _read_array(path: Path, spec: InputSpec) -> NDArray[np.generic]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as an array of numbers: {error}") from error
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        names = list(loaded.files)
+        chosen = [name for name in (spec.name, "inputs") if name in names] or (names if len(names) == 1 else [])
+        if not chosen:
+            raise ValueError(f"{path} holds {sorted(names)}; name the array {spec.name!r} or 'inputs'")
+        array: NDArray[np.generic] = loaded[chosen[0]]
+    return array
+
+
+def _read_rows(path: Path, spec: InputSpec) -> NDArray[np.generic]:
+    """Read a table of numbers; a first row that holds none is a header."""
+    if None in spec.shape:
+        raise ValueError(f"{path} is a table, but the student takes {_wanted(spec)}; give an .npy")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(reader_line, row) for reader_line, row in enumerate(csv.reader(file), start=1) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read as a table: {error}") from error
+    if rows and _numbers(rows[0][1]) is None:
+        rows = rows[1:]
+    num_values = math.prod(size for size in spec.shape if size is not None)
+    table: list[list[float]] = []
+    for line, row in rows:
+        values = _numbers(row)
+        if values is None:
+            raise ValueError(f"{path}, line {line}: expected numbers only, got {row[:5]}")
+        if len(values) != num_values:
+            raise ValueError(f"{path}, line {line}: expected {num_values} values, got {len(values)}")
+        table.append(values)
+    array = np.array(table, dtype=np.float64).reshape(len(table), *(size for size in spec.shape if size is not None))
+    return _cast(array, spec, path)
+
+
+def _numbers(row: Sequence[str]) -> list[float] | None:
+    try:
+        return [float(value) for value in row]
+    except ValueError:
+        return None
+
+
+def _fit(array: NDArray[np.generic], spec: InputSpec, path: Path) -> NDArray[np.generic]:
+    """Add the dimensions that a single input, or a grey image, may leave out."""
+    candidates = [array, array[None]]
+    if spec.kind == "image" and spec.shape[0] == 1 and array.ndim >= 2:
+        candidates += [array[:, None], array[None, None]]
+    for candidate in candidates:
+        if candidate.ndim == len(spec.shape) + 1 and all(
+            size in (None, found) for size, found in zip(spec.shape, candidate.shape[1:], strict=True)
+        ):
+            return _cast(candidate, spec, path)
+    raise ValueError(f"{path} has shape {array.shape}, but the student takes {_wanted(spec)}, one or a batch")
+
+
+def _cast(array: NDArray[np.generic], spec: InputSpec, path: Path, *, round_off: bool = False) -> NDArray[np.generic]:
+    """Bring values to the student's element type, and refuse those that would change on the way."""
+    dtype = np.dtype(spec.dtype)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{path} holds {array.dtype}, expected numbers")
+    if dtype.kind == "f":
+        return np.ascontiguousarray(array, dtype=dtype)
+    limits = np.iinfo(dtype)
+    whole = np.rint(array.astype(np.float64)) if round_off or array.dtype.kind == "f" else array
+    if not round_off and not np.array_equal(whole, array):
+        raise ValueError(f"{path} must hold whole numbers, as the student takes {_wanted(spec)}; got fractions")
+    if whole.size and (whole.min() < limits.min or whole.max() > limits.max):
+        raise ValueError(
+            f"{path} must hold values from {limits.min} to {limits.max}, got {whole.min()} to {whole.max()}"
+        )
+    return np.ascontiguousarray(whole, dtype=dtype)
+
+
+def _wanted(spec: InputSpec) -> str:
+    shape = ", ".join("any" if size is None else str(size) for size in spec.shape)
+    return f"{spec.kind} inputs of shape ({shape}) and type {spec.dtype}"

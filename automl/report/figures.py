@@ -1,0 +1,179 @@
+"""The interactive picture of the front; report and tracking show the same one."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+import plotly.graph_objects as go
+
+from automl.report.looks import BAD, FAINT, LINE, layout, precision_colours
+from automl.report.numbers import milliseconds, title, written
+from automl.report.points import (
+    Point,
+    drawable,
+    edge,
+    front_points,
+    higher_is_better,
+    other_points,
+    quality_metric,
+)
+from automl.run import Run
+
+
+def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
+    """Draw the quality of all candidates against one of their costs, the front in colour.
+
+    Args:
+        run: The search.
+        cost: A metric that every candidate has; its axis is logarithmic.
+
+    Returns:
+        The figure; area of a marker shows the other cost: size, or latency where ``cost`` is the size.
+    """
+    quality = quality_metric(run)
+    area = "latency_ms" if cost == "size_bytes" else "size_bytes"
+    members = drawable(front_points(run), quality, cost)
+    others = drawable(other_points(run), quality, cost)
+    figure = go.Figure()
+    figure.add_trace(_other_trace(others, quality=quality, cost=cost))
+    figure.add_trace(_staircase(members, quality=quality, cost=cost, rising=higher_is_better(run, quality)))
+    largest = max((point.metrics.get(area, 0.0) for point in members), default=0.0) or 1.0
+    for precision, colour in precision_colours(members).items():
+        shown = [point for point in members if point.precision == precision]
+        figure.add_trace(_member_trace(shown, colour=colour, quality=quality, cost=cost, area=area, largest=largest))
+    for point in members:
+        if point.marks:
+            _mark(figure, point, quality=quality, cost=cost)
+    _draw_limits(figure, run, quality=quality, cost=cost)
+    figure.update_layout(**layout(height=460))
+    bounds = [limit.value for limit in run.limits if limit.metric == cost and limit.value > 0]
+    figure.update_xaxes(type="log", title_text=_axis_title(cost), **_log_axis(cost, members + others, bounds))
+    figure.update_yaxes(title_text=title(quality))
+    return figure
+
+
+def hover_text(point: Point) -> str:
+    """Tell everything about a candidate, in the little HTML that plotly takes."""
+    marks = f" · {' · '.join(point.marks)}" if point.marks else ""
+    lines = [f"<b>trial {point.trial} · {escape(point.precision)}{marks}</b>"]
+    for metric, value in point.metrics.items():
+        if "." in metric:  # details of a metric, such as its value by class
+            continue
+        shown = written(metric, value)
+        if metric == "latency_ms":
+            shown += f" [{milliseconds(point.latency.low_ms)} to {milliseconds(point.latency.high_ms)}]"
+            shown += ", provisional" if point.latency.provisional else ""
+        lines.append(f"{escape(title(metric))}: {shown}")
+    lines += [f"<i>{escape(name)}: {escape(_short(value))}</i>" for name, value in point.values.items()]
+    return "<br>".join([*lines, f"digest {escape(point.digest)}"])
+
+
+def _short(value: object) -> str:
+    """Write a choice's value."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _other_trace(points: Sequence[Point], *, quality: str, cost: str) -> go.Scatter:
+    """Draw what is not on the front, faint."""
+    return go.Scatter(
+        x=[point.metrics[cost] for point in points],
+        y=[point.metrics[quality] for point in points],
+        mode="markers",
+        name="not on the front",
+        marker={"color": FAINT, "size": 5},
+        hovertext=[hover_text(point) for point in points],
+        hoverinfo="text",
+    )
+
+
+def _member_trace(
+    points: Sequence[Point], *, colour: str, quality: str, cost: str, area: str, largest: float
+) -> go.Scatter:
+    """Draw the members of one precision; the largest area of all members is 34 pixels wide."""
+    return go.Scatter(
+        x=[point.metrics[cost] for point in points],
+        y=[point.metrics[quality] for point in points],
+        mode="markers",
+        name=escape(points[0].precision),
+        marker={
+            "color": colour,
+            "size": [point.metrics.get(area, 0.0) for point in points],
+            "sizemode": "area",
+            "sizeref": 2 * largest / 34**2,
+            "sizemin": 4.5,
+            "opacity": 0.86,
+            "line": {"width": 1, "color": "rgba(255,255,255,0.75)"},
+        },
+        hovertext=[hover_text(point) for point in points],
+        hoverinfo="text",
+        customdata=[point.anchor for point in points],
+    )
+
+
+def _staircase(points: Sequence[Point], *, quality: str, cost: str, rising: bool) -> go.Scatter:
+    """Draw the edge of what was reached in these two metrics alone."""
+    reached = edge(points, quality, cost, rising=rising)
+    return go.Scatter(
+        x=[point.metrics[cost] for point in reached],
+        y=[point.metrics[quality] for point in reached],
+        mode="lines",
+        line={"shape": "hv", "color": LINE, "width": 1.2},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _mark(figure: go.Figure, point: Point, *, quality: str, cost: str) -> None:
+    """Name a member that stands out."""
+    figure.add_annotation(
+        x=math.log10(point.metrics[cost]),
+        y=point.metrics[quality],
+        text=f"<b>{' · '.join(point.marks)}</b>",
+        ax=-34,
+        ay=-30,
+        arrowwidth=1.2,
+        arrowcolor=LINE,
+        standoff=9,
+    )
+
+
+def _draw_limits(figure: go.Figure, run: Run, *, quality: str, cost: str) -> None:
+    """Draw the limits on either axis as lines."""
+    line = {"color": BAD, "width": 1, "dash": "dot"}
+    text = {"showarrow": False, "font": {"color": BAD, "size": 11}}
+    for limit in run.limits:
+        name = escape(str(limit))
+        if limit.metric == cost and limit.value > 0:
+            figure.add_vline(x=limit.value, line=line, opacity=0.8)
+            # Not the line's own annotation, which plotly places as if the axis were linear.
+            place = {"x": math.log10(limit.value), "y": 0, "yref": "paper", "xanchor": "right", "yanchor": "bottom"}
+            figure.add_annotation(text=name, textangle=-90, **place, **text)
+        elif limit.metric == quality:
+            figure.add_hline(y=limit.value, line=line, opacity=0.8)
+            place = {"x": 1, "xref": "paper", "y": limit.value, "xanchor": "right", "yanchor": "bottom"}
+            figure.add_annotation(text=name, **place, **text)
+
+
+def _axis_title(metric: str) -> str:
+    """Name a logarithmic axis."""
+    unit = ", ms" if metric == "latency_ms" else ""
+    return f"{title(metric)}{unit} · logarithmic"
+
+
+def _log_axis(metric: str, points: Sequence[Point], bounds: Sequence[float]) -> dict[str, object]:
+    """Place ticks at 1, 2 and 5 of each decade, or closer, since plotly's own between decades are hard to read.
+
+    A bound is in the picture where that costs no more than another half of the width.
+    """
+    values = [point.metrics[metric] for point in points]
+    if not values:
+        return {}
+    low, high = math.log10(min(values)), math.log10(max(values))
+    reach = max(high - low, 0.3)
+    near = [math.log10(bound) for bound in bounds if low - reach / 2 <= math.log10(bound) <= high + reach / 2]
+    low, high = min(low, *near, high), max(high, *near, low)
+    digits = (1, 2, 5) if high - low > 0.8 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    ticks = [digit * 10.0**decade for decade in range(math.floor(low) - 1, math.ceil(high) + 2) for digit in digits]
+    texts = [f"{tick:g}" if metric == "latency_ms" else written(metric, tick) for tick in ticks]
+    pad = 0.07 * max(high - low, 0.3)
+    return {"tickvals": ticks, "ticktext": texts, "range": [low - pad, high + pad]}

@@ -1,0 +1,163 @@
+"""The first part of the page: headline, figures and table of the front."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from html import escape
+
+from automl.report.figures import front_figure
+from automl.report.markup import Cell, Figures, empty, section, table, words
+from automl.report.numbers import counted, duration, milliseconds, title, written
+from automl.report.points import Point, cost_metrics, front_points, quality_metric
+from automl.run import Run
+from trials.records import LATENCY_MARGIN, Limit, Outcome
+
+
+def headline(run: Run) -> str:
+    """Say what was searched, when, on what, and what came of it."""
+    lead = [f"<h1>{escape(run.name)}</h1>", f'<p class="lead">{_story(run)}</p>', _tiles(run)]
+    if not run.finished and run.front.members:
+        lead.append(
+            '<div class="banner"><p><b>These latencies are provisional.</b> The search has not ended, and they were '
+            "measured while other trials ran beside, which makes them too high, by up to "
+            f"{100 * LATENCY_MARGIN:.0f} %. As it ends, the members of the front are measured again, alone, and judged "
+            "on the test split.</p></div>"
+        )
+    return "".join(lead)
+
+
+def front_section(run: Run, figures: Figures) -> str:
+    """Show the front: against latency, against size, as a table."""
+    if not run.front.members:
+        return section("front", "The front", _why_empty(run))
+    quality = title(quality_metric(run))
+    names = ", ".join(title(objective.metric) for objective in run.front.objectives)
+    parts = [
+        '<p class="note">Nothing that was tried beats these students in all of '
+        f"{escape(names)} at once. Up and to the left is better. Hover for details, drag to zoom, double-click to go "
+        "back, click a student to find it in the table.</p>"
+    ]
+    for cost in cost_metrics(run):
+        area = "latency" if cost == "size_bytes" else "size"
+        head = f"{quality} against {title(cost)}"
+        parts.append(f'<h3>{escape(head[0].upper() + head[1:])}</h3><p class="note">Area of a marker: {area}.</p>')
+        parts.append(figures.place(front_figure(run, cost), label=head))
+    parts.append(_front_table(run))
+    return section("front", "The front", *parts)
+
+
+def _story(run: Run) -> str:
+    """Tell the search in two sentences."""
+    if not run.trials:
+        return "A search that has not ended a single trial yet."
+    started = min(finished.started for finished in run.trials)
+    ended = max(finished.ended for finished in run.trials)
+    students = len({member.digest for member in run.front.members})
+    versions = (
+        f", in {counted(len(run.front.members), 'version')} by precision" if len(run.front.members) > students else ""
+    )
+    teachers = f"distilled from {counted(len(run.teachers), 'teacher')}" if run.teachers else "trained without teachers"
+    where = run.machine.get("processor", "")
+    return (
+        f"<b>{counted(len(run.trials), 'student')}</b> proposed and {teachers}, {_day(started)}, in "
+        f"{duration((ended - started).total_seconds())}{f' on {escape(where)}' if where else ''}. "
+        f"<b>{students or 'None'} of them</b> {'stands' if students < 2 else 'stand'} on the Pareto front{versions}."
+    )
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y, %H:%M} {moment.tzname() or ''}".rstrip()
+
+
+def _tiles(run: Run) -> str:
+    """Show the few numbers that matter most."""
+    points = front_points(run)
+    if not points:
+        return ""
+    tiles = []
+    for mark, head in (
+        ("best", f"best {title(run.primary_metric)}"),
+        ("knee", f"{title(run.primary_metric)} at the knee"),
+    ):
+        for point in points:
+            if mark in point.marks and run.primary_metric in point.metrics:
+                about = f"{written('latency_ms', point.metrics.get('latency_ms'))}, "
+                about += f"{written('size_bytes', point.metrics.get('size_bytes'))}, {point.precision}"
+                tiles.append((head, written(run.primary_metric, point.metrics[run.primary_metric]), about))
+    for cost, head in (("latency_ms", "fastest"), ("size_bytes", "smallest")):
+        point = min(points, key=lambda each: each.metrics.get(cost, float("inf")))
+        about = f"with {title(run.primary_metric)} {written(run.primary_metric, point.metrics.get(run.primary_metric))}"
+        tiles.append((f"{head} on the front", written(cost, point.metrics.get(cost)), about))
+    tiles.append(("hypervolume", f"{run.front.hypervolume:.3f}", "share of the box that the front dominates"))
+    return '<dl class="tiles">' + "".join(map(_tile, tiles)) + "</dl>"
+
+
+def _tile(tile: tuple[str, str, str]) -> str:
+    head, value, about = map(escape, tile)
+    return f'<div class="tile"><dt>{head}</dt><dd>{value}<small>{about}</small></dd></div>'
+
+
+def _front_table(run: Run) -> str:
+    """List the members with everything that was measured."""
+    points = front_points(run)
+    objectives = [objective.metric for objective in run.front.objectives]
+    present = list(dict.fromkeys(name for point in points for name in point.metrics if "." not in name))
+    tests = [name for name in present if name.startswith("test_")]
+    rest = [name for name in present if name not in {*objectives, *tests, "params", "macs"}]
+    columns = list(dict.fromkeys([*objectives, *tests, *rest, "params", "macs"]))
+    heads = [words("trial"), words("precision"), *(Cell(html=escape(title(name))) for name in columns)]
+    heads += [Cell(html="parity"), words("digest")]
+    rows = (
+        (point.anchor, [*_name_cells(point), *_metric_cells(point, columns), *_last_cells(point)]) for point in points
+    )
+    return "<h3>The students</h3>" + table(heads, rows, sortable=True)
+
+
+def _name_cells(point: Point) -> list[Cell]:
+    tags = "".join(f'<span class="tag {mark}">{mark}</span>' for mark in point.marks)
+    return [Cell(html=f"{point.trial}{tags}", value=point.trial, kind="text"), words(point.precision)]
+
+
+def _metric_cells(point: Point, columns: list[str]) -> Iterator[Cell]:
+    for name in columns:
+        value = point.metrics.get(name)
+        html = escape(written(name, value))
+        if name == "latency_ms":
+            interval = (
+                f"{milliseconds(point.latency.low_ms).removesuffix(' ms')} to {milliseconds(point.latency.high_ms)}"
+            )
+            html += f"<small>{interval}{', provisional' if point.latency.provisional else ''}</small>"
+        yield Cell(html=html, value=value)
+
+
+def _last_cells(point: Point) -> list[Cell]:
+    shown = f"{point.parity:.1e}" if point.precision == "float32" else f"{100 * point.parity:.1f} %"
+    return [Cell(html=shown, value=point.parity), Cell(html=f"<code>{escape(point.digest)}</code>", kind="text")]
+
+
+def _why_empty(run: Run) -> str:
+    """Say why there is no front, and what to loosen."""
+    if not run.trials:
+        return empty("No trial has ended yet", "The front appears with the first trained student.")
+    if run.count(Outcome.FAILED) == len(run.trials):
+        return empty("Every trial failed", 'What they failed of stands under <a href="#search">the search</a>.')
+    advice = [text for limit in run.limits if (text := _nearest(run, limit))]
+    if advice:
+        head = "Nothing that was tried keeps the limits" if run.count(Outcome.TRAINED) else "Every student was refused"
+        return empty(head, "Loosen a limit in the config, or give the space smaller choices:", *advice)
+    return empty("No trained student yet", "The front appears with the first one.")
+
+
+def _nearest(run: Run, limit: Limit) -> str:
+    """Say how near any candidate came to a limit that some of them broke."""
+    values = [
+        candidate.metrics[limit.metric]
+        for finished in run.trials
+        for candidate in finished.result.candidates
+        if limit.metric in candidate.metrics
+    ]
+    broken = [value for value in values if limit.excess({limit.metric: value}) > 0]
+    if not broken:
+        return ""
+    nearest = min(values) if limit.at_most else max(values)
+    count = f"broken by {len(broken)} of {counted(len(values), 'candidate')}"
+    return f"<code>{escape(str(limit))}</code>: {count}; the nearest had {escape(written(limit.metric, nearest))}."

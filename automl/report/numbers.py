@@ -1,0 +1,63 @@
+"""How numbers are written for people."""
+
+import math
+
+UNITS = {"latency_ms": "ms", "size_bytes": "bytes"}
+"""Unit of the metrics that carry one in their name."""
+
+TITLES = {
+    "latency_ms": "latency",
+    "size_bytes": "size",
+    "params": "parameters",
+    "macs": "multiply-adds",
+}
+"""What metrics are called in a sentence, where that is not their name."""
+
+
+def title(metric: str) -> str:
+    """Name a metric in a sentence."""
+    return TITLES.get(metric, metric.replace("_", " "))
+
+
+def written(metric: str, value: float | None) -> str:
+    """Write a metric's value with its unit, short enough for a table."""
+    if value is None or math.isnan(value):
+        return "—"
+    if metric == "latency_ms":
+        return milliseconds(value)
+    if metric == "size_bytes":
+        return f"{scaled(value)}B"
+    if metric in ("params", "macs"):
+        return scaled(value).strip()
+    return f"{value:.4g}" if abs(value) >= 1000 or 0 < abs(value) < 0.001 else f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def milliseconds(value: float) -> str:
+    """Write a time in milliseconds with three digits that count."""
+    if value >= 100:
+        return f"{value:.0f} ms"
+    digits = 2 - math.floor(math.log10(value)) if value > 0 else 2
+    return f"{value:.{min(digits, 4)}f} ms"
+
+
+def scaled(value: float) -> str:
+    """Write a large number with a prefix: ``12.3 k``, with a space after it where a unit can follow."""
+    for prefix, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 0.9995 * factor:
+            return f"{value / factor:.3g} {prefix}" if abs(value) < 999.5 * factor else f"{value / factor:.0f} {prefix}"
+    return f"{value:.0f} "
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``8.2 s``, ``3 min 12 s``, ``2 h 05 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Write a count with its noun: ``1 trial``, ``3 trials``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

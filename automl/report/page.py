@@ -1,0 +1,100 @@
+"""One self-contained page about a run."""
+
+import os
+import shlex
+import tempfile
+from datetime import UTC, datetime
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from plotly.offline import get_plotlyjs
+
+from automl.report.front_section import front_section, headline
+from automl.report.markup import Figures
+from automl.report.search_sections import (
+    choices_section,
+    machine_section,
+    next_section,
+    search_section,
+    teachers_section,
+    training_section,
+)
+from automl.run import Run
+
+_NAVIGATION = {
+    "front": "Front",
+    "teachers": "Teachers",
+    "search": "Search",
+    "choices": "What mattered",
+    "training": "Training",
+    "next": "What to type next",
+    "machine": "Machine",
+}
+
+
+def render(run: Run, *, tracking_command: str = "") -> str:
+    """Write the page that tells a search.
+
+    Args:
+        run: The search, at any stage.
+        tracking_command: What opens it in MLflow; empty takes the store in the run's folder.
+
+    Returns:
+        HTML that loads nothing: style, script and plotly are in it, about 5 MB.
+    """
+    tracking_command = (
+        tracking_command or f"mlflow ui --backend-store-uri {shlex.quote(f'sqlite:///{run.folder}/mlflow.db')}"
+    )
+    figures = Figures()
+    sections = {
+        "front": front_section(run, figures),
+        "teachers": teachers_section(run, figures),
+        "search": search_section(run, figures),
+        "choices": choices_section(run, figures),
+        "training": training_section(run, figures),
+        "next": next_section(run, tracking_command),
+        "machine": machine_section(run),
+    }
+    links = (f'<a href="#{name}">{_NAVIGATION[name]}</a>' for name, section in sections.items() if section)
+    return Template(_file("page.html")).substitute(
+        title=escape(f"{run.name}: Pareto front"),
+        style=_file("style.css"),
+        navigation="".join(links),
+        headline=headline(run),
+        sections="\n".join(sections.values()),
+        footer=f"Written by automl on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC from {escape(str(run.folder))}.",
+        figures=figures.data(),
+        plotly=get_plotlyjs(),
+        script=_file("page.js"),
+    )
+
+
+def write_report(run: Run, *, tracking_command: str = "") -> Path:
+    """Write the page into the run's folder as ``report.html``, whole or not at all.
+
+    Args:
+        run: The search, at any stage; its folder exists.
+        tracking_command: As in ``render``.
+
+    Returns:
+        The file.
+    """
+    path = run.folder / "report.html"
+    page = render(run, tracking_command=tracking_command)
+    handle, draft = tempfile.mkstemp(dir=run.folder, prefix=".report-", suffix=".html")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        Path(draft).chmod(0o644)  # mkstemp lets nobody else read it
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _file(name: str) -> str:
+    """Read a file that is shipped beside this one."""
+    return resources.files("automl.report").joinpath(name).read_text(encoding="utf-8")

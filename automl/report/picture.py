@@ -1,0 +1,123 @@
+"""The front as a PNG, for places that show no interactive picture."""
+
+import io
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from automl.report.looks import BAD, precision_colours
+from automl.report.numbers import title, written
+from automl.report.points import (
+    Point,
+    cost_metrics,
+    drawable,
+    edge,
+    front_points,
+    higher_is_better,
+    other_points,
+    quality_metric,
+)
+from automl.run import Run
+
+INK, MUTED, RULE = "#23262b", "#6b7078", "#e4e5e8"
+
+
+def front_png(run: Run, *, dots_per_inch: int = 160) -> bytes:
+    """Draw quality against latency and against size, side by side.
+
+    Args:
+        run: The search; with no member yet, the picture says so.
+        dots_per_inch: The picture is 10.4 inches wide and 4.3 high.
+
+    Returns:
+        The PNG file.
+    """
+    # Without pyplot: it keeps figures in a global list, and this runs in threads.
+    figure = Figure(figsize=(10.4, 4.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    quality = quality_metric(run)
+    members, others = front_points(run), list(other_points(run))
+    panels = figure.subplots(1, 2, sharey=True)
+    for panel, cost in zip(panels, cost_metrics(run)[:2], strict=True):
+        _draw(panel, run, members=members, others=others, quality=quality, cost=cost)
+    panels[0].set_ylabel(title(quality), color=MUTED)
+    if members:
+        panels[0].legend(
+            loc="lower right", framealpha=0.94, edgecolor="white", labelcolor=MUTED, fontsize=9, handletextpad=0.3
+        )
+    figure.suptitle(_headline(run), x=0.012, ha="left", fontsize=12.5, color=INK, fontweight="bold")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dots_per_inch, facecolor="white")
+    return buffer.getvalue()
+
+
+def _headline(run: Run) -> str:
+    """Say what is seen."""
+    # A dollar sign would begin mathematics in matplotlib.
+    name = run.name.replace("$", r"\$")
+    return f"{name}: {len(run.front.members)} on the front of {len(run.trials)} trials"
+
+
+def _draw(panel: Axes, run: Run, *, members: Sequence[Point], others: Sequence[Point], quality: str, cost: str) -> None:
+    """Draw one panel."""
+    _dress(panel, cost)
+    members, others = drawable(members, quality, cost), drawable(others, quality, cost)
+    panel.scatter(*_columns(others, cost, quality), s=11, color="#c3c6cc", linewidths=0, label="not on the front")
+    reached = edge(members, quality, cost, rising=higher_is_better(run, quality))
+    panel.plot(*_columns(reached, cost, quality), drawstyle="steps-post", color="#a9adb5", linewidth=1, zorder=1)
+    for precision, colour in precision_colours(members).items():
+        shown = [point for point in members if point.precision == precision]
+        panel.scatter(
+            *_columns(shown, cost, quality),
+            s=44,
+            color=colour,
+            edgecolors="white",
+            linewidths=0.8,
+            label=precision,
+            zorder=3,
+        )
+    for point in members:
+        if point.marks:
+            panel.annotate(
+                " · ".join(point.marks),
+                (point.metrics[cost], point.metrics[quality]),
+                xytext=(-8, 9),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9,
+                fontweight="bold",
+                color=INK,
+                zorder=4,
+            )
+    for limit in run.limits:
+        if limit.metric == cost:
+            panel.axvline(limit.value, color=BAD, linestyle=":", linewidth=1.1)
+        elif limit.metric == quality:
+            panel.axhline(limit.value, color=BAD, linestyle=":", linewidth=1.1)
+    if not members and not others:
+        panel.text(0.5, 0.5, "no trained student yet", transform=panel.transAxes, ha="center", color=MUTED)
+
+
+def _dress(panel: Axes, cost: str) -> None:
+    """Give a panel its axes."""
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    panel.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:g} ms" if cost == "latency_ms" else written(cost, value))
+    )
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.set_xlabel(title(cost), color=MUTED)
+    panel.grid(color=RULE, linewidth=0.8)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    panel.spines["bottom"].set_color("#b9bcc3")
+    panel.tick_params(colors=MUTED, labelsize=9, length=0, which="both")
+    panel.margins(0.07, 0.1)
+
+
+def _columns(points: Sequence[Point], cost: str, quality: str) -> tuple[list[float], list[float]]:
+    """Give both coordinates of the points."""
+    return [point.metrics[cost] for point in points], [point.metrics[quality] for point in points]

@@ -1,0 +1,129 @@
+"""Every candidate of a run as a point to be drawn, with what marks it."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from automl.front import best, knee
+from automl.run import Run
+from search_spaces import Value
+from trials.records import METRICS_OF_COST, Latency, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A candidate as report and pictures show it.
+
+    Args:
+        trial: Number of its trial.
+        digest: Of the trained student.
+        precision: ``float32`` or ``int8``.
+        metrics: Natural values by name.
+        latency: How its latency was measured.
+        parity: As in ``Candidate``.
+        values: The choices of its trial, by name.
+        marks: Why it stands out: ``knee``, ``best``; empty for most.
+    """
+
+    trial: int
+    digest: str
+    precision: str
+    metrics: Mapping[str, float]
+    latency: Latency
+    parity: float
+    values: Mapping[str, Value]
+    marks: tuple[str, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        """Name of its row on the page."""
+        return f"member-{self.trial}-{self.precision}"
+
+
+def front_points(run: Run) -> list[Point]:
+    """Give the members of the front in their order, knee and best marked."""
+    if not run.front.members:
+        return []
+    metric = run.primary_metric
+    marked = {"knee": knee(run.front)}
+    if any(metric in member.metrics for member in run.front.members):
+        marked["best"] = best(run.front, metric, higher_is_better=higher_is_better(run, metric))
+    values = {finished.trial.number: finished.values for finished in run.trials}
+    return [
+        Point(
+            trial=member.trial,
+            digest=member.digest,
+            precision=member.precision,
+            metrics=member.metrics,
+            latency=member.latency,
+            parity=member.parity,
+            values=values.get(member.trial, {}),
+            marks=tuple(name for name, which in marked.items() if which is member),
+        )
+        for member in run.front.members
+    ]
+
+
+def other_points(run: Run) -> Iterator[Point]:
+    """Give the candidates of trained students that are not on the front."""
+    on_front = {(member.trial, member.precision) for member in run.front.members}
+    for finished in run.trials:
+        if finished.result.outcome is not Outcome.TRAINED:
+            continue
+        for candidate in finished.result.candidates:
+            if (finished.trial.number, candidate.precision) not in on_front:
+                yield Point(
+                    trial=finished.trial.number,
+                    digest=finished.result.digest,
+                    precision=candidate.precision,
+                    metrics=candidate.metrics,
+                    latency=candidate.latency,
+                    parity=candidate.parity,
+                    values=finished.values,
+                )
+
+
+def higher_is_better(run: Run, metric: str) -> bool:
+    """Tell the direction of a metric: its objective's, else less for costs and more for the rest."""
+    for objective in run.front.objectives:
+        if objective.metric == metric:
+            return objective.higher_is_better
+    return metric not in METRICS_OF_COST
+
+
+def quality_metric(run: Run) -> str:
+    """Name the metric of the task that pictures show: the primary one, unless only another is an objective."""
+    tasks = [each.metric for each in run.front.objectives if each.metric not in METRICS_OF_COST]
+    return run.primary_metric if run.primary_metric in tasks or not tasks else tasks[0]
+
+
+def cost_metrics(run: Run) -> list[str]:
+    """Name the costs that pictures show it against: latency and size, then what else is an objective."""
+    objectives = [each.metric for each in run.front.objectives if each.metric in METRICS_OF_COST]
+    return list(dict.fromkeys(["latency_ms", "size_bytes", *objectives]))
+
+
+def drawable(points: Iterable[Point], quality: str, cost: str) -> list[Point]:
+    """Keep the points that have a place where the axis of the cost is logarithmic."""
+    return [
+        point
+        for point in points
+        if math.isfinite(point.metrics.get(quality, math.nan)) and 0 < point.metrics.get(cost, math.nan) < math.inf
+    ]
+
+
+def edge(points: Sequence[Point], quality: str, cost: str, *, rising: bool) -> list[Point]:
+    """Give the points that nothing beats in these two metrics alone, the cheapest first.
+
+    Args:
+        points: Drawable ones.
+        quality: The metric upwards.
+        cost: The metric to the right; less is better.
+        rising: Whether more of the quality is better.
+    """
+    sign = 1 if rising else -1
+    found: list[Point] = []
+    for point in sorted(points, key=lambda each: (each.metrics[cost], -sign * each.metrics[quality])):
+        if not found or sign * point.metrics[quality] > sign * found[-1].metrics[quality]:
+            found.append(point)
+    return found

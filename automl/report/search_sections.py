@@ -1,0 +1,217 @@
+"""The further parts of the page: teachers, choices, the search's course, training, what to type next."""
+
+import shlex
+from collections.abc import Sequence
+from html import escape
+
+from automl.report.choices import FEWEST_TRIALS, choice_figure, choices_by_influence
+from automl.report.course import hypervolume_figure, strength_figure, training_figure
+from automl.report.markup import Cell, Figures, command, empty, section, table, words
+from automl.report.numbers import counted, duration, title, written
+from automl.report.points import front_points, quality_metric
+from automl.run import FinishedTrial, Run, TeacherRecord
+from trials.records import Outcome
+
+MOST_CHOICES, MOST_SLOW, MOST_ERRORS = 12, 5, 10
+_TOLD = {"trained": "trained", "infeasible": "refused by the gate", "failed": "failed"}
+
+
+def teachers_section(run: Run, figures: Figures) -> str:
+    """Show whom the students learnt from and what each is good at."""
+    if not run.teachers:
+        text = (
+            "The students were trained on labels alone. Teachers are listed under <code>teachers:</code> in the config."
+        )
+        return section("teachers", "Teachers", empty("This search has no teachers", text))
+    heads = [words("teacher"), words("covers"), Cell(html="accuracy"), Cell(html="at home"), Cell(html="abroad")]
+    rows = [("", _teacher_cells(teacher)) for teacher in run.teachers]
+    parts = [
+        '<p class="note">A teacher is at home on the validation rows that it covers, and votes there alone; abroad is '
+        "the rest.</p>",
+        table([*heads, words("loaded as"), words("digest")], rows),
+    ]
+    for by, head in (("label", "Accuracy by label, %"), ("column", "Accuracy by what teachers are routed by, %")):
+        if any(teacher.by_label if by == "label" else teacher.by_column for teacher in run.teachers):
+            parts.append(f"<h3>{head}</h3>" + figures.place(strength_figure(run.teachers, by), label=head))
+    return section("teachers", "Teachers", *parts)
+
+
+def _teacher_cells(teacher: TeacherRecord) -> list[Cell]:
+    shares = [teacher.metrics.get(name) for name in ("accuracy", "home", "abroad")]
+    numbers = [Cell(html=written("accuracy", share), value=share) for share in shares]
+    digest = Cell(html=f"<code>{escape(teacher.digest[:12])}</code>", kind="text")
+    return [words(teacher.name), words(teacher.covers), *numbers, words(teacher.kind), digest]
+
+
+def search_section(run: Run, figures: Figures) -> str:
+    """Show how the front grew and how trials ended."""
+    if not run.trials:
+        return section(
+            "search", "The search", empty("No trial has ended yet", "Its course is drawn from the first on.")
+        )
+    parts = [_outcomes(run)]
+    if any(run.hypervolumes) and len(run.hypervolumes) > 1:
+        parts.append("<h3>How the front grew</h3>")
+        parts.append(figures.place(hypervolume_figure(run), label="hypervolume by ended trials"))
+    parts += [_failed(run), _slowest(run)]
+    return section("search", "The search", *parts)
+
+
+def _outcomes(run: Run) -> str:
+    counts = {outcome.value: run.count(outcome) for outcome in Outcome}
+    bars = "".join(f'<i class="{name}" style="flex:{count}"></i>' for name, count in counts.items() if count)
+    keys = "".join(f'<li><i class="{name}"></i>{count} {_TOLD[name]}</li>' for name, count in counts.items())
+    return f'<div class="bar">{bars}</div><ul class="key">{keys}</ul>'
+
+
+def _failed(run: Run) -> str:
+    """List what trials failed of, the commonest first."""
+    trials: dict[str, list[int]] = {}
+    for finished in run.trials:
+        if finished.result.outcome is Outcome.FAILED:
+            trials.setdefault(_last_line(finished.result.error), []).append(finished.trial.number)
+    if not trials:
+        return ""
+    rows = [
+        ("", [Cell(html=str(len(numbers))), words(error, kind="text wrap"), words(_listed(numbers), kind="text wrap")])
+        for error, numbers in sorted(trials.items(), key=lambda item: -len(item[1]))[:MOST_ERRORS]
+    ]
+    rest = len(trials) - MOST_ERRORS
+    more = f'<p class="note">And {counted(rest, "further error")}.</p>' if rest > 0 else ""
+    heads = [Cell(html="count"), words("last line of the error"), words("trials")]
+    return "<h3>What failed</h3>" + table(heads, rows) + more
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Write the first few numbers."""
+    return ", ".join(map(str, numbers[:10])) + (" …" if len(numbers) > 10 else "")
+
+
+def _slowest(run: Run) -> str:
+    trained = [finished for finished in run.trials if finished.result.outcome is Outcome.TRAINED]
+    slowest = sorted(trained, key=lambda finished: -finished.result.seconds)[:MOST_SLOW]
+    if not slowest:
+        return ""
+    quality = quality_metric(run)
+    rows = []
+    for finished in slowest:
+        metrics = finished.result.candidates[0].metrics if finished.result.candidates else {}
+        cells = [_number(finished), _seconds(finished), Cell(html=str(len(finished.result.history)))]
+        memory = written("size_bytes", float(finished.result.peak_memory_bytes))
+        cells += [
+            Cell(html=written(quality, metrics.get(quality))),
+            Cell(html=written("params", metrics.get("params"))),
+        ]
+        rows.append(("", [*cells, Cell(html=memory)]))
+    heads = [
+        words("trial"),
+        *(Cell(html=escape(head)) for head in ("took", "epochs", title(quality), "parameters", "memory")),
+    ]
+    return "<h3>What took longest</h3>" + table(heads, rows)
+
+
+def choices_section(run: Run, figures: Figures) -> str:
+    """Show what each choice did to the quality; nothing before the first trained student."""
+    if not run.count(Outcome.TRAINED):
+        return ""
+    ranked = choices_by_influence(run)
+    if not ranked:
+        text = f"It takes {FEWEST_TRIALS} trained trials that differ in a choice to say anything about it."
+        return section("choices", "What mattered", empty("Too few trials", text))
+    quality = escape(title(quality_metric(run)))
+    cells = [
+        f"<div><h4>{escape(name)}<span>{100 * share:.0f} %</span></h4>"
+        f"{figures.place(choice_figure(run, name), label=f'{name} against quality')}</div>"
+        for name, share in ranked[:MOST_CHOICES]
+    ]
+    note = (
+        f'<p class="note">Each trained student by one of its choices; the height is its {quality}, students on the '
+        f"front are blue. The percentage is the share of the variance of {quality} that the choice explains when "
+        "looked at alone, corrected for its number of values. It shows what went together in this search, not what "
+        "causes what.</p>"
+    )
+    rest = len(ranked) - MOST_CHOICES
+    more = f'<p class="note">{counted(rest, "further choice")} explained less.</p>' if rest > 0 else ""
+    return section("choices", "What mattered", note, f'<div class="grid">{"".join(cells)}</div>', more)
+
+
+def training_section(run: Run, figures: Figures) -> str:
+    """Show the losses of the students on the front, epoch by epoch; nothing before the first trained student."""
+    if not run.count(Outcome.TRAINED):
+        return ""
+    trials = {member.trial for member in run.front.members}
+    histories = [finished.result.history for finished in run.trials if finished.trial.number in trials]
+    terms = list(dict.fromkeys(term for history in histories for record in history for term in record.losses))
+    if not terms:
+        return section(
+            "training", "Training", empty("No student on the front yet", "Losses are drawn for its members.")
+        )
+    cells = [
+        f"<div><h4>{escape(term.replace('_', ' '))}</h4>"
+        f"{figures.place(training_figure(run, term), label=f'{term} by epoch')}</div>"
+        for term in terms
+    ]
+    note = (
+        '<p class="note">Mean of each term of the loss by epoch, before its weight, for the students on the front; '
+        "knee and best in blue.</p>"
+    )
+    return section("training", "Training", note, f'<div class="grid wide">{"".join(cells)}</div>')
+
+
+def next_section(run: Run, tracking_command: str) -> str:
+    """Say what to type next."""
+    folder = shlex.quote(str(run.folder))
+    steps: list[tuple[str, str]] = []
+    if not run.finished:
+        config = shlex.quote(str(run.folder / "config.yaml"))
+        steps.append(("Let the search go on from where it stands", f"automl search {config} --resume"))
+    if points := front_points(run):
+        fastest = min(points, key=lambda point: point.metrics.get("latency_ms", float("inf")))
+        steps += [
+            ("Take the student at the knee out", f"automl export {folder} --pick knee --to students/knee"),
+            (
+                "Or the best one that keeps a limit",
+                f"automl export {folder} --pick best --where {_where(run)} --to students/best",
+            ),
+            (
+                "Or any other, by trial and precision",
+                f"automl export {folder} --pick {fastest.trial}:{fastest.precision} --to students/fast",
+            ),
+            ("Run it, without PyTorch", "automl predict students/knee INPUT"),
+        ]
+    steps.append(("Open every trial in MLflow", tracking_command))
+    steps.append(("Read the front from a script", f"automl front {folder} --json"))
+    return section("next", "What to type next", *(f'<p class="step">{head}</p>{command(line)}' for head, line in steps))
+
+
+def _where(run: Run) -> str:
+    """Make a limit up that about half of the members keep."""
+    sizes = sorted(point.metrics["size_bytes"] for point in front_points(run) if "size_bytes" in point.metrics)
+    return f'"size_bytes<={sizes[(len(sizes) - 1) // 2]:.0f}"' if sizes else '"latency_ms<=1"'
+
+
+def machine_section(run: Run) -> str:
+    """Say what measured, and with which config."""
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in run.machine.items())
+    limits = ", ".join(map(str, run.limits)) or "none"
+    config = f"<details><summary>The config as resolved</summary><pre>{escape(run.config_text)}</pre></details>"
+    return section(
+        "machine",
+        "Machine and config",
+        f'<dl class="facts">{facts}<dt>limits</dt><dd>{escape(limits)}</dd></dl>',
+        config,
+    )
+
+
+def _number(finished: FinishedTrial) -> Cell:
+    return Cell(html=str(finished.trial.number), kind="text")
+
+
+def _seconds(finished: FinishedTrial) -> Cell:
+    return Cell(html=duration(finished.result.seconds), value=finished.result.seconds)
+
+
+def _last_line(error: str) -> str:
+    """Give the line of a traceback that says what happened."""
+    lines: Sequence[str] = error.strip().splitlines()
+    return lines[-1].strip() if lines else "no error was kept"

@@ -1,0 +1,110 @@
+"""A search as it stands in its folder: what front, report, tracking and export read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from automl.front import Member, ParetoFront
+from search_spaces import Value
+from trials.records import Latency, Limit, Outcome, Trial, TrialResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedTrial:
+    """A trial that ended, in whatever way.
+
+    Args:
+        trial: What was asked.
+        result: What came.
+        values: The choices as they were proposed, architecture and recipe together, by name.
+        started: When it was proposed, UTC.
+        ended: When its result was told, UTC.
+    """
+
+    trial: Trial
+    result: TrialResult
+    values: Mapping[str, Value]
+    started: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalMeasurement:
+    """What was measured of a candidate as the search ended, with training drained.
+
+    Args:
+        digest: Of the trained student.
+        precision: Of the candidate.
+        latency: Measured alone.
+        metrics: The task's metrics on the test split, each as ``test_NAME``.
+    """
+
+    digest: str
+    precision: str
+    latency: Latency
+    metrics: Mapping[str, float]
+
+    def applied(self, member: Member) -> Member:
+        """Give the member with these figures in place of the provisional ones."""
+        metrics = {**member.metrics, **self.metrics, "latency_ms": self.latency.median_ms}
+        return replace(member, metrics=metrics, latency=self.latency)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherRecord:
+    """What is known of a teacher before any trial.
+
+    Args:
+        name: As in the config.
+        kind: How it was loaded: ``onnx``, ``train`` ...
+        digest: Names its parameters.
+        covers: What it may vote on, in words: ``slant = left``, ``classes 0-4``, ``everything``.
+        metrics: ``home`` and ``abroad`` (accuracy on validation rows that it covers and that it does not; absent where
+            there are none), and ``accuracy`` on all.
+        by_label: Accuracy by name of the class.
+        by_column: Accuracy by value of the column that teachers are routed by, where there is one.
+    """
+
+    name: str
+    kind: str
+    digest: str
+    covers: str
+    metrics: Mapping[str, float]
+    by_label: Mapping[str, float] = field(default_factory=dict)
+    by_column: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One search, finished or not.
+
+    Args:
+        name: Of the run and of its MLflow experiment.
+        folder: ``runs/NAME``.
+        config_text: ``config.yaml`` as resolved.
+        primary_metric: The task's first metric, which chooses the best student.
+        front: The front as it stands; its latencies are final where ``finished``.
+        limits: What members keep.
+        trials: Those that ended, by number.
+        hypervolumes: Of the front after each ended trial, in the order in which they ended.
+        teachers: Whom the students learn from.
+        machine: What measured: processor, cores, memory, versions of libraries, by name.
+        finished: Whether the search ended and the front was measured alone.
+    """
+
+    name: str
+    folder: Path
+    config_text: str
+    primary_metric: str
+    front: ParetoFront
+    limits: tuple[Limit, ...]
+    trials: tuple[FinishedTrial, ...]
+    hypervolumes: tuple[float, ...]
+    teachers: tuple[TeacherRecord, ...]
+    machine: Mapping[str, str]
+    finished: bool
+
+    def count(self, outcome: Outcome) -> int:
+        """Count the trials that ended in one way."""
+        return sum(finished.result.outcome is outcome for finished in self.trials)

@@ -1,0 +1,66 @@
+"""Optuna's samplers, made anew for every trial."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+
+class FreshSampler(BaseSampler):
+    """Makes a proposal depend on the seed, the trial's number and the values told, and on nothing else.
+
+    A sampler of Optuna keeps a random generator, whose state is in no storage; so a search that is stopped and resumed
+    would propose other students than one that was not. Here the sampler is made anew for each trial, with a seed that
+    is a hash of the search's seed and the trial's number.
+
+    Args:
+        make: Makes the sampler from a seed.
+        seed: Of the search.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler], *, seed: int) -> None:
+        self._make = make
+        self._seed = seed
+        self._number = -1
+        self._sampler = make(seed)
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        if trial.number != self._number:
+            self._number = trial.number
+            self._sampler = self._make(trial_seed(self._seed, trial.number))
+        return self._sampler
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Make the sampler of this trial, and let it prepare."""
+        self._of(trial).before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Ask the sampler of this trial."""
+        return self._of(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Ask the sampler of this trial."""
+        return self._of(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:  # noqa: ANN401 - Optuna's own signature
+        """Ask the sampler of this trial."""
+        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Let a sampler that keeps its records in the study write them."""
+        self._make(trial_seed(self._seed, trial.number)).after_trial(study, trial, state, values)
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """Hash the search's seed and a trial's number into a seed below 2**32."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")

@@ -1,0 +1,270 @@
+"""A search from its config to its front."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from automl.config import Config, dump_config, load_config
+from automl.controller import Controller, StopRule
+from automl.errors import UserError, WorkFailed
+from automl.executor import Executor, Share
+from automl.finale import measure_front
+from automl.journal import RunLock
+from automl.ledger import JOURNAL, Ledger, open_ledger
+from automl.machine import describe_machine
+from automl.nodes import CachePlace, trial_on_node
+from automl.objectives import Objective
+from automl.preparation import Prepared, at, prepare
+from automl.progress import Progress
+from automl.ranges import broken_limits, objectives_of, probes
+from automl.report import front_figure, front_png, write_report
+from automl.run import FinishedTrial, Run, load_run, stored
+from automl.samplers import make_sampler
+from automl.standing import Standing
+from automl.students import Students
+from automl.teaching import fill_cache, load_teachers, train_teachers
+from automl.tracking import Summary, Tracker
+from teachers import OutputStore, TeacherEnsemble
+from trials.run_trial import measure_untrained
+
+CONFIG_FILE = "config.yaml"
+_EXAMPLE_ROWS = 4
+_UNBOUNDED = 10**9
+
+
+def search(path: str | Path, *, resume: bool = False, trials: int | None = None, address: str | None = None) -> Run:
+    """Search students and measure their front.
+
+    Args:
+        path: Of the config.
+        resume: Go on with a run that was stopped; without it an existing run is refused.
+        trials: Proposals in all, instead of the config's.
+        address: Of a Ray cluster, instead of the config's.
+
+    Returns:
+        The run, with its front.
+
+    Raises:
+        UserError: The config, or what it names, is wrong; or the run exists and ``resume`` is False.
+        WorkFailed: The cluster or the storage cannot be used, or no student keeps the limits.
+    """
+    config = load_config(path)
+    if trials is not None:
+        config = config.model_copy(update={"search": config.search.model_copy(update={"trials": trials})})
+    if address is not None:
+        config = config.model_copy(update={"address": address})
+    _refuse_existing(config, resume=resume)
+    prepared = prepare(config)
+    config.folder.mkdir(parents=True, exist_ok=True)
+    with RunLock(config.folder), ExitStack() as stack:
+        _keep_config(config)
+        ledger = _open(prepared)
+        progress = stack.enter_context(
+            Progress(trials=config.search.trials, seconds=_seconds(config.search.minutes))
+        )
+        executor = Executor(address=config.address)
+        stack.callback(executor.close)
+        return _search(prepared, ledger, executor, progress, stack)
+
+
+def _search(
+    prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack
+) -> Run:
+    config = prepared.config
+    objectives = _objectives(prepared, ledger, executor, progress)
+    tracker = Tracker(
+        config.tracking.expanded_uri(),
+        config.folder,
+        experiment=config.tracking.experiment or config.name,
+        objectives=objectives,
+        primary_metric=prepared.task.metrics[0].name,
+    )
+    stack.callback(lambda: _say_all(progress, str(tracker.close())))
+    prepared, place = _teach(prepared, ledger, executor, progress, stack)
+    standing = Standing(objectives, config.limits)
+    for finished in ledger.finished():
+        standing.add(finished)
+    tracker.sync(load_run(config.folder))
+    setting = executor.share((prepared.setting, place))
+    share = Share(cpus=config.resources.cpus, gpus=config.resources.gpus)
+    controller = Controller(
+        ledger=ledger,
+        executor=executor,
+        make_trial=lambda proposal: prepared.trial(proposal.number, proposal.values),
+        function=trial_on_node,
+        setting=setting,
+        standing=standing,
+        students=Students(config.folder),
+        share=share,
+        in_flight=config.search.in_flight or max(1, int(executor.cpus // max(share.cpus, 0.01))),
+        seconds=_seconds(config.resources.trial_minutes),
+        retries=config.resources.retries,
+        stop=_stop_rule(config),
+        listeners=(progress, _ToTracker(tracker)),
+    )
+    reason = controller.run()
+    progress.say(f"search ended: {reason}")
+    measure_front(ledger, standing, executor, setting, Students(config.folder), progress)
+    run = load_run(config.folder)
+    write_report(run)
+    tracker.finish(_summary(run, prepared))
+    if not run.front.members:
+        raise WorkFailed(_nothing_found(run))
+    return run
+
+
+class _ToTracker:
+    """Hands finished trials on to MLflow."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+
+    def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
+        """Queue it; the tracker's thread sends it."""
+        del standing
+        self._tracker.add(finished)
+
+    def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
+        """MLflow hears of trials that ended only."""
+
+
+def _refuse_existing(config: Config, *, resume: bool) -> None:
+    if (config.folder / JOURNAL).exists() or (config.folder / CONFIG_FILE).exists():
+        if not resume:
+            raise UserError(
+                f"the run {config.folder} exists; add --resume to go on with it, or give the search another name, "
+                "or remove the folder to start afresh",
+                place=config.place("name"),
+            )
+        before = load_config(config.folder / CONFIG_FILE, files_must_exist=False)
+        for section in ("seed", "data", "task", "student", "recipe", "teachers", "objectives", "limits", "precisions"):
+            if getattr(before, section) != getattr(config, section):
+                raise UserError(
+                    f"it differs from what the run {config.folder} began with, and trials of both could not be compared; "
+                    "change it back, or give the search another name",
+                    place=config.place(section),
+                )
+
+
+def _keep_config(config: Config) -> None:
+    path = config.folder / CONFIG_FILE
+    draft = path.with_suffix(".part")
+    draft.write_text(dump_config(config), encoding="utf-8")
+    draft.replace(path)
+
+
+def _open(prepared: Prepared) -> Ledger:
+    config = prepared.config
+    with at(config, "search", "sampler"):
+        sampler = make_sampler(config.search.sampler.name, seed=config.seed, options=config.search.sampler.options)
+    higher = {metric.name for metric in prepared.task.metrics if metric.higher_is_better}
+    with at(config, "storage"):
+        storage = config.expanded_storage()
+    return open_ledger(
+        config.folder,
+        storage=storage,
+        name=config.name,
+        choices=prepared.choices,
+        directions=["maximize" if name in higher else "minimize" for name in config.objectives],
+        sampler=sampler,
+    )
+
+
+def _objectives(
+    prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress
+) -> tuple[Objective, ...]:
+    """Find the range of each objective, once a run: the hypervolume must mean the same after a resume."""
+    kept = ledger.recall("objectives")
+    if kept is not None:
+        return stored.objectives.validate_python(kept)
+    progress.say("measuring what the space can reach")
+    setting = executor.share(prepared.setting)
+    tasks = [
+        executor.submit(measure_untrained, probe, setting, share=Share(), name="probe") for probe in probes(prepared)
+    ]
+    measured = executor.run_all(tasks)
+    if broken := broken_limits(prepared.config.limits, measured):
+        raise UserError("no student keeps\n  " + "\n  ".join(broken), place=prepared.config.place("limits"))
+    objectives = objectives_of(prepared, measured)
+    ledger.remember("machine", describe_machine(prepared.setting.latency))
+    ledger.remember("primary_metric", prepared.task.metrics[0].name)
+    ledger.remember("objectives", stored.objectives.dump_python(objectives, mode="json"))
+    return objectives
+
+
+def _teach(
+    prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack
+) -> tuple[Prepared, CachePlace | None]:
+    """Make the teachers ready, and say how good they are."""
+    config = prepared.config
+    if not config.teachers:
+        return prepared, None
+    cache = config.runs / ".cache"
+    if any(teacher.kind == "train" for teacher in config.teachers):
+        progress.say("training teachers")
+    trained = train_teachers(prepared, executor, cache / "teachers")
+    teachers = load_teachers(prepared, trained)
+    ensemble = TeacherEnsemble(
+        {teacher.name: teacher.coverage for teacher in teachers},
+        num_classes=prepared.dataset.num_classes,
+        num_rows=len(prepared.dataset),
+        columns=prepared.dataset.columns,
+    )
+    store = OutputStore(cache / "outputs", limit_bytes=int(config.resources.cache_gb * 1e9))
+    outputs, records, computed = fill_cache(prepared, teachers, executor, store, stack)
+    ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
+    warm = "" if computed else " (from the cache)"
+    for record in records:
+        strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
+        progress.say(f"teacher {record.name}: {record.covers}; accuracy {strength}{warm}")
+    train = prepared.dataset.splits["train"]
+    unheard = int((~ensemble.rows_KN[:, train].any(dim=0)).sum())
+    if unheard:
+        progress.say(f"{unheard} of {len(train)} training rows have no teacher")
+    ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
+    return ready, CachePlace.of(store, outputs, executor)
+
+
+def _stop_rule(config: Config) -> StopRule:
+    stall = config.search.stall
+    return StopRule(
+        trials=config.search.trials or _UNBOUNDED,
+        seconds=_seconds(config.search.minutes),
+        stall_trials=None if stall is None else stall.trials,
+        stall_growth=0.0 if stall is None else stall.growth,
+    )
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes * 60
+
+
+def _summary(run: Run, prepared: Prepared) -> Summary:
+    rows = prepared.dataset.splits["validation"][:_EXAMPLE_ROWS]
+    (tensor,) = prepared.signature.inputs
+    example = np.asarray(prepared.dataset.inputs)[rows]
+    page = front_figure(run).to_html(include_plotlyjs=True, full_html=True).encode()
+    report = run.folder / "report.html"
+    return Summary(
+        run=run,
+        files={"front.png": front_png(run), "front.html": page, "report.html": report.read_bytes()},
+        example={tensor.name: example},
+    )
+
+
+def _say_all(progress: Progress, text: str) -> None:
+    if text:
+        progress.say(text)
+
+
+def _nothing_found(run: Run) -> str:
+    """Say why the front is empty, and what to do."""
+    failed = [f for f in run.trials if f.result.error]
+    if failed and len(failed) == len(run.trials):
+        last_line = failed[-1].result.error.strip().rsplit("\n", 1)[-1]
+        return f"every trial failed; the last one with: {last_line} (the report {run.folder / 'report.html'} has all)"
+    limits = ", ".join(str(limit) for limit in run.limits) or "none"
+    return f"no student keeps the limits ({limits}); loosen them, or widen the space (see {run.folder / 'report.html'})"
+

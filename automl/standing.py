@@ -1,0 +1,83 @@
+"""What a search has found so far."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from automl.front import Member, ParetoFront, contenders, pareto_front
+from automl.hypervolume_history import HypervolumeHistory
+from automl.objectives import Objective
+from automl.run import FinalMeasurement, FinishedTrial
+from trials.records import LATENCY_MARGIN, Limit, Outcome
+
+
+class Standing:
+    """Takes finished trials one by one and knows the front at any time.
+
+    Args:
+        objectives: What is compared.
+        limits: What members keep.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], limits: Sequence[Limit]) -> None:
+        self.objectives = tuple(objectives)
+        self.limits = tuple(limits)
+        self.finished: list[FinishedTrial] = []
+        self.hypervolumes: list[float] = []
+        self._members: list[Member] = []
+        self._history = HypervolumeHistory(objectives, limits)
+
+    def add(self, finished: FinishedTrial) -> None:
+        """Take a trial that ended."""
+        members = members_of(finished)
+        self.finished.append(finished)
+        self._members.extend(members)
+        self.hypervolumes.append(self._history.add(members))
+
+    def front(self, final: Mapping[tuple[str, str], FinalMeasurement] | None = None) -> ParetoFront:
+        """Give the front, with final measurements in place of provisional ones where there are any."""
+        return pareto_front(_finalised(self._members, final or {}), self.objectives, self.limits)
+
+    def contenders(self, final: Mapping[tuple[str, str], FinalMeasurement] | None = None) -> list[Member]:
+        """Give those that may stand on the front once their latency is measured alone."""
+        members = _finalised(self._members, final or {})
+        return contenders(members, self.objectives, self.limits, latency_margin=LATENCY_MARGIN)
+
+    def count(self, outcome: Outcome) -> int:
+        """Count the trials that ended in one way."""
+        return sum(finished.result.outcome is outcome for finished in self.finished)
+
+    def best(self) -> dict[str, float]:
+        """Best value of each objective among trained candidates that keep the limits; empty before the first."""
+        members = self.front().members
+        if not members:
+            return {}
+        return {
+            objective.metric: min((member.metrics[objective.metric] for member in members), key=objective.loss)
+            for objective in self.objectives
+        }
+
+
+def members_of(finished: FinishedTrial) -> list[Member]:
+    """Give the candidates of a trial as they may stand on the front; none where nothing was trained."""
+    if finished.result.outcome is not Outcome.TRAINED:
+        return []
+    return [
+        Member(
+            trial=finished.trial.number,
+            digest=finished.result.digest,
+            precision=candidate.precision,
+            metrics=candidate.metrics,
+            latency=candidate.latency,
+            parity=candidate.parity,
+        )
+        for candidate in finished.result.candidates
+    ]
+
+
+def _finalised(
+    members: Iterable[Member], final: Mapping[tuple[str, str], FinalMeasurement]
+) -> list[Member]:
+    found = []
+    for member in members:
+        measured = final.get((member.digest, member.precision))
+        found.append(member if measured is None else measured.applied(member))
+    return found

@@ -1,0 +1,61 @@
+"""Files of trained students in a run's folder: of members of the front only."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from trials.records import Artefacts
+
+
+class Students:
+    """``students/DIGEST/`` of a run; a student is there whole or not at all.
+
+    Args:
+        folder: Of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "students"
+
+    def folder(self, digest: str) -> Path:
+        """Where the files of a student are."""
+        return self._folder / digest
+
+    def save(self, digest: str, artefacts: Artefacts) -> None:
+        """Write the files of a student, all together."""
+        write_folder(self.folder(digest), artefacts)
+
+    def prune(self, keep: Iterable[str]) -> None:
+        """Remove students that left the front, and what a killed process left half-written."""
+        kept = set(keep)
+        for path in self._folder.iterdir() if self._folder.exists() else ():
+            if path.name not in kept:
+                shutil.rmtree(path)
+
+    def num_bytes(self) -> int:
+        """Disk use of all students."""
+        return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+
+
+def write_folder(folder: Path, artefacts: Artefacts) -> None:
+    """Write files into a folder that appears under its name only when all of them are on the disk.
+
+    Args:
+        folder: Replaced if it is there.
+        artefacts: The files.
+    """
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        for name, content in artefacts.files.items():
+            with (draft / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise

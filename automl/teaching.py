@@ -1,0 +1,250 @@
+"""Teachers made ready for a search: trained where they must be, loaded, asked about every row, judged."""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from automl.config.teachers import Teacher as TeacherConfig
+from automl.errors import UserError, WorkFailed
+from automl.executor import Executor, Share
+from automl.preparation import Prepared, at, fixed_recipe
+from automl.run import TeacherRecord
+from automl.students import write_folder
+from search_spaces import plain_digest
+from search_spaces.imports import import_object
+from teachers import (
+    LOADERS,
+    CachedOutputs,
+    Coverage,
+    LoadedModel,
+    OutputStore,
+    Preprocessing,
+    Teacher,
+    cache_bytes,
+    compute_shard,
+    pack,
+    pack_key,
+    plan_shards,
+    read_logits,
+    teacher_strength,
+)
+from teachers.digests import rows_digest
+from trials.compress import PRECISIONS
+from trials.data import Dataset
+from trials.description import read_description
+from trials.records import Outcome, Trial
+from trials.run_trial import Setting, run_trial
+
+CACHE_DTYPE = "float16"
+
+
+def train_teachers(prepared: Prepared, executor: Executor, folder: Path) -> dict[str, Path]:
+    """Train the teachers that are to be trained first, unless an earlier search did.
+
+    Args:
+        prepared: The config's teachers of kind ``train``.
+        executor: Where they are trained, at the same time.
+        folder: Where their files are kept, each in a folder that names all that it depends on.
+
+    Returns:
+        Folder of each, by name; each holds what an exported student holds.
+
+    Raises:
+        WorkFailed: Training one of them failed.
+    """
+    folders: dict[str, Path] = {}
+    tasks = {}
+    for position, teacher in enumerate(prepared.config.teachers):
+        if teacher.kind != "train":
+            continue
+        with at(prepared.config, "teachers", position, "student"):
+            space = teacher.student.make_space()
+            spec = space.spec(teacher.student.values)
+        recipe = fixed_recipe(prepared.config, position, teacher)
+        trial = Trial(number=position, spec=spec, recipe=recipe, seed=prepared.config.seed)
+        with at(prepared.config, "teachers", position, "covers"):
+            lessons = home(prepared.dataset, prepared.coverages[teacher.name])
+        rows = rows_digest(lessons.inputs), rows_digest(lessons.labels), rows_digest(lessons.splits["train"])
+        folders[teacher.name] = folder / plain_digest([trial.digest, *rows])
+        if not folders[teacher.name].exists():
+            setting = replace(
+                prepared.setting,
+                space=space,
+                dataset=lessons,
+                ensemble=None,
+                teachers=None,
+                precisions=("float32",),
+                limits=(),
+            )
+            share = Share(cpus=prepared.config.resources.cpus, gpus=prepared.config.resources.gpus)
+            tasks[teacher.name] = executor.submit(run_trial, trial, setting, share=share, name=teacher.name)
+    for name, (result, artefacts) in zip(tasks, executor.run_all(list(tasks.values())), strict=True):
+        if result.outcome is not Outcome.TRAINED:
+            raise WorkFailed(f"training teacher {name!r} failed:\n{result.error}")
+        write_folder(folders[name], artefacts)
+    return folders
+
+
+def home(dataset: Dataset, coverage: Coverage) -> Dataset:
+    """Narrow the training rows to those that a teacher covers, with every label visible."""
+    train = dataset.splits["train"]
+    covered = coverage.rows(len(dataset), dataset.columns)[train]
+    if coverage.labels is not None:
+        covered &= np.isin(dataset.labels[train], coverage.labels)
+    if not covered.any():
+        raise ValueError("no training row is covered")
+    return replace(dataset, splits={**dataset.splits, "train": train[covered]}, labelled=None)
+
+
+def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teacher]:
+    """Load all teachers, in the order of the config.
+
+    Args:
+        prepared: The config's teachers.
+        trained: Folders of those that were trained first.
+
+    Raises:
+        UserError: One cannot be loaded, or knows other classes than the data has.
+    """
+    loaded = []
+    for position, teacher in enumerate(prepared.config.teachers):
+        with at(prepared.config, "teachers", position):
+            coverage = prepared.coverages[teacher.name]
+            if teacher.kind in ("train", "run"):
+                path = trained[teacher.name] if teacher.kind == "train" else teacher.path
+                model, coverage = _load_student(path, coverage, prepared.dataset.class_names)
+            else:
+                model = _load(teacher, coverage, prepared.dataset.class_names)
+            loaded.append(model.teacher(teacher.name, coverage))
+    return loaded
+
+
+def _load_student(
+    folder: Path, coverage: Coverage, class_names: tuple[str, ...]
+) -> tuple[LoadedModel, Coverage]:
+    """Load an exported student by its graph, and match its classes with those of the data by name."""
+    known = read_description(folder)["class_names"]
+    assert isinstance(known, list)
+    if foreign := [name for name in known if name not in class_names]:
+        raise ValueError(f"it knows classes {foreign} that the data does not have; the data has {list(class_names)}")
+    labels = tuple(class_names.index(name) for name in known)
+    if len(labels) < len(class_names):
+        if coverage.labels is not None and coverage.labels != labels:
+            raise ValueError(f"it knows the classes {known}; let covers.labels be these, in this order, or leave it out")
+        coverage = replace(coverage, labels=labels)
+    elif labels != tuple(range(len(class_names))):
+        raise ValueError(f"it knows the classes in the order {known}, the data has {list(class_names)}; name them alike")
+    return LOADERS["onnx"](path=folder / PRECISIONS["float32"].file_name), coverage
+
+
+def _load(teacher: TeacherConfig, coverage: Coverage, class_names: tuple[str, ...]) -> LoadedModel:
+    arguments = {
+        name: getattr(teacher, name)
+        for name in type(teacher).model_fields
+        if name not in ("kind", "name", "covers", "preprocessing")
+    }
+    if teacher.kind == "factory":
+        arguments["factory"] = import_object(teacher.factory)
+    if teacher.kind == "estimator":
+        arguments |= {"class_names": class_names, "labels": coverage.labels}
+    preprocessing = getattr(teacher, "preprocessing", None)
+    if preprocessing is not None:
+        arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
+    return LOADERS[teacher.kind](**arguments)
+
+
+def fill_cache(
+    prepared: Prepared, teachers: Sequence[Teacher], executor: Executor, store: OutputStore, leases: ExitStack
+) -> tuple[CachedOutputs, list[TeacherRecord], int]:
+    """Ask every teacher about every row, on the whole cluster, and judge them.
+
+    Args:
+        prepared: Its data set.
+        teachers: As loaded.
+        executor: Where they answer.
+        store: Where answers are kept.
+        leases: Keeps them from eviction until it is closed.
+
+    Returns:
+        Where trials hear the teachers, what is known of each, and how many shards had to be computed.
+
+    Raises:
+        UserError: The answers of a teacher do not fit the data.
+    """
+    dataset = prepared.dataset
+    shards = plan_shards(teachers, dataset.inputs, dtype=CACHE_DTYPE)
+    key = pack_key(teachers, shards, num_classes=dataset.num_classes)
+    leases.enter_context(store.lease([*(shard.key for shard in shards), key]))
+    missing = list(store.missing(shards))
+    try:
+        store.make_room(cache_bytes(len(dataset), len(teachers), dataset.num_classes, CACHE_DTYPE) if missing else 0)
+    except ValueError as error:
+        raise UserError(str(error), place=prepared.config.place("resources", "cache_gb")) from error
+    shared = {shard.teacher: executor.share(teachers[shard.teacher]) for shard in missing}
+    share = Share(cpus=prepared.config.resources.cpus, gpus=prepared.config.resources.gpus)
+    tasks = [
+        executor.submit(
+            _answer,
+            shared[shard.teacher],
+            dataset.inputs[shard.start : shard.stop],
+            dataset.num_classes,
+            share=share,
+            name=f"teacher-{teachers[shard.teacher].name}",
+        )
+        for shard in missing
+    ]
+    for shard, task in zip(missing, tasks, strict=True):
+        with at(prepared.config, "teachers", shard.teacher):
+            (arrays,) = executor.run_all([task])
+        store.store_shard(shard.key, arrays)
+    pack(store, shards, teachers, num_classes=dataset.num_classes)
+    records = [
+        _judge(prepared, k, teacher, read_logits(store, shards, teacher=k)) for k, teacher in enumerate(teachers)
+    ]
+    return CachedOutputs.open(store, key), records, len(missing)
+
+
+def _answer(teacher: Teacher, inputs: object, num_classes: int) -> object:
+    """Compute one shard in a worker."""
+    import torch
+
+    torch.set_num_threads(1)
+    return compute_shard(teacher, inputs, num_classes=num_classes, dtype=CACHE_DTYPE)  # type: ignore[arg-type] # rows as the data set has them
+
+
+def _judge(prepared: Prepared, position: int, teacher: Teacher, logits: np.ndarray) -> TeacherRecord:  # type: ignore[type-arg] # (N, C) or (N, C_k) float32
+    dataset = prepared.dataset
+    rows = dataset.splits["validation"]
+    strength = teacher_strength(
+        logits[rows],
+        dataset.labels[rows],
+        coverage=teacher.coverage,
+        class_names=dataset.class_names,
+        columns={name: column[rows] for name, column in dataset.columns.items()},
+    )
+    metrics = {"home": strength.home, "abroad": strength.abroad}
+    routed = {c.column for c in prepared.coverages.values()} - {None}
+    column = next(iter(sorted(routed, key=str)), None)
+    return TeacherRecord(
+        name=teacher.name,
+        kind=prepared.config.teachers[position].kind,
+        digest=teacher.digest[:12],
+        covers=describe_coverage(teacher.coverage, dataset.class_names),
+        metrics={name: value for name, value in metrics.items() if not math.isnan(value)},
+        by_label={name: value for name, value in strength.by_class.items() if not math.isnan(value)},
+        by_column={} if column is None else dict(strength.by_value[column]),
+    )
+
+
+def describe_coverage(coverage: Coverage, class_names: tuple[str, ...]) -> str:
+    """Say in words what a teacher covers."""
+    parts = []
+    if coverage.labels is not None:
+        parts.append("classes " + ", ".join(class_names[label] for label in coverage.labels))
+    if coverage.column is not None:
+        parts.append(f"{coverage.column} = " + ", ".join(map(str, coverage.values)))
+    return " and ".join(parts) or "everything"

@@ -1,0 +1,114 @@
+"""Members of the front as MLflow models: ONNX files with signature and input example, no pickle anywhere."""
+
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.front import Member
+from automl.run import FinishedTrial
+from automl.tracking.experiment import Experiment
+
+Example = NDArray[Any] | Mapping[str, NDArray[Any]]
+"""Rows that a student takes: one array, or one a name of the graph's inputs."""
+
+_ROWS = 2
+"""Rows of the input example that are kept."""
+
+
+def model_file(folder: Path, member: Member) -> Path:
+    """Say where the exported graph of a member of the front lies."""
+    name = "model.onnx" if member.precision == "float32" else f"model.{member.precision}.onnx"
+    return folder / "students" / member.digest / name
+
+
+def model_name(member: Member) -> str:
+    """Name a member's model; MLflow's page lists models by it."""
+    return f"trial-{member.trial:04d}-{member.precision}"
+
+
+def send_model(
+    experiment: Experiment, member: Member, finished: FinishedTrial, *, run_id: str, example: Example
+) -> str | None:
+    """Log a member of the front as an MLflow model of its trial's run, once.
+
+    Args:
+        experiment: Of the search.
+        member: Of the front.
+        finished: Its trial.
+        run_id: MLflow's, of the trial.
+        example: A few rows as the exported graph takes them.
+
+    Returns:
+        The model's id; None where the member has no exported file.
+    """
+    file = model_file(experiment.folder, member)
+    if not file.exists():
+        return None
+    model, ready = _find(experiment, member)
+    if model is None:
+        model = experiment.client.create_logged_model(
+            experiment.id,
+            name=model_name(member),
+            source_run_id=run_id,
+            model_type=finished.trial.spec.space,
+            params={"precision": member.precision, "digest": member.digest, "parity": f"{member.parity:g}"},
+            tags={"trial": str(member.trial), "digest": member.digest, "precision": member.precision},
+        )
+    if not ready:
+        _upload(experiment, model, run_id, file.read_bytes(), _head(example))
+        experiment.client.finalize_logged_model(model.model_id, "READY")
+    return str(model.model_id)
+
+
+def _find(experiment: Experiment, member: Member) -> tuple[Any, bool]:
+    found = experiment.client.search_logged_models(
+        [experiment.id], filter_string=f"name = '{model_name(member)}' AND tags.digest = '{member.digest}'"
+    )
+    if not found:
+        return None, False
+    return found[0], str(found[0].status) == "READY"
+
+
+def _upload(experiment: Experiment, model: Any, run_id: str, graph: bytes, example: Example) -> None:
+    import mlflow.onnx
+    import onnx
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model, infer_signature
+
+    description = Model(
+        artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        mlflow.onnx.save_model(
+            onnx.load_model_from_string(graph),
+            folder,
+            mlflow_model=description,
+            signature=infer_signature(example, _answers(graph, example)),
+            input_example=example,
+            pip_requirements=[f"{name}=={version(name)}" for name in ("onnx", "onnxruntime", "numpy")],
+            onnx_execution_providers=["CPUExecutionProvider"],
+            save_as_external_data=False,
+        )
+        experiment.client.log_model_artifacts(model.model_id, str(folder))
+    experiment.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+
+
+def _answers(graph: bytes, example: Example) -> dict[str, NDArray[Any]]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    feed = dict(example) if isinstance(example, Mapping) else {session.get_inputs()[0].name: example}
+    return dict(zip(names, session.run(names, feed), strict=True))
+
+
+def _head(example: Example) -> Example:
+    if isinstance(example, Mapping):
+        return {name: np.asarray(rows)[:_ROWS] for name, rows in example.items()}
+    return np.asarray(example)[:_ROWS]

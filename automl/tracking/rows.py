@@ -1,0 +1,204 @@
+"""What MLflow is told of a trial, as plain rows: no library, no network."""
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from automl.front import Member
+from automl.run import FinishedTrial
+from trials.records import Candidate, Latency, Outcome, TrialResult
+
+TRIAL_TAG = "automl.trial"
+DIGEST_TAG = "digest"
+FOLDER_TAG = "automl.run_folder"
+FRONT_TAG = "front"
+COLOR_TAG = "mlflow.runColor"
+NOTE_TAG = "mlflow.note.content"
+
+MEMBER, NOT_MEMBER, UNDECIDED = "member", "no", "undecided"
+"""Values of the tag ``front`` of a trial; sorted upwards, the summary run (``all``) and the members come first."""
+SUMMARY = "all"
+
+MEMBER_COLOR, OTHER_COLOR, SUMMARY_COLOR = "#d62728", "#9aa5b1", "#e6a700"
+"""MLflow draws a run's point in its own colour, so the front shows at once among the others."""
+
+LOGARITHM = "log10/"
+"""What the names of logarithms start with; MLflow's page puts names with a slash in a section of their own."""
+
+MAX_VALUE, MAX_PARAM, MAX_KEY = 7_000, 5_900, 250
+"""Longest tag, parameter and name in characters; MLflow refuses a little more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    """One value of one metric.
+
+    Args:
+        key: Its name.
+        value: A finite number.
+        timestamp_ms: Since 1970; the same when the row is sent again, so that MLflow sees that it is the same.
+        step: Epoch or trial; 0 where there is only one.
+    """
+
+    key: str
+    value: float
+    timestamp_ms: int
+    step: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """One MLflow run.
+
+    Args:
+        name: As the table shows it.
+        start_ms: When it started, since 1970.
+        end_ms: When it ended.
+        status: ``FINISHED`` or ``FAILED``.
+        tags: By name.
+        params: By name, as text.
+        metrics: In the order in which they were measured.
+    """
+
+    name: str
+    start_ms: int
+    end_ms: int
+    status: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: Sequence[MetricRow] = ()
+
+
+def milliseconds(moment: datetime) -> int:
+    """Turn a moment into milliseconds since 1970, as MLflow counts."""
+    return int(moment.timestamp() * 1000)
+
+
+def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[str] = ()) -> RunRow:
+    """Say everything about a trial that ended.
+
+    Args:
+        finished: The trial, in whatever way it ended.
+        folder: Of the run, absolute.
+        logarithmic: Metrics that are shown by their logarithm too.
+
+    Returns:
+        Its row, the same for the same trial.
+    """
+    trial, result = finished.trial, finished.result
+    trained = result.outcome is Outcome.TRAINED
+    tags = {
+        TRIAL_TAG: str(trial.number),
+        DIGEST_TAG: trial.digest,
+        FOLDER_TAG: folder,
+        "architecture": f"{trial.spec.space} {trial.spec.architecture_digest}",
+        "outcome": result.outcome.value,
+        FRONT_TAG: UNDECIDED if trained else NOT_MEMBER,
+        COLOR_TAG: OTHER_COLOR,
+        "mlflow.source.name": "automl search",
+        NOTE_TAG: describe(finished),
+    }
+    if result.error:
+        tags["error"] = last_line(result.error)
+    return RunRow(
+        name=f"trial-{trial.number:04d}",
+        start_ms=milliseconds(finished.started),
+        end_ms=milliseconds(finished.ended),
+        status="FAILED" if result.outcome is Outcome.FAILED else "FINISHED",
+        tags={key: clip(value, MAX_VALUE) for key, value in tags.items()},
+        params={safe_key(name): clip(str(value), MAX_PARAM) for name, value in finished.values.items()},
+        metrics=_trial_metrics(finished, logarithmic),
+    )
+
+
+def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> list[MetricRow]:
+    result, end_ms = finished.result, milliseconds(finished.ended)
+    rows = []
+    elapsed_seconds = 0.0
+    for record in result.history:
+        elapsed_seconds += record.seconds
+        # When an epoch ended is not recorded; the sum of their times comes close and never exceeds the end.
+        moment_ms = min(milliseconds(finished.started) + int(elapsed_seconds * 1000), end_ms)
+        named = {f"loss/{name}": value for name, value in record.losses.items()}
+        named["learning_rate"] = record.learning_rate
+        rows += [_row(key, value, moment_ms, step=record.epoch) for key, value in named.items()]
+    for position, candidate in enumerate(result.candidates):
+        suffix = "" if position == 0 else f".{candidate.precision}"
+        named = candidate_metrics(candidate, suffix=suffix, logarithmic=logarithmic)
+        rows += [_row(key, value, end_ms) for key, value in named.items()]
+    rows += [_row("seconds", result.seconds, end_ms), _row("peak_memory_bytes", result.peak_memory_bytes, end_ms)]
+    return [row for row in rows if math.isfinite(row.value)]
+
+
+def candidate_metrics(
+    candidate: Candidate | Member, *, suffix: str, logarithmic: Collection[str] = ()
+) -> dict[str, float]:
+    """Name the metrics of a candidate as MLflow shows them.
+
+    Args:
+        candidate: With its metrics and how its latency was measured.
+        suffix: Empty for the primary precision, else ``.int8`` or so.
+        logarithmic: Metrics that are given by their logarithm too, as ``log10/...``: MLflow's charts have no
+            logarithmic axes, and on a linear one the small students, which matter, lie on one spot.
+
+    Returns:
+        Value by name; latency that was measured beside other work is ``latency_ms_provisional``.
+    """
+    named = {}
+    for name, value in candidate.metrics.items():
+        shown = latency_name(candidate.latency) if name == "latency_ms" else name
+        named[safe_key(shown + suffix)] = float(value)
+        if name in logarithmic and value > 0:
+            named[safe_key(LOGARITHM + shown + suffix)] = math.log10(value)
+    return named
+
+
+def latency_name(latency: Latency) -> str:
+    """Say under which name a latency is shown."""
+    return "latency_ms_provisional" if latency.provisional else "latency_ms"
+
+
+def member_suffix(result: TrialResult, precision: str) -> str:
+    """Say with what a precision's metrics end: nothing for the primary one, which comes first."""
+    return "" if result.candidates and result.candidates[0].precision == precision else f".{precision}"
+
+
+def describe(finished: FinishedTrial) -> str:
+    """Write a trial down for people, in Markdown."""
+    trial, result = finished.trial, finished.result
+    lines = [f"**Trial {trial.number}: {result.outcome.value}** in {result.seconds:.1f} s · student `{trial.digest}`"]
+    lines += ["", f"Architecture `{trial.spec.space}` `{trial.spec.architecture_digest}`: {_listed(trial.spec.values)}"]
+    losses = ", ".join(f"{term.weight:g} {term.name}" for term in trial.recipe.losses)
+    lines += ["", f"Recipe `{trial.recipe.digest}`: {losses}; {trial.recipe.epochs} epochs, seed {trial.seed}"]
+    for candidate in result.candidates:
+        lines += ["", f"- {candidate.precision}: {_listed(candidate_metrics(candidate, suffix=''))}"]
+    if result.error:
+        lines += ["", "```", result.error[-5_000:], "```"]
+    return "\n".join(lines)
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{key} = {f'{value:.6g}' if isinstance(value, float) else value}" for key, value in values.items()
+    )
+
+
+def last_line(error: str) -> str:
+    """Give the last line of a traceback that says anything."""
+    return next((line.strip() for line in reversed(error.splitlines()) if line.strip()), "")
+
+
+def safe_key(name: str) -> str:
+    """Make a name one that MLflow takes for metrics and parameters."""
+    return re.sub(r"/+", "/", re.sub(r"[^\w\-. /]", "_", name)).strip("./ ")[:MAX_KEY] or "_"
+
+
+def clip(text: str, limit: int) -> str:
+    """Cut a text that is longer than MLflow takes, and show that it was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _row(key: str, value: float, timestamp_ms: int, *, step: int = 0) -> MetricRow:
+    return MetricRow(key=safe_key(key), value=float(value), timestamp_ms=timestamp_ms, step=step)

@@ -1,0 +1,89 @@
+"""The front as a table and in words: Markdown for MLflow's descriptions, CSV for people's sheets."""
+
+from collections.abc import Mapping, Sequence
+
+from automl.run import Run
+from automl.tracking.rows import MAX_VALUE
+from automl.tracking.views import link
+from trials.records import Outcome
+
+
+def front_table(run: Run, *, everything: bool = False) -> list[dict[str, object]]:
+    """Write the front as rows: trial, digest, precision, then the metrics, those of the objectives first.
+
+    Args:
+        run: With its front.
+        everything: Whether parts of a metric, such as ``accuracy.7`` of a class, stand in it too.
+
+    Returns:
+        One row a member, in the order of the front.
+    """
+    first = [objective.metric for objective in run.front.objectives]
+    found = sorted({name for member in run.front.members for name in member.metrics if everything or "." not in name})
+    names = list(dict.fromkeys([*first, *found]))
+    return [
+        {
+            "trial": member.trial,
+            "digest": member.digest,
+            "precision": member.precision,
+            **{name: member.metrics.get(name) for name in names},
+        }
+        for member in run.front.members
+    ]
+
+
+def markdown(rows: Sequence[Mapping[str, object]]) -> str:
+    """Write a table in Markdown.
+
+    Args:
+        rows: As ``front_table`` gives them.
+
+    Returns:
+        The table; a sentence where there are no rows.
+    """
+    if not rows:
+        return "The front is empty: no trained student keeps all limits."
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    for row in rows:
+        cells = [
+            f"{value:.5g}" if isinstance(value, float) and value < 1e4 else _whole(value) for value in row.values()
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def comma_separated(rows: Sequence[Mapping[str, object]]) -> str:
+    """Write a table as comma-separated values with a line of names; empty where there are no rows."""
+    lines = [list(rows[0])] if rows else []
+    lines += [["" if value is None else str(value) for value in row.values()] for row in rows]
+    return "".join(",".join(line) + "\n" for line in lines)
+
+
+def _whole(value: object) -> str:
+    return f"{value:,.0f}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def note(run: Run, experiment_id: str) -> str:
+    """Describe the front, in Markdown, with links to the pages that show it.
+
+    Args:
+        run: With its front.
+        experiment_id: MLflow's.
+
+    Returns:
+        A text that MLflow takes as a tag; its first line stays visible where the page folds it.
+    """
+    counts = ", ".join(f"{run.count(outcome)} {outcome.value}" for outcome in Outcome)
+    pages = {"charts": "the front in charts", "members": "members as a table", "trials": "all trials as a table"}
+    links = " · ".join(f"[{text}]({link(experiment_id, page)})" for page, text in pages.items())
+    state = "" if run.finished else " (the search has not ended; latencies are provisional)"
+    head = f"**{len(run.front.members)} students on the front{state}:** {links}"
+    facts = f"{len(run.trials)} trials: {counts}. Hypervolume {run.front.hypervolume:.4f}."
+    limits = f" Limits: {', '.join(str(limit) for limit in run.limits)}." if run.limits else ""
+    table = markdown(front_table(run))
+    tail = f"Members are the runs with `tags.front = 'member'`, red in the charts. Folder: `{run.folder.resolve()}`."
+    fixed = "\n\n".join([head, facts + limits, "", tail])
+    # A long front is cut by whole rows, so that what follows it stays a sentence.
+    while len(table) + len(fixed) > MAX_VALUE - 100:
+        table = table.rsplit("\n", 2)[0] + "\n| … |"
+    return "\n\n".join([head, facts + limits, table, tail])

@@ -1,0 +1,51 @@
+"""What a student can be: choices, conditions and functions, one family a file."""
+
+from collections.abc import Callable
+
+from search_spaces.cardinality import size
+from search_spaces.choices import Categorical, Choice, Domain, Integer, Real, Value, Values, check_values, walk
+from search_spaces.conditions import Condition, all_of, at_least, equals
+from search_spaces.convnet import convnet
+from search_spaces.counting import cost_of, count
+from search_spaces.mlp import mlp
+from search_spaces.signature import ModelSignature, TensorSpec
+from search_spaces.space import Cost, SearchSpace
+from search_spaces.spec import StudentSpec, plain_digest
+from search_spaces.variation import crossover, encode, encoding_columns, mutate, neighbours, sample
+
+SPACES: dict[str, Callable[..., SearchSpace]] = {"mlp": mlp, "convnet": convnet}
+"""Factories of the built-in spaces by name; a user's own is ``package.module:name``."""
+
+__all__ = [
+    "SPACES",
+    "Categorical",
+    "Choice",
+    "Condition",
+    "Cost",
+    "Domain",
+    "Integer",
+    "ModelSignature",
+    "Real",
+    "SearchSpace",
+    "StudentSpec",
+    "TensorSpec",
+    "Value",
+    "Values",
+    "all_of",
+    "at_least",
+    "check_values",
+    "convnet",
+    "cost_of",
+    "count",
+    "crossover",
+    "encode",
+    "encoding_columns",
+    "equals",
+    "mlp",
+    "mutate",
+    "neighbours",
+    "plain_digest",
+    "sample",
+    "size",
+    "walk",
+]

@@ -1,0 +1,74 @@
+"""What a model takes in and gives out, as far as a search space must know it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """One tensor at the edge of a model, without its batch dimension.
+
+    Args:
+        name: Name of the tensor in an exported graph.
+        shape: Sizes after the batch dimension; None where a size varies, as a sequence's length.
+        dtype: numpy's name of the element type.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Reject a shape that no tensor can have."""
+        if any(size is not None and size < 1 for size in self.shape):
+            raise ValueError(f"sizes of {self.name!r} must be at least 1, got {self.shape}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSignature:
+    """Inputs and outputs that every student of a search shares.
+
+    A classifier has one output ``logits`` of shape (C,), a language model ``logits`` of (None, V), an image
+    generator the tensor that it predicts.
+
+    Args:
+        inputs: In the order of the arguments of the model's ``forward``.
+        outputs: In the order of what ``forward`` returns.
+        vocabulary_size: Number of tokens where inputs are token ids, else None.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    vocabulary_size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Reject a model without inputs or outputs, or with one name twice."""
+        names = [tensor.name for tensor in (*self.inputs, *self.outputs)]
+        if not self.inputs or not self.outputs:
+            raise ValueError("a model needs at least one input and one output")
+        if len(set(names)) < len(names):
+            raise ValueError(f"names of inputs and outputs must differ, got {names}")
+
+    @property
+    def sole_input_shape(self) -> tuple[int, ...]:
+        """Shape of the only input, all of whose sizes are fixed.
+
+        Raises:
+            ValueError: There are several inputs, or a size varies.
+        """
+        return _fixed_shape(self.inputs, "input")
+
+    @property
+    def sole_output_shape(self) -> tuple[int, ...]:
+        """Shape of the only output, all of whose sizes are fixed.
+
+        Raises:
+            ValueError: There are several outputs, or a size varies.
+        """
+        return _fixed_shape(self.outputs, "output")
+
+
+def _fixed_shape(tensors: tuple[TensorSpec, ...], role: str) -> tuple[int, ...]:
+    fixed = tuple(size for size in tensors[0].shape if size is not None)
+    if len(tensors) != 1 or len(fixed) != len(tensors[0].shape):
+        raise ValueError(f"this needs one {role} of fixed size, got {tensors}")
+    return fixed

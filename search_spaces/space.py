@@ -1,0 +1,74 @@
+"""A search space: choices, conditions and two functions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from search_spaces.choices import Categorical, Choice, Domain, Values, check_values
+from search_spaces.signature import ModelSignature
+from search_spaces.spec import StudentSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a student costs before anything is measured.
+
+    Args:
+        params: Number of trainable parameters.
+        macs: Multiply-accumulate operations of one forward pass of one sample, in convolutions, linear layers and
+            matrix products.
+    """
+
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """What a student can be.
+
+    Args:
+        name: Written into every spec of this space.
+        choices: In an order in which conditions look backwards only.
+        build: From a spec and a signature to an untrained module, whose ``forward`` takes the signature's inputs
+            (preprocessed to float) and returns its outputs.
+        cost: Parameters and MACs of what ``build`` would build, in closed form; None where they must be counted.
+    """
+
+    name: str
+    choices: tuple[Choice, ...]
+    build: Callable[[StudentSpec, ModelSignature], nn.Module]
+    cost: Callable[[StudentSpec, ModelSignature], Cost] | None = None
+
+    def __post_init__(self) -> None:
+        """Reject two choices of one name."""
+        names = [choice.name for choice in self.choices]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"space {self.name!r} has choices of one name: {twice}")
+
+    def spec(self, values: Values) -> StudentSpec:
+        """Make a spec of this space.
+
+        Raises:
+            ValueError: The values are not a point of the space.
+        """
+        check_values(self.choices, values)
+        return StudentSpec(space=self.name, values=dict(values))
+
+    def narrowed(self, domains: Mapping[str, Domain]) -> "SearchSpace":
+        """Copy the space with other domains for some of its choices, each within the old one.
+
+        Raises:
+            ValueError: A name is unknown, or a domain reaches outside the old one.
+        """
+        known = {choice.name: choice for choice in self.choices}
+        for name, domain in domains.items():
+            if name not in known:
+                raise ValueError(f"space {self.name!r} has no choice {name!r}; it has {sorted(known)}")
+            edges = domain.options if isinstance(domain, Categorical) else (domain.low, domain.high)
+            for edge in edges:
+                if edge not in known[name].domain:
+                    raise ValueError(f"{name!r} cannot be {edge!r}; it can be {known[name].domain}")
+        choices = tuple(replace(choice, domain=domains.get(choice.name, choice.domain)) for choice in self.choices)
+        return replace(self, choices=choices)

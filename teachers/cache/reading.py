@@ -1,0 +1,73 @@
+"""Cached answers as a trial reads them.
+
+Shape letters: N = rows of the data set, K = teachers, B = batch, C = classes.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from teachers.cache.entries import DamagedEntryError, check_entry, map_array
+from teachers.cache.keys import PackKey
+from teachers.cache.leases import share_lock
+from teachers.cache.store import OutputStore
+from teachers.outputs import Batch, Outputs
+
+
+class CachedOutputs:
+    """Gathers a batch from a pack that is mapped read-only; fulfils ``EnsembleOutputs``.
+
+    While it lives its file is not evicted. Pickled, it is its path and key, and opens the file of the node it lands on.
+    """
+
+    def __init__(self, path: str | Path, *, digest: str) -> None:
+        """Check the file and map it.
+
+        Args:
+            path: Of the pack.
+            digest: Of its key.
+
+        Raises:
+            DamagedEntryError: The pack is not on this node, or must not be used.
+        """
+        self._path = Path(path)
+        self._digest = digest
+        try:
+            share_lock(self._path, holder=self)
+            header = check_entry(self._path, digest=digest)
+            self._packed_NKC = map_array(self._path, header, "logits")
+        except (DamagedEntryError, FileNotFoundError) as error:
+            raise DamagedEntryError(
+                f"cached outputs {self._path} cannot be used on this node: {error}; fetch or pack them again"
+            ) from error
+        os.utime(self._path, ns=(time.time_ns(), self._path.stat().st_mtime_ns))
+
+    @classmethod
+    def open(cls, store: OutputStore, key: PackKey) -> "CachedOutputs":
+        """Open the pack that a key names."""
+        return cls(store.path(key), digest=key.digest)
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        """Travel as path and key."""
+        return _reopen, (str(self._path), self._digest)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Give (N, K, ..., C)."""
+        return self._packed_NKC.shape
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Gather the rows of a batch; always a copy, so that writing to it reaches neither the file nor anybody else.
+
+        Raises:
+            IndexError: A row is not in the cache.
+        """
+        gathered_BKC = torch.from_numpy(np.take(self._packed_NKC, batch.index.numpy(), axis=0))
+        return Outputs(logits=gathered_BKC.transpose(0, 1).to(torch.float32, memory_format=torch.contiguous_format))
+
+
+def _reopen(path: str, digest: str) -> CachedOutputs:
+    return CachedOutputs(path, digest=digest)

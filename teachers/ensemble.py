@@ -1,0 +1,132 @@
+"""Several teachers heard together, each only where it may speak.
+
+Shape letters: K = teachers, N = rows of the data set, B = batch, C = classes, G = classes of one label group.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from teachers.outputs import MISSING_LABEL, Batch, Outputs
+from teachers.teacher import Coverage
+
+
+class EnsembleOutputs(Protocol):
+    """Where a trial hears its teachers: from the cache, or on the spot."""
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Answer for a batch, all teachers at once.
+
+        Returns:
+            ``logits`` (K, B, C), float32; columns of classes that a teacher does not know hold zeros, never read.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelGroup:
+    """Teachers that know the same classes, so that a loss takes them as one tensor.
+
+    Args:
+        teachers: Their positions in the ensemble.
+        classes: The classes that they know (G,), or None where they know all.
+    """
+
+    teachers: tuple[int, ...]
+    classes: Tensor | None
+
+    def student_logits(self, logits: Tensor) -> Tensor:
+        """Keep the classes of the group: (..., C) → (..., G)."""
+        return logits if self.classes is None else logits[..., self.classes]
+
+    def teacher_logits(self, logits: Tensor) -> Tensor:
+        """Keep the teachers and classes of the group: (K, ..., C) → (teachers, ..., G)."""
+        if len(self.teachers) == logits.shape[0] and self.classes is None:
+            return logits  # The common case, all teachers know all classes, copies nothing.
+        return self.student_logits(logits[list(self.teachers)])
+
+    def labels(self, label_B: Tensor) -> Tensor:
+        """Turn classes into positions within the group; ``MISSING_LABEL`` where the group does not know the class."""
+        if self.classes is None:
+            return label_B
+        match_BG = label_B[:, None] == self.classes[None]
+        return torch.where(match_BG.any(dim=1), match_BG.int().argmax(dim=1), MISSING_LABEL)
+
+
+class TeacherEnsemble:
+    """Who the teachers are and what each covers; weighting and aggregation belong to the recipe."""
+
+    def __init__(
+        self,
+        coverages: Mapping[str, Coverage],
+        *,
+        num_classes: int,
+        num_rows: int,
+        columns: Mapping[str, NDArray[np.generic]],
+    ) -> None:
+        """Work out the masks.
+
+        Args:
+            coverages: What each teacher covers, by its name, in the order of their outputs.
+            num_classes: Classes of the data set, C.
+            num_rows: Rows of the data set, N.
+            columns: Columns of the data set that coverages may name, each (N,).
+
+        Raises:
+            ValueError: A coverage names a class, a column or values that the data set does not have.
+        """
+        self.names = tuple(coverages)
+        known_KC = np.zeros((len(coverages), num_classes), dtype=bool)
+        rows_KN = np.zeros((len(coverages), num_rows), dtype=bool)
+        for k, (name, coverage) in enumerate(coverages.items()):
+            labels = range(num_classes) if coverage.labels is None else coverage.labels
+            if not all(0 <= label < num_classes for label in labels):
+                raise ValueError(
+                    f"teacher {name!r} covers labels {list(labels)}, but the data has {num_classes} classes"
+                )
+            known_KC[k, list(labels)] = True
+            try:
+                rows_KN[k] = coverage.rows(num_rows, columns)
+            except ValueError as error:
+                raise ValueError(f"teacher {name!r}: {error}") from error
+        self.known_KC = torch.from_numpy(known_KC)
+        self.rows_KN = torch.from_numpy(rows_KN)
+        self.groups = _label_groups(known_KC)
+
+    def __len__(self) -> int:
+        """Count the teachers, K."""
+        return len(self.names)
+
+    def votes(self, batch: Batch) -> Tensor:
+        """Tell who may vote on which sample.
+
+        A teacher votes on a row that it covers, unless the row's label is known and is none of its classes.
+
+        Args:
+            batch: Its ``index`` and ``labels`` are read.
+
+        Returns:
+            ``votes_KB``, float32, 1 where the teacher votes and 0 elsewhere.
+        """
+        votes_KB = self.rows_KN[:, batch.index].float()
+        if all(group.classes is None for group in self.groups):
+            return votes_KB
+        labelled_B = batch.labels != MISSING_LABEL
+        knows_KB = self.known_KC[:, batch.labels.clamp(min=0)] | ~labelled_B
+        return votes_KB * knows_KB
+
+
+def _label_groups(known_KC: NDArray[np.bool_]) -> tuple[LabelGroup, ...]:
+    members: dict[tuple[int, ...], list[int]] = {}
+    for k, known_C in enumerate(known_KC):
+        members.setdefault(tuple(np.flatnonzero(known_C).tolist()), []).append(k)
+    num_classes = known_KC.shape[1]
+    return tuple(
+        LabelGroup(teachers=tuple(ks), classes=None if len(labels) == num_classes else torch.tensor(labels))
+        for labels, ks in members.items()
+    )

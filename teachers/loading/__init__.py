@@ -1,0 +1,29 @@
+"""How teachers are loaded, one file a kind."""
+
+from collections.abc import Callable
+
+from teachers.loading.callable import load_callable
+from teachers.loading.estimator import load_estimator
+from teachers.loading.exported import load_exported
+from teachers.loading.factory import load_factory
+from teachers.loading.loaded import LoadedModel
+from teachers.loading.onnx import load_onnx
+
+LOADERS: dict[str, Callable[..., LoadedModel]] = {
+    "callable": load_callable,
+    "estimator": load_estimator,
+    "exported": load_exported,
+    "factory": load_factory,
+    "onnx": load_onnx,
+}
+"""By the name that stands in a config; all take keyword arguments alone, ``preprocessing`` among them."""
+
+__all__ = [
+    "LOADERS",
+    "LoadedModel",
+    "load_callable",
+    "load_estimator",
+    "load_exported",
+    "load_factory",
+    "load_onnx",
+]

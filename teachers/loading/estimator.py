@@ -1,0 +1,152 @@
+"""A teacher that is a fitted scikit-learn classifier.
+
+Shape letters: B = batch, C = classes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from teachers.digests import files_digest, record_digest
+from teachers.loading.loaded import LoadedModel, existing_file
+from teachers.outputs import Inputs, Outputs
+from teachers.preprocessing import Preprocessing
+
+SMALLEST_PROBABILITY = 1e-7
+"""Probabilities are raised to it before the logarithm, since forests and neighbours give true zeros."""
+
+
+class EstimatorModel:
+    """Asks a classifier for probabilities, or for its decision function, in the order of the data's classes."""
+
+    def __init__(
+        self,
+        estimator: Any,  # noqa: ANN401 RUF100 - scikit-learn has no type for a classifier
+        *,
+        preprocessing: Preprocessing,
+        class_names: Sequence[str],
+        labels: Sequence[int] | None,
+    ) -> None:
+        """Match its classes with the data's.
+
+        Args:
+            estimator: Fitted; has ``classes_`` and ``predict_proba`` or ``decision_function``.
+            preprocessing: Goes before it.
+            class_names: Of the data, in the order of their numbers.
+            labels: Classes of the data that it covers, in the order of the columns to give; None means all.
+
+        Raises:
+            ValueError: It is no classifier, or does not know a class that it shall cover.
+        """
+        if not hasattr(estimator, "classes_") or not (
+            hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")
+        ):
+            raise ValueError(
+                "an estimator must be a fitted classifier with predict_proba or decision_function, "
+                f"got {type(estimator).__name__}"
+            )
+        self._estimator = estimator
+        self._preprocessing = preprocessing
+        self.columns = _columns(np.asarray(estimator.classes_), class_names, labels)
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Answer for a batch with log-probabilities, or with the decision function."""
+        values = self._preprocessing(inputs)
+        rows = values.numpy() if isinstance(values, Tensor) else values
+        logits_BC = self._logits(rows)[:, self.columns]
+        return Outputs(logits=torch.from_numpy(np.ascontiguousarray(logits_BC, dtype=np.float32)))
+
+    def _logits(self, rows: NDArray[np.float32] | list[str]) -> NDArray[np.floating[Any]]:
+        if hasattr(self._estimator, "predict_proba"):
+            probability_BC = np.asarray(self._estimator.predict_proba(rows))
+            log_probability_BC: NDArray[np.floating[Any]] = np.log(np.clip(probability_BC, SMALLEST_PROBABILITY, 1.0))
+            return log_probability_BC
+        decision = np.asarray(self._estimator.decision_function(rows))
+        if decision.ndim == 1:  # Of two classes: the softmax of (-d/2, d/2) is the logistic function of d.
+            return np.stack([-decision / 2, decision / 2], axis=1)
+        if decision.shape[1] != len(self._estimator.classes_):
+            raise ValueError(
+                f"the decision function has {decision.shape[1]} columns for {len(self._estimator.classes_)} classes; "
+                "fit the estimator with decision_function_shape='ovr'"
+            )
+        return decision
+
+
+def load_estimator(
+    *,
+    path: str | Path,
+    class_names: Sequence[str],
+    labels: Sequence[int] | None = None,
+    preprocessing: Preprocessing | None = None,
+    trust: bool = False,
+) -> LoadedModel:
+    """Load a fitted classifier; its digest is the file's, so that the same estimator written again counts as another.
+
+    Args:
+        path: A ``.skops`` file, of which only types that skops holds safe are read, or a pickle or joblib file.
+        class_names: Of the data, in the order of their numbers.
+        labels: Classes of the data that it covers, in the order of the columns to give; None means all.
+        preprocessing: Goes before it; None flattens.
+        trust: Whether whoever made the pickle may run code here.
+
+    Raises:
+        ValueError: The file is not trusted, not there, or holds no fitted classifier that fits the data.
+    """
+    path = existing_file(path, "estimator of a teacher")
+    preprocessing = preprocessing or Preprocessing(flatten=True)
+    estimator = _read_skops(path) if path.suffix == ".skops" else _read_pickle(path, trust=trust)
+    model = EstimatorModel(estimator, preprocessing=preprocessing, class_names=class_names, labels=labels)
+    parts = ["estimator", files_digest({"": path.read_bytes()}), model.columns, preprocessing.digest]
+    return LoadedModel(model=model, digest=record_digest(parts))
+
+
+def _read_pickle(path: Path, *, trust: bool) -> object:
+    if not trust:
+        raise ValueError(
+            f"{path} is a pickle, which can run code when it is read; set trust: true for this teacher if you trust "
+            "its origin, or write the estimator with skops.io.dump(estimator, 'name.skops')"
+        )
+    import joblib  # type: ignore[import-untyped]  # it ships no types
+
+    try:
+        return joblib.load(path)  # Reads what pickle.dump wrote as well.
+    except Exception as error:  # A damaged pickle can raise anything.
+        raise ValueError(f"{path} cannot be read as a pickle: {type(error).__name__}: {error}") from error
+
+
+def _read_skops(path: Path) -> object:
+    try:
+        from skops.io import load  # type: ignore[import-untyped]  # it ships no types
+        from skops.io.exceptions import UntrustedTypesFoundException  # type: ignore[import-untyped]  # as above
+    except ImportError as error:
+        raise ValueError(f"{path} needs the package skops: pip install skops") from error
+    try:
+        return load(path)
+    except UntrustedTypesFoundException as error:
+        raise ValueError(f"{path} holds types that skops does not hold safe, so it was not read: {error}") from error
+    except Exception as error:  # A damaged archive can raise anything.
+        raise ValueError(f"{path} cannot be read as a skops file: {type(error).__name__}: {error}") from error
+
+
+def _columns(known: NDArray[np.generic], class_names: Sequence[str], labels: Sequence[int] | None) -> list[int]:
+    """Find the estimator's column of each class: by name if all of its classes are names, else by number."""
+    if known.dtype.kind == "f" and (known == np.floor(known)).all():
+        known = known.astype(np.int64)  # Labels that went through a table with gaps come back as 0.0, 1.0, …
+    names = [str(value) for value in known]
+    by_name = set(names) <= set(class_names)
+    position = {name: column for column, name in enumerate(names)}
+    columns = []
+    for label in range(len(class_names)) if labels is None else labels:
+        wanted = class_names[label] if by_name else str(label)
+        if wanted not in position:
+            raise ValueError(
+                f"the estimator does not know class {class_names[label]!r}, it knows {names}; "
+                "set the labels that this teacher covers"
+            )
+        columns.append(position[wanted])
+    return columns

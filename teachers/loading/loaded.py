@@ -1,0 +1,109 @@
+"""What every loader gives back, and the steps that several of them share.
+
+Shape letters: B = batch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from teachers.outputs import Inputs, Outputs
+from teachers.teacher import Coverage, Teacher, TeacherModel
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedModel:
+    """A frozen model that answers for raw inputs.
+
+    Args:
+        model: In evaluation mode, without gradients, float32 out, its preprocessing inside; can be pickled, so that
+            other processes get it without the file.
+        digest: Names its parameters, options and preprocessing.
+    """
+
+    model: TeacherModel
+    digest: str
+
+    def teacher(self, name: str, coverage: Coverage | None = None) -> Teacher:
+        """Make a teacher of it, which by default covers everything."""
+        return Teacher(name=name, model=self.model, coverage=coverage or Coverage(), digest=self.digest)
+
+
+@runtime_checkable
+class _HasLogits(Protocol):
+    logits: Tensor
+
+
+def as_outputs(answer: object) -> Outputs:
+    """Turn what a model returned into outputs in float32, cut off from any gradient.
+
+    Args:
+        answer: A tensor of logits, ``Outputs``, or any record with a tensor ``logits``.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if isinstance(answer, Outputs):
+        return Outputs(
+            logits=answer.logits.detach().float(),
+            features=_detached(answer.features),
+            attentions=_detached(answer.attentions),
+        )
+    logits = answer.logits if isinstance(answer, _HasLogits) else answer
+    if not isinstance(logits, Tensor):
+        found = type(logits).__name__
+        raise ValueError(f"a teacher must return a tensor of logits, or a record with logits, got {found}")  # noqa: TRY004 - a user's mistake
+    return Outputs(logits=logits.detach().float())
+
+
+def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().float() for name, tensor in tensors.items()}
+
+
+def in_pieces(run: Callable[[Tensor], Tensor], values: Tensor, *, piece: int | None) -> Tensor:
+    """Run a model whose graph takes a fixed number of rows; the last piece is filled up with its last row.
+
+    Args:
+        run: Takes (piece, ...), gives (piece, ...).
+        values: (B, ...), B at least 1.
+        piece: Rows of one run; None runs all at once.
+
+    Returns:
+        Answers (B, ...).
+    """
+    if piece is None:
+        return run(values)
+    answers = []
+    for start in range(0, len(values), piece):
+        rows = values[start : start + piece]
+        missing = piece - len(rows)
+        filled = rows if not missing else torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])])
+        answers.append(run(filled)[: len(rows)])
+    return torch.cat(answers)
+
+
+def numbers(inputs: Inputs) -> Tensor:
+    """Take preprocessed inputs that must be numbers.
+
+    Raises:
+        ValueError: They are texts.
+    """
+    if isinstance(inputs, list):
+        raise ValueError("this kind of teacher takes numbers, got texts")  # noqa: TRY004 - a user's mistake
+    return inputs
+
+
+def existing_file(path: str | Path, what: str) -> Path:
+    """Check that a file is there.
+
+    Raises:
+        ValueError: It is not.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{what} not found: {path} is not a file")
+    return path

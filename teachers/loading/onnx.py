@@ -1,0 +1,144 @@
+"""A teacher from an ONNX file, run by ONNX Runtime.
+
+Shape letters: B = batch.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from teachers.digests import files_digest, record_digest
+from teachers.loading.loaded import LoadedModel, as_outputs, existing_file, in_pieces, numbers
+from teachers.outputs import Inputs, Outputs
+from teachers.preprocessing import Preprocessing
+
+_NUMBER_TYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int64)": np.int64,
+}
+
+
+class OnnxModel:
+    """Runs a graph; its files travel with it, since a session cannot be pickled."""
+
+    def __init__(
+        self, files: Mapping[str, bytes], preprocessing: Preprocessing, threads: int, output: str | None
+    ) -> None:
+        """Open a session.
+
+        Args:
+            files: The graph under the empty name, files of its weights under the names that the graph has for them.
+            preprocessing: Goes before it.
+            threads: Of one run, at least 1.
+            output: Name of the logits in the graph; None takes the first output.
+
+        Raises:
+            ValueError: The graph cannot be read, or has more than one input.
+        """
+        import onnxruntime
+
+        self._arguments = (files, preprocessing, threads, output)
+        self._preprocessing = preprocessing
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        weights = {name: content for name, content in files.items() if name}
+        if weights:
+            sizes = [len(content) for content in weights.values()]
+            options.add_external_initializers_from_files_in_memory(list(weights), list(weights.values()), sizes)
+        try:
+            self._session = onnxruntime.InferenceSession(files[""], options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has a dozen classes of errors and no base class of its own.
+            raise ValueError(f"ONNX Runtime cannot read the graph: {error}") from error
+        self._input, self._type, self._batch = _only_input(self._session.get_inputs())
+        names = [node.name for node in self._session.get_outputs()]
+        if output is not None and output not in names:
+            raise ValueError(f"the ONNX graph has no output {output!r}; it has {sorted(names)}")
+        self._output = output or names[0]
+
+    def __reduce__(self) -> tuple[type["OnnxModel"], tuple[Mapping[str, bytes], Preprocessing, int, str | None]]:
+        """Travel as bytes."""
+        return OnnxModel, self._arguments
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Answer for a batch; a graph of a fixed batch size runs in pieces."""
+        values = numbers(self._preprocessing(inputs))
+        return as_outputs(in_pieces(self._run, values, piece=self._batch))
+
+    def _run(self, values: Tensor) -> Tensor:
+        array = values.numpy().astype(self._type, copy=False)
+        (answer,) = self._session.run([self._output], {self._input: array})
+        return torch.from_numpy(np.array(answer, dtype=np.float32))
+
+
+def load_onnx(
+    *, path: str | Path, preprocessing: Preprocessing | None = None, threads: int = 1, output: str | None = None
+) -> LoadedModel:
+    """Load an ONNX file, with the files that hold its weights if there are any.
+
+    Args:
+        path: The graph; files of weights stand in the same folder.
+        preprocessing: Goes before the graph; None hands it the inputs as they are.
+        threads: Of one run, at least 1.
+        output: Name of the logits in the graph; None takes the first output.
+
+    Raises:
+        ValueError: A file is missing or cannot be used.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    preprocessing = preprocessing or Preprocessing()
+    path = existing_file(path, "ONNX file of a teacher")
+    files = {"": path.read_bytes()}
+    for name in _weight_files(path):
+        files[name] = existing_file(path.parent / name, f"weights of {path}").read_bytes()
+    digest = record_digest(["onnx", files_digest(files), preprocessing.digest, output])
+    return LoadedModel(model=OnnxModel(files, preprocessing, threads, output), digest=digest)
+
+
+def _weight_files(path: Path) -> list[str]:
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf has its own class of errors, and onnx does not export it.
+        raise ValueError(f"{path} is not a whole ONNX file: {error}") from error
+    names = {
+        entry.value
+        for tensor in model.graph.initializer
+        if uses_external_data(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    folder = path.parent.resolve()
+    for name in names:
+        if not (folder / name).resolve().is_relative_to(folder):
+            raise ValueError(f"{path} wants weights from {name!r}, outside its folder; put them beside it")
+    return sorted(names)
+
+
+class _GraphInput(Protocol):
+    """What ONNX Runtime tells about an input."""
+
+    name: str
+    type: str
+    shape: list[int | str | None]
+
+
+def _only_input(nodes: list[_GraphInput]) -> tuple[str, type[np.generic], int | None]:
+    if len(nodes) != 1:
+        raise ValueError(f"an ONNX teacher must take one input, this graph takes {[node.name for node in nodes]}")
+    (node,) = nodes
+    if node.type not in _NUMBER_TYPES:
+        raise ValueError(f"the ONNX graph takes {node.type}, expected one of {sorted(_NUMBER_TYPES)}")
+    batch = node.shape[0] if node.shape else None
+    return node.name, _NUMBER_TYPES[node.type], batch if isinstance(batch, int) else None

@@ -1,0 +1,46 @@
+"""What goes into a teacher and what comes out: the records that teachers, students and losses share.
+
+Shape letters: B = batch, C = classes or vocabulary, T = positions of a sequence.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+MISSING_LABEL = -100
+"""Label of a row, or of a token, that has none; PyTorch's own ``ignore_index``."""
+
+Inputs = Tensor | list[str]
+"""Raw inputs of a batch: images or vectors as they were read (B, ...), or texts; each model preprocesses them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Some samples of a data set.
+
+    Args:
+        index: Row numbers in the data set (B,), int64; what caches are keyed by.
+        inputs: Raw, as the data set holds them.
+        labels: Class (B,) or next token (B, T), int64; ``MISSING_LABEL`` where there is none.
+    """
+
+    index: Tensor
+    inputs: Inputs
+    labels: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outputs:
+    """What a model said about a batch.
+
+    Args:
+        logits: (..., B, C) of a classifier, (..., B, T, C) of a language model, the predicted tensor of a generator.
+            Teachers that are stacked put their dimension in front.
+        features: Activations by name of the layer or stage, each (B, ...).
+        attentions: Attention maps by name of the layer, each (B, heads, T, T).
+    """
+
+    logits: Tensor
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    attentions: Mapping[str, Tensor] = field(default_factory=dict)

@@ -1,0 +1,90 @@
+"""How good a teacher is, and where.
+
+Shape letters: N = rows, C = classes.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachers.outputs import MISSING_LABEL
+from teachers.teacher import Coverage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strength:
+    """Accuracy of a teacher, from 0 to 1; NaN where there is no labelled row.
+
+    Args:
+        home: On the rows and labels that it covers.
+        abroad: On all other labelled rows; NaN where it covers everything.
+        home_rows: Number of rows behind ``home``.
+        abroad_rows: Number of rows behind ``abroad``.
+        by_class: On the rows of each class, by the class's name.
+        by_value: On the rows of each value of each column.
+    """
+
+    home: float
+    abroad: float
+    home_rows: int
+    abroad_rows: int
+    by_class: Mapping[str, float]
+    by_value: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def teacher_strength(
+    logits: NDArray[np.floating],
+    labels_N: NDArray[np.int64],
+    *,
+    coverage: Coverage,
+    class_names: tuple[str, ...],
+    columns: Mapping[str, NDArray[np.generic]],
+) -> Strength:
+    """Measure where a teacher is right.
+
+    A row whose label it covers is judged by the columns of those labels alone, as the ensemble hears it; any other row
+    by all the columns that it gives. Zeros that fill up columns of unknown classes must not be among them: give what
+    ``read_logits`` gives.
+
+    Args:
+        logits: (N, C), or (N, labels it covers) in the order of ``Coverage.labels``.
+        labels_N: ``MISSING_LABEL`` where nobody knows; such rows do not count.
+        coverage: What the teacher covers.
+        class_names: Of the data, in the order of their numbers.
+        columns: Of the data, each (N,), by whose values the accuracy is told.
+
+    Raises:
+        ValueError: The coverage does not fit the columns, or the logits have another width.
+    """
+    num_classes = len(class_names)
+    covered = np.arange(num_classes) if coverage.labels is None else np.array(coverage.labels)
+    given = covered if logits.shape[1] == len(covered) else np.arange(num_classes)
+    if logits.shape[1] != len(given):
+        raise ValueError(f"logits have {logits.shape[1]} columns, expected {num_classes} or {len(covered)}")
+    labelled_N = labels_N != MISSING_LABEL
+    known_N = np.isin(labels_N, covered)
+    home_N = labelled_N & known_N & coverage.rows(len(labels_N), columns)
+    heard = np.where(np.isin(given, covered), logits, -np.inf)
+    correct_N = np.where(known_N, given[heard.argmax(axis=1)], given[logits.argmax(axis=1)]) == labels_N
+    abroad_N = labelled_N & ~home_N
+    return Strength(
+        home=_mean(correct_N, home_N),
+        abroad=_mean(correct_N, abroad_N),
+        home_rows=int(home_N.sum()),
+        abroad_rows=int(abroad_N.sum()),
+        by_class={name: _mean(correct_N, labels_N == label) for label, name in enumerate(class_names)},
+        by_value={
+            name: {
+                str(value): _mean(correct_N, labelled_N & (column == value))
+                for value in sorted(set(column.tolist()), key=str)
+            }
+            for name, column in columns.items()
+        },
+    )
+
+
+def _mean(correct_N: NDArray[np.bool_], rows_N: NDArray[np.bool_]) -> float:
+    return float(correct_N[rows_N].mean()) if rows_N.any() else math.nan

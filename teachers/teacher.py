@@ -1,0 +1,88 @@
+"""A teacher: a frozen model, and what it may speak about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachers.outputs import Inputs, Outputs
+
+
+class TeacherModel(Protocol):
+    """Anything that turns raw inputs into outputs, with its own preprocessing inside and no gradient."""
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """Answer for a batch.
+
+        Args:
+            inputs: Raw, as in ``Batch``.
+
+        Returns:
+            ``logits`` (B, C_k) over the classes that the teacher knows, in the order of its ``Coverage.labels``, or
+            over all classes (B, C).
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """What a teacher may vote on; it is never heard outside.
+
+    Args:
+        labels: Classes that it knows, as indices into the data set's classes; None means all.
+        column: Column of the data set that tells which rows it knows; None means all rows.
+        values: Values of that column for which it may speak.
+    """
+
+    labels: tuple[int, ...] | None = None
+    column: str | None = None
+    values: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Reject a coverage of nothing, and a column without values."""
+        if self.labels is not None and (not self.labels or len(set(self.labels)) < len(self.labels)):
+            raise ValueError(f"labels that a teacher covers must be at least one and differ, got {self.labels}")
+        if (self.column is None) != (not self.values):
+            raise ValueError("a coverage by rows needs both a column and the values that are covered")
+
+    def rows(self, num_rows: int, columns: Mapping[str, NDArray[np.generic]]) -> NDArray[np.bool_]:
+        """Tell which rows of a data set are covered.
+
+        Args:
+            num_rows: Rows of the data set, N.
+            columns: Its columns by name, each (N,).
+
+        Returns:
+            Mask (N,).
+
+        Raises:
+            ValueError: The column is unknown, or no row has any of the values.
+        """
+        if self.column is None:
+            return np.ones(num_rows, dtype=bool)
+        if self.column not in columns:
+            raise ValueError(f"the data has no column {self.column!r}; it has {sorted(columns)}")
+        covered = np.isin(columns[self.column].astype(str), [str(value) for value in self.values])
+        if not covered.any():
+            found = sorted(set(columns[self.column].astype(str).tolist()))[:20]
+            raise ValueError(f"no row has {self.column!r} in {list(self.values)}; the column holds {found}")
+        return covered
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Teacher:
+    """A frozen model with its name, what it covers and a digest of its parameters.
+
+    Args:
+        name: Unique in an ensemble.
+        model: Answers for raw inputs.
+        coverage: What it may vote on.
+        digest: Names its parameters and preprocessing; another digest, another cache.
+    """
+
+    name: str
+    model: TeacherModel
+    coverage: Coverage
+    digest: str

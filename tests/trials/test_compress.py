@@ -1,0 +1,149 @@
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from search_spaces import ModelSignature, TensorSpec
+from trials.compress import PRECISIONS, keep_float32, quantize_int8
+from trials.export import export_onnx, onnx_predictor, stand_in, trace
+from trials.student import Normalisation, Student
+
+SIGNATURE = ModelSignature(
+    inputs=(TensorSpec(name="image", shape=(1, 8, 8), dtype="uint8"),),
+    outputs=(TensorSpec(name="logits", shape=(4,)),),
+)
+STATISTICS = Normalisation(mean=(8.0,), std=(5.0,), value_range=(0, 16))
+WIDTH = 32
+
+
+def make_student() -> Student:
+    torch.manual_seed(0)
+    body = nn.Sequential(
+        nn.Conv2d(1, WIDTH, 3, padding=1),
+        nn.BatchNorm2d(WIDTH),
+        nn.ReLU(),
+        nn.Conv2d(WIDTH, WIDTH, 3, padding=1, groups=WIDTH),
+        nn.Hardswish(),
+        nn.Conv2d(WIDTH, WIDTH, 3, stride=2),
+        nn.SiLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(WIDTH, 4),
+    )
+    return Student(body, signature=SIGNATURE, statistics=STATISTICS)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 17, (200, 1, 8, 8)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return export_onnx(make_student(), SIGNATURE)
+
+
+@pytest.fixture(scope="module")
+def quantized(graph, images):
+    return quantize_int8(graph, {"image": images})
+
+
+def constants(data: bytes) -> list[np.ndarray]:
+    return [numpy_helper.to_array(initializer) for initializer in onnx.load_from_string(data).graph.initializer]
+
+
+def test_int8_answers_stay_near_those_of_float32(graph, quantized, images):
+    inputs = torch.from_numpy(images)
+    float32, int8 = onnx_predictor(graph)(inputs), onnx_predictor(quantized)(inputs)
+    assert int8.shape == float32.shape
+    assert 0 < np.abs(int8 - float32).max() < 0.1 * (float32.max() - float32.min())
+
+
+def test_all_weights_are_int8_in_seven_bits_with_a_scale_a_channel(quantized):
+    weights = [values for values in constants(quantized) if values.dtype == np.int8 and values.ndim >= 2]
+    assert sorted(values.size for values in weights) == [4 * WIDTH, 9 * WIDTH, 9 * WIDTH, 9 * WIDTH**2]
+    # Eight bits overflow on processors that add pairs of products in sixteen bits.
+    assert max(np.abs(values.astype(int)).max() for values in weights) <= 64
+    floats = [values for values in constants(quantized) if values.dtype == np.float32]
+    assert max(values.size for values in floats) == WIDTH
+
+
+def test_a_channel_of_small_weights_keeps_its_digits(images):
+    """One scale for all channels would round the small ones to nothing."""
+    student = make_student().eval()
+    with torch.no_grad():
+        student.body[5].weight[::2] *= 1e-3
+    quantized = quantize_int8(export_onnx(student, SIGNATURE), {"image": images})
+    (weights,) = (values for values in constants(quantized) if values.shape == (WIDTH, WIDTH, 3, 3))
+    assert (np.abs(weights.astype(int)).max(axis=(1, 2, 3)) == 64).all()
+
+
+def test_int8_is_a_fraction_of_float32_and_one_bare_file(graph, quantized):
+    assert len(quantized) < 0.4 * len(graph)
+    model = onnx.load_from_string(quantized)
+    onnx.checker.check_model(model, full_check=True)
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    for word in (b"_zero_point", b"_quantized", b"onnx.infer", b"DequantizeLinear_Output"):
+        assert word not in quantized
+
+
+def test_raw_input_and_normalisation_stay_exact(quantized):
+    model = onnx.load_from_string(quantized)
+    assert [node.op_type for node in model.graph.node if "image" in node.input] == ["Cast"]
+    kinds = [node.op_type for node in model.graph.node if node.op_type in ("Cast", "Sub", "Div")]
+    assert kinds == ["Cast", "Sub", "Div"]
+    assert {8.0, 5.0} <= {float(values.reshape(-1)[0]) for values in constants(quantized) if values.dtype == np.float32}
+
+
+def test_size_before_training_is_the_size_after(images):
+    template = trace(make_student(), SIGNATURE)
+    trained = make_student()
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.normal_()
+    calibration = {"image": images}
+    before = quantize_int8(stand_in(template), calibration)
+    assert len(before) == len(quantize_int8(export_onnx(trained, SIGNATURE), calibration))
+
+
+def test_quantising_is_deterministic(graph, quantized, images):
+    assert quantize_int8(graph, {"image": images}) == quantized
+
+
+def test_it_leaves_no_file_and_no_word_behind(graph, images, tmp_path, monkeypatch, caplog, capfd):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    handlers = list(logging.getLogger().handlers)
+    with caplog.at_level(logging.WARNING):
+        quantize_int8(graph, {"image": images[:10]})
+    assert list(Path(tmp_path).iterdir()) == []
+    assert logging.getLogger().handlers == handlers
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_graph_without_weights_is_refused(images):
+    signature = ModelSignature(
+        inputs=SIGNATURE.inputs, outputs=(TensorSpec(name="logits", shape=(64,)),)
+    )
+    student = Student(nn.Flatten(), signature=signature, statistics=STATISTICS)
+    with pytest.raises(ValueError, match="nothing to quantise: the graph has .*; ship float32"):
+        quantize_int8(export_onnx(student, signature), {"image": images})
+
+
+@pytest.mark.parametrize("calibration", [{}, {"image": np.zeros((0, 1, 8, 8), dtype=np.uint8)}])
+def test_no_inputs_to_calibrate_with_are_refused(graph, calibration):
+    with pytest.raises(ValueError, match="give some training rows"):
+        quantize_int8(graph, calibration)
+
+
+def test_precisions_have_files_of_their_own_and_float32_is_the_graph_itself(graph, quantized, images):
+    assert len({precision.file_name for precision in PRECISIONS.values()}) == len(PRECISIONS)
+    assert keep_float32(graph, {}) == graph
+    assert PRECISIONS["int8"].convert(graph, {"image": images}) == quantized

@@ -1,0 +1,98 @@
+"""The data of a search, whatever it was read from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from teachers import MISSING_LABEL, Batch
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Rows with labels, split three ways.
+
+    Teachers that are trained first see every label; students see a training row's label only where ``labelled`` says
+    so. Validation chooses, test reports.
+
+    Args:
+        inputs: Raw inputs, one row each: images (N, C, H, W) uint8 or float32, vectors (N, D) float32, or texts.
+        labels: Class of each row (N,), int64; ``MISSING_LABEL`` where nobody knows it.
+        class_names: Name of each class, in the order of their numbers.
+        splits: Row numbers of ``train``, ``validation`` and ``test``, each int64, without a row in common.
+        labelled: Rows whose label a student may see (N,); None means all.
+        columns: Further facts of each row (N,), by which teachers can be routed.
+    """
+
+    inputs: NDArray[np.generic] | list[str]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    splits: Mapping[str, NDArray[np.int64]]
+    labelled: NDArray[np.bool_] | None = None
+    columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Reject rows that do not match, classes out of range and splits that overlap.
+
+        Raises:
+            ValueError: Something does not fit together; the message says what.
+        """
+        num_rows = len(self.inputs)
+        lengths = {"labels": self.labels, **self.columns} | (
+            {} if self.labelled is None else {"labelled": self.labelled}
+        )
+        for name, column in lengths.items():
+            if len(column) != num_rows:
+                raise ValueError(f"{name} has {len(column)} rows, the inputs have {num_rows}")
+        known = self.labels[self.labels != MISSING_LABEL]
+        if known.size and (known.min() < 0 or known.max() >= len(self.class_names)):
+            raise ValueError(
+                f"labels run from {known.min()} to {known.max()}, but there are {len(self.class_names)} classes"
+            )
+        if set(self.splits) != set(SPLITS):
+            raise ValueError(f"splits must be {list(SPLITS)}, got {sorted(self.splits)}")
+        for name, rows in self.splits.items():
+            if not len(rows):
+                raise ValueError(f"the {name} split is empty")
+        rows = np.concatenate([self.splits[name] for name in SPLITS])
+        if len(np.unique(rows)) < len(rows) or rows.min() < 0 or rows.max() >= num_rows:
+            raise ValueError("splits must not share a row, nor name one that the data does not have")
+
+    def __len__(self) -> int:
+        """Count the rows, N."""
+        return len(self.inputs)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, C."""
+        return len(self.class_names)
+
+    @property
+    def student_labels(self) -> NDArray[np.int64]:
+        """Labels as a student sees them (N,): ``MISSING_LABEL`` where it may not."""
+        if self.labelled is None:
+            return self.labels
+        return np.where(self.labelled, self.labels, MISSING_LABEL)
+
+    def batch(self, rows: NDArray[np.int64], labels: NDArray[np.int64] | None = None) -> Batch:
+        """Gather some rows; always a copy, so that nobody writes into memory that others read.
+
+        Args:
+            rows: Row numbers (B,).
+            labels: Labels of all rows to use instead of the true ones, as ``student_labels``.
+        """
+        labels = self.labels if labels is None else labels
+        if isinstance(self.inputs, list):
+            inputs: torch.Tensor | list[str] = [self.inputs[row] for row in rows]
+        else:
+            inputs = torch.from_numpy(self.inputs[rows])
+        return Batch(index=torch.from_numpy(rows), inputs=inputs, labels=torch.from_numpy(labels[rows]))
+
+    def batches(self, rows: NDArray[np.int64], *, batch_size: int) -> Iterator[Batch]:
+        """Go through some rows in their order, with true labels."""
+        for start in range(0, len(rows), batch_size):
+            yield self.batch(rows[start : start + batch_size])

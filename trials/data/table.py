@@ -1,0 +1,142 @@
+"""CSV and Parquet, through pandas."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trials.data.dataset import SPLITS
+from trials.data.labelling import encode_labels
+from trials.data.raw import RawData, consecutive_splits, files_of_splits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_PARQUET = (".parquet", ".pq")
+_NO_NUMBER = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+
+
+def read_table(
+    *,
+    path: str | Path | Mapping[str, str | Path],
+    label: str,
+    features: Sequence[str] | None = None,
+    text: str | None = None,
+    columns: Sequence[str] = (),
+    split: str | None = None,
+    class_names: Sequence[str] | None = None,
+) -> RawData:
+    """Read a table with one row a sample.
+
+    Args:
+        path: A file (``.csv``, ``.tsv``, either gzipped, or ``.parquet``), or files by split (``train``,
+            ``validation``, ``test``; one or more of them).
+        label: Column of labels; empty where a row has none.
+        features: Numeric columns that make the vector, in this order; without it, all numeric ones that are named
+            nowhere else.
+        text: Column of texts, instead of features.
+        columns: Columns to keep, by which teachers can be routed.
+        split: Column that holds ``train``, ``validation`` or ``test``.
+        class_names: Names of the classes in the order of their numbers; without it, the sorted labels.
+
+    Returns:
+        Inputs (N, features) float32, or texts.
+
+    Raises:
+        ValueError: A file, a column or a value is not as expected; the message names it.
+    """
+    import pandas as pd  # takes a second, and only this kind needs it
+
+    if text is not None and features is not None:
+        raise ValueError("give either a text column or features, not both")
+    files = files_of_splits(path)
+    if split is not None and "" not in files:
+        raise ValueError("give either files by split or a split column, not both")
+    as_texts = {name for name in (label, text, split, *columns) if name is not None} - set(features or ())
+    frames = {name: _load(file, as_texts, needed={*as_texts, *(features or ())}) for name, file in files.items()}
+    frame = pd.concat(frames.values(), ignore_index=True)
+    if split is not None:
+        given = _splits_of(frame[split], split)
+    else:
+        given = {} if "" in files else consecutive_splits({name: len(part) for name, part in frames.items()})
+    values = [None if pd.isna(value) else value for value in frame[label].tolist()]
+    labels, names = encode_labels(values, class_names)
+    return RawData(
+        inputs=_vectors(frame, features, as_texts) if text is None else _texts(frame[text]),
+        labels=labels,
+        class_names=names,
+        columns={name: _routing_column(frame[name]) for name in columns},
+        given_splits=given,
+    )
+
+
+def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    suffix = next((suffix for suffix in reversed(file.suffixes) if suffix != ".gz"), "").lower()
+    if suffix not in (*_SEPARATORS, *_PARQUET):
+        raise ValueError(f"{file}: the suffix must be one of {sorted((*_SEPARATORS, *_PARQUET))}")
+    try:
+        if suffix in _PARQUET:
+            frame = pd.read_parquet(file, dtype_backend="numpy_nullable")
+        else:
+            header = pd.read_csv(file, sep=_SEPARATORS[suffix], nrows=0).columns
+            frame = pd.read_csv(
+                file,
+                sep=_SEPARATORS[suffix],
+                # Labels and texts stay as they are written: "01" is not 1, and "NA" is a name.
+                dtype={name: "string" for name in header if name in as_texts},
+                keep_default_na=False,
+                na_values={name: [""] if name in as_texts else list(_NO_NUMBER) for name in header},
+                low_memory=False,
+            )
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are among them
+        raise ValueError(f"cannot read {file}: {error}") from error
+    if unknown := sorted(needed - set(frame.columns)):
+        raise ValueError(f"{file} has no columns {unknown}; it has {sorted(frame.columns)}")
+    if not len(frame):
+        raise ValueError(f"{file} has no rows")
+    return frame
+
+
+def _vectors(frame: "pd.DataFrame", features: Sequence[str] | None, elsewhere: set[str]) -> NDArray[np.float32]:
+    from pandas.api.types import is_numeric_dtype
+
+    if features is None:
+        features = [name for name in frame.columns if name not in elsewhere and is_numeric_dtype(frame[name])]
+    elif words := [name for name in features if not is_numeric_dtype(frame[name])]:
+        raise ValueError(f"features {words} are not numeric; turn them into numbers or leave them out")
+    if not features:
+        raise ValueError(f"no numeric column is left for features; the columns are {sorted(frame.columns)}")
+    for name in features:
+        empty = frame[name].isna().to_numpy(dtype=bool)
+        if empty.any():
+            raise ValueError(
+                f"feature {name!r} has no value in {int(empty.sum())} rows, first in row {int(empty.argmax())} "
+                "(counted from 0); fill them, or leave the column or the rows out"
+            )
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and RawData names its row
+        return np.stack([frame[name].to_numpy(dtype=np.float64).astype(np.float32) for name in features], axis=1)
+
+
+def _texts(column: "pd.Series[Any]") -> list[str]:
+    return [str(text) for text in column.fillna("").tolist()]
+
+
+def _routing_column(column: "pd.Series[Any]") -> NDArray[np.generic]:
+    import pandas as pd
+
+    values = column.tolist()
+    if all(type(value) is int for value in values):
+        return np.array(values, dtype=np.int64)
+    return np.array(["" if pd.isna(value) else str(value) for value in values])
+
+
+def _splits_of(column: "pd.Series[Any]", name: str) -> dict[str, NDArray[np.int64]]:
+    values = np.array(_texts(column))
+    if unknown := sorted(set(values.tolist()) - set(SPLITS)):
+        raise ValueError(f"column {name!r} must hold one of {list(SPLITS)} in every row, it also holds {unknown[:10]}")
+    return {split: np.flatnonzero(values == split) for split in SPLITS if (values == split).any()}

@@ -1,0 +1,62 @@
+"""What a student loses where it differs from a teacher: one method a file, one line in the catalog."""
+
+import functools
+import inspect
+from collections.abc import Callable
+
+from search_spaces.imports import import_object
+from torch import Tensor
+from trials.losses.kd import kd
+from trials.losses.loss import Loss
+from trials.losses.standardisation import standardise, standardised
+from trials.recipe import LossTerm
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "kd": kd,
+    "standardised_kd": standardised(kd),
+}
+"""Losses by name. A name with a colon is imported instead: ``package.module:name``."""
+
+
+def find_loss(name: str) -> Callable[..., Tensor]:
+    """Look a loss up in the catalog, or import it.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    if ":" in name:
+        found: Callable[..., Tensor] = import_object(name)
+        return found
+    if name not in LOSSES:
+        raise ValueError(f"unknown loss {name!r}; losses are {sorted(LOSSES)}, or package.module:name")
+    return LOSSES[name]
+
+
+def loss_options(name: str) -> dict[str, object]:
+    """Give the options of a loss with their defaults.
+
+    Raises:
+        ValueError: There is no loss of this name.
+    """
+    parameters = inspect.signature(find_loss(name)).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def bind(term: LossTerm) -> tuple[Loss, float]:
+    """Make a term's loss ready to be called.
+
+    Returns:
+        The loss with its options bound, and its temperature (1 where it has none).
+
+    Raises:
+        ValueError: The loss or one of its options is unknown.
+    """
+    options = loss_options(term.name)
+    if unknown := sorted(set(term.options) - set(options)):
+        raise ValueError(f"loss {term.name!r} has no option {unknown}; its options are {sorted(options)}")
+    temperature = {**options, **term.options}.get("temperature", 1.0)
+    assert isinstance(temperature, int | float)
+    return functools.partial(find_loss(term.name), **term.options), float(temperature)
+
+
+__all__ = ["LOSSES", "Loss", "bind", "find_loss", "kd", "loss_options", "standardise", "standardised"]

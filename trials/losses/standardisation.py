@@ -1,0 +1,47 @@
+"""Logit standardisation: a transform that any loss on logits can be wrapped in.
+
+Shape letters: B = batch, C = classes; further dimensions may stand in front of B.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+
+from torch import Tensor
+
+from teachers import Outputs
+
+
+def standardise(logits: Tensor) -> Tensor:
+    """Shift and scale the logits of each sample to mean 0 and standard deviation 1 (Sun et al., 2024, algorithm 1).
+
+    https://arxiv.org/abs/2403.01427
+
+    Args:
+        logits: (..., B, C), with at least two classes.
+
+    Returns:
+        The same shape.
+    """
+    mean = logits.mean(dim=-1, keepdim=True)
+    deviation = logits.std(dim=-1, keepdim=True)  # Unbiased, as in the authors' code.
+    return (logits - mean) / (1e-7 + deviation)
+
+
+def standardised(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let a loss see standardised logits of student and teacher: the student need not match the teacher's scale.
+
+    Args:
+        loss: Any loss that reads ``logits``.
+
+    Returns:
+        A loss with the same options.
+    """
+
+    @wraps(loss)
+    def wrapped(student: Outputs, teacher: Outputs, label_B: Tensor, **options: float) -> Tensor:
+        student = replace(student, logits=standardise(student.logits))
+        teacher = replace(teacher, logits=standardise(teacher.logits.detach()))
+        return loss(student, teacher, label_B, **options)
+
+    return wrapped

@@ -1,0 +1,88 @@
+"""How a student is distilled, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from search_spaces import Value, plain_digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossTerm:
+    """One term of the loss.
+
+    Args:
+        name: ``hard_label``, or a name in the catalog of losses, or ``package.module:name``.
+        weight: At least 0; a term of weight 0 is not computed.
+        options: Keyword arguments of the loss, such as ``temperature``.
+    """
+
+    name: str
+    weight: float
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Reject a negative weight."""
+        if not self.weight >= 0:
+            raise ValueError(f"weight of {self.name!r} must be at least 0, got {self.weight}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything about a trial that is not its architecture.
+
+    Args:
+        losses: Terms that are added up; at least one has a weight above 0.
+        aggregation: How teachers become one loss, a name in ``trials.aggregation``.
+        weighting: How much each teacher counts on each sample, a name in ``trials.weighting``.
+        teacher_weights: Fixed weights by name of the teacher, for the weighting ``fixed``; teachers without one get 1.
+        epochs: Passes over the training split.
+        batch_size: Rows of a step.
+        optimizer: A name in ``trials.optimizing``: ``adamw`` or ``sgd``.
+        learning_rate: Its highest value.
+        weight_decay: Of the optimizer.
+        schedule: A name in ``trials.optimizing``: ``cosine``, ``linear`` or ``constant``.
+        warmup: Share of the steps in which the learning rate rises to its highest value.
+    """
+
+    losses: tuple[LossTerm, ...]
+    aggregation: str = "mean_of_losses"
+    weighting: str = "fixed"
+    teacher_weights: Mapping[str, float] = field(default_factory=dict)
+    epochs: int
+    batch_size: int
+    optimizer: str = "adamw"
+    learning_rate: float
+    weight_decay: float = 0.01
+    schedule: str = "cosine"
+    warmup: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Reject what cannot be trained."""
+        names = [term.name for term in self.losses]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each loss may stand once, got {names}")
+        if not any(term.weight > 0 for term in self.losses):
+            raise ValueError("at least one loss needs a weight above 0")
+        if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.warmup < 1:
+            raise ValueError(f"need epochs and batch_size >= 1, learning_rate > 0 and 0 <= warmup < 1, got {self}")
+
+    @property
+    def needs_teachers(self) -> bool:
+        """Whether any term listens to teachers."""
+        return any(term.weight > 0 and term.name != HARD_LABEL for term in self.losses)
+
+    def plain(self) -> dict[str, object]:
+        """Give the recipe as JSON can write it."""
+        record: dict[str, object] = dict(vars(self))
+        record["losses"] = {term.name: {"weight": term.weight, **term.options} for term in self.losses}
+        record["teacher_weights"] = dict(self.teacher_weights)
+        return record
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that name the recipe."""
+        return plain_digest(self.plain())
+
+
+HARD_LABEL = "hard_label"
+"""Name of the term that the task owns: the loss against the true label."""

@@ -1,0 +1,189 @@
+"""What is asked of a trial and what comes back: records that travel between controller and workers."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from search_spaces import StudentSpec, plain_digest
+from trials.recipe import Recipe
+
+METRICS_OF_COST = ("latency_ms", "size_bytes", "params", "macs")
+"""What a candidate costs; less is better. All other metrics are the task's."""
+
+
+LATENCY_MARGIN = 0.4
+"""Share by which latency may come out too high while other trials run beside; nothing is refused within it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A bound that a shipped student must keep.
+
+    Args:
+        metric: One of ``METRICS_OF_COST``, or a metric of the task.
+        at_most: True for ``<=``, False for ``>=``.
+        value: The bound, in the metric's unit.
+    """
+
+    metric: str
+    at_most: bool
+    value: float
+
+    def excess(self, metrics: Mapping[str, float]) -> float:
+        """Say by how much a candidate breaks the limit, in the metric's unit; at most 0 where it keeps it."""
+        difference = metrics[self.metric] - self.value
+        return difference if self.at_most else -difference
+
+    def __str__(self) -> str:
+        """Write it as the config does."""
+        return f"{self.metric} {'<=' if self.at_most else '>='} {self.value:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Latency of one exported graph on one device.
+
+    Args:
+        median_ms: Median of a run, in milliseconds.
+        low_ms: Lower end of its 95 % interval.
+        high_ms: Upper end.
+        runs: Number of timed runs.
+        provisional: Whether other work ran beside it.
+        device: The machine that measured.
+    """
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    runs: int
+    provisional: bool
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencySettings:
+    """Under which conditions latency is measured.
+
+    Args:
+        batch_size: Samples of one run.
+        threads: Threads that ONNX Runtime may use.
+        provider: Execution provider: ``cpu`` or ``cuda``.
+        warmup_runs: Runs that are not timed.
+        min_runs: Timed runs at least.
+        seconds: Time to go on timing for, in seconds.
+    """
+
+    batch_size: int = 1
+    threads: int = 1
+    provider: str = "cpu"
+    warmup_runs: int = 20
+    min_runs: int = 100
+    seconds: float = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A student in one precision, measured as it would be shipped.
+
+    Args:
+        precision: ``float32`` or ``int8``.
+        metrics: Value by name: the costs, and the task's metrics on the validation split.
+        latency: How ``metrics["latency_ms"]`` was measured.
+        parity: Largest difference of logits from the trained module for float32; for other precisions the share of
+            validation rows on which the answer agrees with float32.
+    """
+
+    precision: str
+    metrics: Mapping[str, float]
+    latency: Latency
+    parity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What is asked: one student, one recipe.
+
+    Args:
+        number: Its number in the study.
+        spec: The architecture.
+        recipe: How to distil it.
+        seed: Of weights, order of rows and everything else that chance decides.
+        known_latency: What was measured before of the same architecture, by precision; not measured again.
+    """
+
+    number: int
+    spec: StudentSpec
+    recipe: Recipe
+    seed: int
+    known_latency: Mapping[str, Latency] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of (architecture, recipe, seed): the trained student's name everywhere."""
+        return student_digest(self.spec, self.recipe, self.seed)
+
+
+def student_digest(spec: StudentSpec, recipe: Recipe, seed: int) -> str:
+    """Name a trained student by its architecture, recipe and seed, in twelve hexadecimal digits."""
+    return plain_digest([spec.architecture_digest, recipe.digest, seed])
+
+
+class Outcome(enum.Enum):
+    """How a trial ended."""
+
+    TRAINED = "trained"
+    """A student was trained, exported and measured."""
+    INFEASIBLE = "infeasible"
+    """Refused by the gate before training: every precision breaks a limit."""
+    FAILED = "failed"
+    """It crashed, or a value that must be a number is not one; it never joins the front."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """What one epoch of training looked like.
+
+    Args:
+        epoch: Counted from 1.
+        losses: Mean of each term before its weight, by name.
+        learning_rate: At the end of the epoch.
+        seconds: Time it took.
+    """
+
+    epoch: int
+    losses: Mapping[str, float]
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """What came of a trial.
+
+    Args:
+        number: The trial's.
+        digest: The trial's.
+        outcome: How it ended.
+        candidates: One a precision, the primary one first; of an infeasible trial those that the gate measured, without
+            metrics of the task; empty of a failed one.
+        history: One record an epoch.
+        seconds: From start to end.
+        peak_memory_bytes: Of the worker, at its highest.
+        error: Why it failed, with the traceback; empty otherwise.
+    """
+
+    number: int
+    digest: str
+    outcome: Outcome
+    candidates: tuple[Candidate, ...] = ()
+    history: tuple[EpochRecord, ...] = ()
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefacts:
+    """Files of a trained student, by name, ready to be written: weights, graphs and what describes them."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
