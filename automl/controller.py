@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -73,7 +73,7 @@ class Controller:
     Args:
         ledger: The study.
         executor: Where trials run.
-        make_trial: Turns a proposal into a trial, given what latency was measured before by (architecture, precision).
+        make_trial: Turns a proposal into a trial.
         function: What runs a trial: ``(trial, setting) → (TrialResult, Artefacts)``.
         setting: Second argument of ``function``, as ``Executor.share`` returned it.
         standing: Trials that ended before; takes those that end.
@@ -91,7 +91,7 @@ class Controller:
         *,
         ledger: Ledger,
         executor: Executor,
-        make_trial: Callable[[Proposal, Mapping[tuple[str, str], Latency]], Trial],
+        make_trial: Callable[[Proposal], Trial],
         function: Callable[..., Any],
         setting: object,
         standing: Standing,
@@ -119,7 +119,7 @@ class Controller:
         self._begun = time.monotonic()
         self._waiting: deque[Proposal] = deque()
         self._results = {f.result.digest: f.result for f in standing.finished if f.result.outcome is not Outcome.FAILED}
-        self._latencies: dict[tuple[str, str], Latency] = {}
+        self._latencies: dict[str, dict[str, Latency]] = {}
         for finished in standing.finished:
             self._learn_latency(finished.trial, finished.result)
 
@@ -159,7 +159,8 @@ class Controller:
         return None if self._reason(running) else self._ledger.ask()
 
     def _launch(self, flights: dict[Task, _Flight], proposal: Proposal) -> None:
-        trial = self._make_trial(proposal, self._latencies)
+        trial = self._make_trial(proposal)
+        trial = replace(trial, known_latency=dict(self._latencies.get(trial.spec.architecture_digest, {})))
         flight = _Flight(proposal, trial, datetime.now(UTC))
         if trial.digest in self._results:
             # The same student, trained in the same way from the same seed: the answer is known to the last bit.
@@ -189,7 +190,7 @@ class Controller:
                 self._submit(flights, flight)
                 return
             result = _failed(flight.trial, f"{error} (tried {flight.losses} times)")
-        except Exception as error:  # noqa: BLE001 - whatever a worker could not even start is that trial's failure
+        except Exception as error:
             result = _failed(flight.trial, f"{type(error).__name__}: {error}")
         self._finish(flight, result, task=task)
 
@@ -216,8 +217,9 @@ class Controller:
             listener.on_finished(finished, self._standing)
 
     def _learn_latency(self, trial: Trial, result: TrialResult) -> None:
+        known = self._latencies.setdefault(trial.spec.architecture_digest, {})
         for candidate in result.candidates:
-            self._latencies.setdefault((trial.spec.architecture_digest, candidate.precision), candidate.latency)
+            known.setdefault(candidate.precision, candidate.latency)
 
 
 def _failed(trial: Trial, error: str) -> TrialResult:

@@ -12,10 +12,10 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 
-import ray  # noqa: E402 - after the environment that it reads
-import ray.exceptions  # noqa: E402
+import ray
+import ray.exceptions
 
-from automl.errors import WorkFailed  # noqa: E402
+from automl.errors import WorkFailed
 
 MEASURING = "automl_measuring"
 """A Ray resource that one node has once: where latency is measured, one measurement at a time."""
@@ -93,7 +93,7 @@ class Executor:
         """Machines of the cluster."""
         return sum(node["Alive"] for node in ray.nodes())
 
-    def share(self, thing: object) -> Any:  # noqa: ANN401 - a reference that Ray resolves in the task
+    def share(self, thing: object) -> Any:
         """Put something where every task can read it; pass the answer to ``submit`` in its place."""
         return ray.put(thing)
 
@@ -138,7 +138,7 @@ class Executor:
         late = [task for task in tasks if task.deadline is not None and time.monotonic() > task.deadline]
         return [by_ref[ref] for ref in done] + [task for task in late if task.refs[0] not in done]
 
-    def fetch(self, task: Task, part: int = 0) -> Any:  # noqa: ANN401 - whatever the function returned
+    def fetch(self, task: Task, part: int = 0) -> Any:
         """Get a result of a task that has ended.
 
         Raises:
@@ -152,7 +152,11 @@ class Executor:
             raise LostWorkError("it took longer than allowed and was stopped") from error
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.RaySystemError, ray.exceptions.ObjectLostError) as error:
+        except (
+            ray.exceptions.WorkerCrashedError,
+            ray.exceptions.RaySystemError,
+            ray.exceptions.ObjectLostError,
+        ) as error:
             raise LostWorkError(f"its process died ({type(error).__name__}), perhaps for want of memory") from error
 
     def run_all(self, tasks: Sequence[Task]) -> list[Any]:
@@ -172,6 +176,11 @@ class Executor:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         ray.shutdown()
+
+
+def resolve(reference: Any) -> Any:
+    """Get, within a task, what ``Executor.share`` put there and what came inside another argument."""
+    return ray.get(reference)
 
 
 def _require_token() -> None:

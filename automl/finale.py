@@ -1,15 +1,14 @@
 """The end of a search: the front measured once more, with nothing running beside it."""
 
+from automl import stored
 from automl.executor import Executor, Share
 from automl.ledger import Ledger
-from automl.nodes import CachePlace
+from automl.nodes import measure_on_node
 from automl.progress import Progress
-from automl.run import FinalMeasurement, stored
+from automl.run import FinalMeasurement
 from automl.standing import Standing
 from automl.students import Students
 from trials.compress import PRECISIONS
-from trials.records import Latency
-from trials.run_trial import Setting, measure_finally
 
 FINAL = "final:"
 """Prefix of the facts in the study that hold final measurements: ``final:DIGEST:PRECISION``."""
@@ -17,6 +16,7 @@ FINAL = "final:"
 
 def measure_front(
     ledger: Ledger,
+    *,
     standing: Standing,
     executor: Executor,
     setting: object,
@@ -41,7 +41,7 @@ def measure_front(
         progress.say(f"measuring {len(waiting)} candidates for the front alone")
     for member in waiting:
         graph = (students.folder(member.digest) / PRECISIONS[member.precision].file_name).read_bytes()
-        task = executor.submit(_measure, graph, setting, share=Share(measuring=True), name=f"measure-{member.digest}")
+        task = executor.submit(measure_on_node, graph, setting, share=Share(measuring=True), name=f"measure-{member.digest}")
         ((latency, metrics),) = executor.run_all([task])
         measured = FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency, metrics=metrics)
         final[member.digest, member.precision] = measured
@@ -56,6 +56,3 @@ def final_measurements(ledger: Ledger) -> dict[tuple[str, str], FinalMeasurement
     records = (stored.final.validate_python(record) for _, record in ledger.recall_all(FINAL))
     return {(record.digest, record.precision): record for record in records}
 
-
-def _measure(graph: bytes, given: tuple[Setting, CachePlace | None]) -> tuple[Latency, dict[str, float]]:
-    return measure_finally(graph, given[0])

@@ -34,7 +34,8 @@ class RunLock:
             holder = self._file.read().strip() or "unknown"
             self._file.close()
             raise UserError(
-                f"a search is running on this run (process {holder}); wait for it, or stop it", place=str(self._path.parent)
+                f"a search is running on this run (process {holder}); wait for it, or stop it",
+                place=str(self._path.parent),
             ) from error
         self._file.truncate(0)
         self._file.write(str(os.getpid()))

@@ -11,8 +11,8 @@ import optuna
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import TypeAdapter
 
+from automl import stored
 from automl.errors import WorkFailed
 from automl.journal import mend_journal
 from automl.objectives import Objective
@@ -21,8 +21,6 @@ from search_spaces import Categorical, Choice, Integer, Value, Values, walk
 from trials.records import Limit, Outcome, Trial, TrialResult
 
 JOURNAL = "study.journal"
-_TRIAL: TypeAdapter[Trial] = TypeAdapter(Trial)
-_RESULT: TypeAdapter[TrialResult] = TypeAdapter(TrialResult)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -49,6 +47,11 @@ class Ledger:
         self._choices = choices
         self._open: dict[int, optuna.Trial] = {}
 
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self._study.study_name
+
     def ask(self) -> Proposal:
         """Propose a student and write it down before anything else happens."""
         return self._suggest(self._study.ask())
@@ -57,7 +60,7 @@ class Ledger:
         """Proposals that an earlier process wrote down and did not end; they go on under their own numbers."""
         trials = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         left = [trial for trial in trials if trial.number not in self._open]
-        return [self._suggest(optuna.Trial(self._study, trial._trial_id)) for trial in left]  # noqa: SLF001 - Optuna has no public way from a number to a Trial
+        return [self._suggest(optuna.Trial(self._study, trial._trial_id)) for trial in left]
 
     def _suggest(self, trial: optuna.Trial) -> Proposal:
         self._open[trial.number] = trial
@@ -72,8 +75,8 @@ class Ledger:
         that needs training and its true costs: samplers learn nothing from FAIL.
         """
         opened = self._open.pop(trial.number)
-        opened.set_user_attr("trial", _TRIAL.dump_python(trial, mode="json"))
-        opened.set_user_attr("result", _RESULT.dump_python(result, mode="json"))
+        opened.set_user_attr("trial", stored.trial.dump_python(trial, mode="json"))
+        opened.set_user_attr("result", stored.result.dump_python(result, mode="json"))
         opened.set_user_attr("outcome", result.outcome.value)
         if result.outcome is Outcome.FAILED:
             self._study.tell(opened, state=TrialState.FAIL)
@@ -91,11 +94,11 @@ class Ledger:
         states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
         return tuple(_finished(trial) for trial in self._study.get_trials(deepcopy=False, states=states))
 
-    def remember(self, name: str, record: Any) -> None:  # noqa: ANN401 - anything that JSON can write
+    def remember(self, name: str, record: Any) -> None:
         """Write down a fact about the search as a whole."""
         self._study.set_user_attr(name, record)
 
-    def recall(self, name: str) -> Any:  # noqa: ANN401 - whatever was remembered
+    def recall(self, name: str) -> Any:
         """Read a fact back; None where it was never written."""
         return self._study.user_attrs.get(name)
 
@@ -170,8 +173,8 @@ def _finished(trial: FrozenTrial) -> FinishedTrial:
     assert trial.datetime_start is not None
     assert trial.datetime_complete is not None
     return FinishedTrial(
-        trial=_TRIAL.validate_python(trial.user_attrs["trial"]),
-        result=_RESULT.validate_python(trial.user_attrs["result"]),
+        trial=stored.trial.validate_python(trial.user_attrs["trial"]),
+        result=stored.result.validate_python(trial.user_attrs["result"]),
         values=dict(trial.params),
         started=trial.datetime_start.astimezone(UTC),
         ended=trial.datetime_complete.astimezone(UTC),

@@ -1,13 +1,20 @@
-"""What a trial needs on the machine where it runs: the teachers' outputs on that machine's own disk."""
+"""What runs on the workers: little is imported here, since every worker imports it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from automl.executor import Executor, resolve
-from teachers import CachedOutputs, OutputStore, PackKey
-from trials.records import Artefacts, Trial, TrialResult
-from trials.run_trial import Setting, run_trial
+from teachers import CachedOutputs, OutputStore, PackKey, Teacher, compute_shard
+from trials.records import Artefacts, Latency, Trial, TrialResult
+from trials.run_trial import Setting, measure_finally, run_trial
+
+CACHE_DTYPE = "float16"
+"""How teachers' logits are kept; three digits are more than a student can learn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +56,16 @@ def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tup
     if place is not None:
         setting = replace(setting, teachers=place.open())
     return run_trial(trial, setting)
+
+
+def measure_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> tuple[Latency, dict[str, float]]:
+    """Measure a graph for the front; see ``measure_finally``."""
+    return measure_finally(graph, given[0])
+
+
+def answer_on_node(
+    teacher: Teacher, inputs: NDArray[np.generic] | list[str], num_classes: int, threads: int
+) -> dict[str, NDArray[np.generic]]:
+    """Ask a teacher about a chunk of rows; see ``compute_shard``."""
+    torch.set_num_threads(threads)
+    return compute_shard(teacher, inputs, num_classes=num_classes, dtype=CACHE_DTYPE)

@@ -47,7 +47,9 @@ class Objective:
     def loss(self, value: float) -> float:
         """Turn a natural value into a loss: 0 at ``best``, 1 at ``worst``, lower is better, not clipped."""
         if self.log:
-            value, worst, best = math.log(max(value, 1e-300)), math.log(self.worst), math.log(self.best)
+            worst, best = math.log(self.worst), math.log(self.best)
+            # What is no finite number stays none: a clamp would make the best latency of minus infinity.
+            value = math.log(max(value, 1e-300)) if math.isfinite(value) else value
         else:
             worst, best = self.worst, self.best
         return (value - best) / (worst - best)

@@ -202,5 +202,4 @@ def fixed_recipe(config: Config, position: int, teacher: TeacherConfig) -> Recip
     """Give the recipe of a teacher that is trained first."""
     assert teacher.kind == "train"
     with at(config, "teachers", position, "recipe"):
-        recipe = teacher.recipe.at({})
-    return recipe
+        return teacher.recipe.at({})

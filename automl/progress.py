@@ -94,7 +94,10 @@ class Progress:
 
 def format_metrics(metrics: Mapping[str, float]) -> list[str]:
     """Write each metric with its name, in the unit that reads best."""
-    return [f"{name.removesuffix('_bytes').removesuffix('_ms')} {format_value(name, value)}" for name, value in metrics.items()]
+    return [
+        f"{name.removesuffix('_bytes').removesuffix('_ms')} {format_value(name, value)}"
+        for name, value in metrics.items()
+    ]
 
 
 def format_value(metric: str, value: float) -> str:

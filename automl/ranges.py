@@ -36,9 +36,7 @@ def probes(prepared: Prepared) -> list[Trial]:
     return [Trial(number=-1, spec=specs[digest], recipe=recipe, seed=prepared.config.seed) for digest in ends]
 
 
-def objectives_of(
-    prepared: Prepared, measured: Sequence[tuple[Candidate, ...]]
-) -> tuple[Objective, ...]:
+def objectives_of(prepared: Prepared, measured: Sequence[tuple[Candidate, ...]]) -> tuple[Objective, ...]:
     """Give the objectives of a search, each with the range over which the hypervolume measures it.
 
     Args:

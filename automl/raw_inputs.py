@@ -5,6 +5,8 @@ Shape letters: B = batch, H, W = height and width, C = channels, D = values of a
 
 import csv
 import math
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,18 +94,17 @@ def _read_image(path: Path, spec: InputSpec) -> NDArray[np.generic]:
 
 def _read_array(path: Path, spec: InputSpec) -> NDArray[np.generic]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:  # Opened here, since numpy leaves a torn archive open.
+            loaded = np.load(file, allow_pickle=False)
+            arrays = {name: loaded[name] for name in loaded.files} if isinstance(loaded, np.lib.npyio.NpzFile) else {}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as an array of numbers: {error}") from error
     if isinstance(loaded, np.ndarray):
         return loaded
-    with loaded:
-        names = list(loaded.files)
-        chosen = [name for name in (spec.name, "inputs") if name in names] or (names if len(names) == 1 else [])
-        if not chosen:
-            raise ValueError(f"{path} holds {sorted(names)}; name the array {spec.name!r} or 'inputs'")
-        array: NDArray[np.generic] = loaded[chosen[0]]
-    return array
+    known = [name for name in (spec.name, "inputs") if name in arrays] or (list(arrays) if len(arrays) == 1 else [])
+    if not known:
+        raise ValueError(f"{path} holds {sorted(arrays)}; name the array {spec.name!r} or 'inputs'")
+    return np.asarray(arrays[known[0]])
 
 
 def _read_rows(path: Path, spec: InputSpec) -> NDArray[np.generic]:

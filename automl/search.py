@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from automl import stored
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller, StopRule
 from automl.errors import UserError, WorkFailed
@@ -20,7 +21,8 @@ from automl.preparation import Prepared, at, prepare
 from automl.progress import Progress
 from automl.ranges import broken_limits, objectives_of, probes
 from automl.report import front_figure, front_png, write_report
-from automl.run import FinishedTrial, Run, load_run, stored
+from automl.run import FinishedTrial, Run
+from automl.run_folder import CONFIG_FILE, REPORT_FILE, read_run
 from automl.samplers import make_sampler
 from automl.standing import Standing
 from automl.students import Students
@@ -29,7 +31,6 @@ from automl.tracking import Summary, Tracker
 from teachers import OutputStore, TeacherEnsemble
 from trials.run_trial import measure_untrained
 
-CONFIG_FILE = "config.yaml"
 _EXAMPLE_ROWS = 4
 _UNBOUNDED = 10**9
 
@@ -61,17 +62,13 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     with RunLock(config.folder), ExitStack() as stack:
         _keep_config(config)
         ledger = _open(prepared)
-        progress = stack.enter_context(
-            Progress(trials=config.search.trials, seconds=_seconds(config.search.minutes))
-        )
+        progress = stack.enter_context(Progress(trials=config.search.trials, seconds=_seconds(config.search.minutes)))
         executor = Executor(address=config.address)
         stack.callback(executor.close)
         return _search(prepared, ledger, executor, progress, stack)
 
 
-def _search(
-    prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack
-) -> Run:
+def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack) -> Run:
     config = prepared.config
     objectives = _objectives(prepared, ledger, executor, progress)
     tracker = Tracker(
@@ -86,7 +83,7 @@ def _search(
     standing = Standing(objectives, config.limits)
     for finished in ledger.finished():
         standing.add(finished)
-    tracker.sync(load_run(config.folder))
+    tracker.sync(read_run(config.folder, ledger, config_text=dump_config(config)))
     setting = executor.share((prepared.setting, place))
     share = Share(cpus=config.resources.cpus, gpus=config.resources.gpus)
     controller = Controller(
@@ -105,9 +102,17 @@ def _search(
         listeners=(progress, _ToTracker(tracker)),
     )
     reason = controller.run()
+
     progress.say(f"search ended: {reason}")
-    measure_front(ledger, standing, executor, setting, Students(config.folder), progress)
-    run = load_run(config.folder)
+    measure_front(
+        ledger,
+        standing=standing,
+        executor=executor,
+        setting=setting,
+        students=Students(config.folder),
+        progress=progress,
+    )
+    run = read_run(config.folder, ledger, config_text=dump_config(config))
     write_report(run)
     tracker.finish(_summary(run, prepared))
     if not run.front.members:
@@ -142,8 +147,8 @@ def _refuse_existing(config: Config, *, resume: bool) -> None:
         for section in ("seed", "data", "task", "student", "recipe", "teachers", "objectives", "limits", "precisions"):
             if getattr(before, section) != getattr(config, section):
                 raise UserError(
-                    f"it differs from what the run {config.folder} began with, and trials of both could not be compared; "
-                    "change it back, or give the search another name",
+                    f"it differs from what the run {config.folder} began with, and trials of both could not be "
+                    "compared; change it back, or give the search another name",
                     place=config.place(section),
                 )
 
@@ -172,9 +177,7 @@ def _open(prepared: Prepared) -> Ledger:
     )
 
 
-def _objectives(
-    prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress
-) -> tuple[Objective, ...]:
+def _objectives(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress) -> tuple[Objective, ...]:
     """Find the range of each objective, once a run: the hypervolume must mean the same after a resume."""
     kept = ledger.recall("objectives")
     if kept is not None:
@@ -189,6 +192,7 @@ def _objectives(
         raise UserError("no student keeps\n  " + "\n  ".join(broken), place=prepared.config.place("limits"))
     objectives = objectives_of(prepared, measured)
     ledger.remember("machine", describe_machine(prepared.setting.latency))
+    ledger.remember("limits", stored.limits.dump_python(prepared.config.limits, mode="json"))
     ledger.remember("primary_metric", prepared.task.metrics[0].name)
     ledger.remember("objectives", stored.objectives.dump_python(objectives, mode="json"))
     return objectives
@@ -213,7 +217,7 @@ def _teach(
         columns=prepared.dataset.columns,
     )
     store = OutputStore(cache / "outputs", limit_bytes=int(config.resources.cache_gb * 1e9))
-    outputs, records, computed = fill_cache(prepared, teachers, executor, store, stack)
+    key, records, computed = fill_cache(prepared, teachers, executor, store, stack)
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
     warm = "" if computed else " (from the cache)"
     for record in records:
@@ -224,7 +228,7 @@ def _teach(
     if unheard:
         progress.say(f"{unheard} of {len(train)} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
-    return ready, CachePlace.of(store, outputs, executor)
+    return ready, CachePlace.of(store, key, executor)
 
 
 def _stop_rule(config: Config) -> StopRule:
@@ -246,7 +250,7 @@ def _summary(run: Run, prepared: Prepared) -> Summary:
     (tensor,) = prepared.signature.inputs
     example = np.asarray(prepared.dataset.inputs)[rows]
     page = front_figure(run).to_html(include_plotlyjs=True, full_html=True).encode()
-    report = run.folder / "report.html"
+    report = run.folder / REPORT_FILE
     return Summary(
         run=run,
         files={"front.png": front_png(run), "front.html": page, "report.html": report.read_bytes()},
@@ -264,7 +268,6 @@ def _nothing_found(run: Run) -> str:
     failed = [f for f in run.trials if f.result.error]
     if failed and len(failed) == len(run.trials):
         last_line = failed[-1].result.error.strip().rsplit("\n", 1)[-1]
-        return f"every trial failed; the last one with: {last_line} (the report {run.folder / 'report.html'} has all)"
+        return f"every trial failed; the last one with: {last_line} (the report {run.folder / REPORT_FILE} has all)"
     limits = ", ".join(str(limit) for limit in run.limits) or "none"
-    return f"no student keeps the limits ({limits}); loosen them, or widen the space (see {run.folder / 'report.html'})"
-
+    return f"no student keeps the limits ({limits}); loosen them, or widen the space (see {run.folder / REPORT_FILE})"

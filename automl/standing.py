@@ -73,9 +73,7 @@ def members_of(finished: FinishedTrial) -> list[Member]:
     ]
 
 
-def _finalised(
-    members: Iterable[Member], final: Mapping[tuple[str, str], FinalMeasurement]
-) -> list[Member]:
+def _finalised(members: Iterable[Member], final: Mapping[tuple[str, str], FinalMeasurement]) -> list[Member]:
     found = []
     for member in members:
         measured = final.get((member.digest, member.precision))

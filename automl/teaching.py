@@ -11,6 +11,7 @@ import numpy as np
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
+from automl.nodes import CACHE_DTYPE, answer_on_node
 from automl.preparation import Prepared, at, fixed_recipe
 from automl.run import TeacherRecord
 from automl.students import write_folder
@@ -18,14 +19,13 @@ from search_spaces import plain_digest
 from search_spaces.imports import import_object
 from teachers import (
     LOADERS,
-    CachedOutputs,
     Coverage,
     LoadedModel,
     OutputStore,
+    PackKey,
     Preprocessing,
     Teacher,
     cache_bytes,
-    compute_shard,
     pack,
     pack_key,
     plan_shards,
@@ -37,9 +37,7 @@ from trials.compress import PRECISIONS
 from trials.data import Dataset
 from trials.description import read_description
 from trials.records import Outcome, Trial
-from trials.run_trial import Setting, run_trial
-
-CACHE_DTYPE = "float16"
+from trials.run_trial import run_trial
 
 
 def train_teachers(prepared: Prepared, executor: Executor, folder: Path) -> dict[str, Path]:
@@ -123,9 +121,7 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
     return loaded
 
 
-def _load_student(
-    folder: Path, coverage: Coverage, class_names: tuple[str, ...]
-) -> tuple[LoadedModel, Coverage]:
+def _load_student(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> tuple[LoadedModel, Coverage]:
     """Load an exported student by its graph, and match its classes with those of the data by name."""
     known = read_description(folder)["class_names"]
     assert isinstance(known, list)
@@ -134,10 +130,14 @@ def _load_student(
     labels = tuple(class_names.index(name) for name in known)
     if len(labels) < len(class_names):
         if coverage.labels is not None and coverage.labels != labels:
-            raise ValueError(f"it knows the classes {known}; let covers.labels be these, in this order, or leave it out")
+            raise ValueError(
+                f"it knows the classes {known}; let covers.labels be these, in this order, or leave it out"
+            )
         coverage = replace(coverage, labels=labels)
     elif labels != tuple(range(len(class_names))):
-        raise ValueError(f"it knows the classes in the order {known}, the data has {list(class_names)}; name them alike")
+        raise ValueError(
+            f"it knows the classes in the order {known}, the data has {list(class_names)}; name them alike"
+        )
     return LOADERS["onnx"](path=folder / PRECISIONS["float32"].file_name), coverage
 
 
@@ -159,7 +159,7 @@ def _load(teacher: TeacherConfig, coverage: Coverage, class_names: tuple[str, ..
 
 def fill_cache(
     prepared: Prepared, teachers: Sequence[Teacher], executor: Executor, store: OutputStore, leases: ExitStack
-) -> tuple[CachedOutputs, list[TeacherRecord], int]:
+) -> tuple[PackKey, list[TeacherRecord], int]:
     """Ask every teacher about every row, on the whole cluster, and judge them.
 
     Args:
@@ -170,7 +170,7 @@ def fill_cache(
         leases: Keeps them from eviction until it is closed.
 
     Returns:
-        Where trials hear the teachers, what is known of each, and how many shards had to be computed.
+        Names the teachers' outputs in the store; what is known of each teacher; how many shards had to be computed.
 
     Raises:
         UserError: The answers of a teacher do not fit the data.
@@ -188,10 +188,11 @@ def fill_cache(
     share = Share(cpus=prepared.config.resources.cpus, gpus=prepared.config.resources.gpus)
     tasks = [
         executor.submit(
-            _answer,
+            answer_on_node,
             shared[shard.teacher],
             dataset.inputs[shard.start : shard.stop],
             dataset.num_classes,
+            prepared.config.resources.threads,
             share=share,
             name=f"teacher-{teachers[shard.teacher].name}",
         )
@@ -205,15 +206,7 @@ def fill_cache(
     records = [
         _judge(prepared, k, teacher, read_logits(store, shards, teacher=k)) for k, teacher in enumerate(teachers)
     ]
-    return CachedOutputs.open(store, key), records, len(missing)
-
-
-def _answer(teacher: Teacher, inputs: object, num_classes: int) -> object:
-    """Compute one shard in a worker."""
-    import torch
-
-    torch.set_num_threads(1)
-    return compute_shard(teacher, inputs, num_classes=num_classes, dtype=CACHE_DTYPE)  # type: ignore[arg-type] # rows as the data set has them
+    return key, records, len(missing)
 
 
 def _judge(prepared: Prepared, position: int, teacher: Teacher, logits: np.ndarray) -> TeacherRecord:  # type: ignore[type-arg] # (N, C) or (N, C_k) float32

@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime import quantization
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from trials.slimming import slim
 
@@ -18,6 +19,9 @@ Calibration = Mapping[str, NDArray[np.generic]]
 
 QUANTIZED = ("Conv", "Gemm", "MatMul")
 """Operations that hold weights worth quantising; a graph without any has no int8 version."""
+
+KEPT_FLOAT = ("BatchNormalization", "InstanceNormalization", "LayerNormalization")
+"""Operations that stay as they are: their few weights save nothing, and their answers lose most by rounding."""
 
 _CALIBRATION_BATCH = 64
 
@@ -74,6 +78,7 @@ def quantize_int8(onnx_bytes: bytes, calibration: Calibration) -> bytes:
             path,
             _Reader(calibration),
             quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=sorted((set(QLinearOpsRegistry) | set(QDQRegistry)) - set(KEPT_FLOAT)),
             per_channel=True,
             reduce_range=True,
             activation_type=quantization.QuantType.QUInt8,

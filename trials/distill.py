@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from teachers import MISSING_LABEL, Batch, EnsembleOutputs, Outputs, TeacherEnsemble
 from torch import Tensor, nn
 
+from teachers import MISSING_LABEL, Batch, EnsembleOutputs, Outputs, TeacherEnsemble
 from trials.aggregation import AGGREGATIONS
 from trials.data import Dataset
 from trials.losses import bind
@@ -218,14 +218,10 @@ def _train_epoch(
     losses = {name: float(value) / len(batches) for name, value in sums.items()}
     if not np.isfinite(list(losses.values())).all():
         raise DivergedError(f"training diverged in epoch {epoch + 1}: losses are {losses}")
-    return EpochRecord(
-        epoch=epoch + 1, losses=losses, learning_rate=rate, seconds=time.perf_counter() - started
-    )
+    return EpochRecord(epoch=epoch + 1, losses=losses, learning_rate=rate, seconds=time.perf_counter() - started)
 
 
-def _batches(
-    rows: NDArray[np.int64], batch_size: int, generator: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
+def _batches(rows: NDArray[np.int64], batch_size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Shuffle the rows and cut them into batches of nearly one size: none is so small that batch norm fails on it."""
     num_batches = max(1, round(len(rows) / batch_size))
     yield from np.array_split(generator.permutation(rows), num_batches)

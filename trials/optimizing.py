@@ -57,4 +57,3 @@ def learning_rate(recipe: Recipe, *, step: int, num_steps: int) -> float:
         return recipe.learning_rate * (step + 1) / warmup_steps
     progress = (step - warmup_steps) / max(1, num_steps - warmup_steps)
     return recipe.learning_rate * SCHEDULES[recipe.schedule](progress)
-

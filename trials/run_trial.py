@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from teachers import EnsembleOutputs, TeacherEnsemble
 from torch import Tensor
 
 from search_spaces import SearchSpace, cost_of
+from teachers import EnsembleOutputs, TeacherEnsemble
 from trials.compress import PRECISIONS, Calibration
 from trials.data import Dataset
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
@@ -83,7 +83,7 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
     try:
         outcome, candidates, checkpoint, artefacts = _run(trial, setting)
         error = ""
-    except Exception:  # noqa: BLE001 - the search must go on, whatever a user's code raises
+    except Exception:
         outcome, candidates, checkpoint, artefacts = Outcome.FAILED, (), None, Artefacts()
         error = traceback.format_exc(limit=-8)
     finally:
@@ -139,9 +139,7 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
     return Outcome.TRAINED, candidates, checkpoint, Artefacts(files=files)
 
 
-def _gate(
-    trial: Trial, setting: Setting, template: Template
-) -> tuple[tuple[Candidate, ...], Mapping[str, Latency]]:
+def _gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Candidate, ...], Mapping[str, Latency]]:
     """Measure the student before it is trained, where limits could refuse it.
 
     Returns:
@@ -197,9 +195,7 @@ def _calibration(setting: Setting) -> Calibration:
     return {tensor.name: inputs.numpy()}
 
 
-def _cost(
-    trial: Trial, setting: Setting, precision: str, graph: bytes, known: Mapping[str, Latency]
-) -> Candidate:
+def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: Mapping[str, Latency]) -> Candidate:
     """Measure what a graph costs, without asking what it can."""
     signature = setting.task.signature(setting.dataset)
     cost = cost_of(setting.space, trial.spec, signature)

@@ -3,7 +3,6 @@
 from automl.config.config import Config, Task
 from automl.config.crosschecks import known_metrics
 from automl.config.data import Data, reader_arguments, row_limits
-from automl.config.limits import parse_limit
 from automl.config.load import dump_config, load_config
 from automl.config.recipe import Recipe
 from automl.config.running import Latency, Resources, Sampler, Search, Stall, Tracking
@@ -45,7 +44,6 @@ __all__ = [
     "dump_config",
     "known_metrics",
     "load_config",
-    "parse_limit",
     "reader_arguments",
     "row_limits",
 ]

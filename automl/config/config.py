@@ -86,6 +86,6 @@ class Config(Part):
         """Give the storage's address with its variables filled in; never to be written anywhere.
 
         Raises:
-            ValueError: A variable is not set.
+            UserError: A variable is not set.
         """
         return None if self.storage is None else expanded(self.storage)

@@ -16,7 +16,7 @@ from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import HARD_LABEL
 from trials.records import METRICS_OF_COST
-from trials.tasks.classification import Classification
+from trials.tasks import TASKS
 from trials.weighting import WEIGHTINGS
 
 CATALOGS: dict[str, Collection[str]] = {
@@ -49,16 +49,16 @@ def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:
 
 def known_metrics(config: Config) -> tuple[str, ...] | None:
     """Name what can be an objective or have a limit; None where only a task of the user's knows."""
-    if config.task.kind != "classification":
+    task = TASKS.get(config.task.kind)
+    if task is None:
         return None
-    names = [metric.name for metric in Classification(class_names=("0", "1")).metrics]
-    return (*names, *METRICS_OF_COST)
+    return (*(metric.name for metric in task(class_names=("0", "1")).metrics), *METRICS_OF_COST)
 
 
 def _metrics(config: Config) -> Iterator[Mistake]:
     yield from _twice(config.objectives, ("objectives",))
-    if config.task.kind != "classification" and ":" not in config.task.kind:
-        message = unknown(config.task.kind, ["classification"], "task") + ", or package.module:name"
+    if ":" not in config.task.kind and config.task.kind not in TASKS:
+        message = f"{unknown(config.task.kind, TASKS, 'task')}, or package.module:name"
         yield Mistake(path=("task", "kind"), message=message)
         return
     known = known_metrics(config)
@@ -68,8 +68,10 @@ def _metrics(config: Config) -> Iterator[Mistake]:
     for position, limit in enumerate(config.limits):
         if known is not None and limit.metric not in known:
             yield Mistake(path=("limits", position), message=unknown(limit.metric, known, "metric"))
-    sides = [f"{limit.metric} {'<=' if limit.at_most else '>='}" for limit in config.limits]
-    yield from _twice(sides, ("limits",))
+    for position, limit in enumerate(config.limits):
+        if any((limit.metric, limit.at_most) == (other.metric, other.at_most) for other in config.limits[:position]):
+            bound = "an upper" if limit.at_most else "a lower"
+            yield Mistake(path=("limits", position), message=f"{limit.metric} has {bound} bound already; keep one")
     yield from _twice(config.precisions, ("precisions",))
 
 
@@ -113,8 +115,10 @@ def _weights(recipe: Recipe, place: Place) -> Iterator[Mistake]:
 
 def _teachers(config: Config) -> Iterator[Mistake]:
     names = [teacher.name for teacher in config.teachers]
-    for mistake in _twice(names, ("teachers",)):
-        yield Mistake(path=(*mistake.path, "name"), message=f"{mistake.message}, and rename the other")
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            message = f"teachers[{names.index(name)}] has the name {name!r} already; rename one"
+            yield Mistake(path=("teachers", position, "name"), message=message)
     for name in config.recipe.teacher_weights:
         if name not in names:
             yield Mistake(path=("recipe", "teacher_weights", name), message=unknown(name, names, "teacher"))
@@ -134,7 +138,7 @@ def _teachers(config: Config) -> Iterator[Mistake]:
 
 
 def _listening(config: Config) -> Iterator[Mistake]:
-    listening = config.recipe.listening
+    listening = [name for name in config.recipe.listening if name in LOSSES or ":" in name]
     if config.teachers and not listening:
         known = ", ".join(sorted(LOSSES))
         message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"

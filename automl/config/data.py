@@ -14,6 +14,7 @@ from automl.config.part import (
     Options,
     Part,
     Size,
+    TextOrWhole,
 )
 from automl.config.splitting import Labelled, Limits, RowLimits, Split, Splitting
 
@@ -72,7 +73,7 @@ class NpzData(Part):
     labels: str = "labels"
     """Name of the array of labels."""
     class_names: ClassNames = None
-    missing_label: int | str = -100
+    missing_label: TextOrWhole = -100
     """What a row without a label holds."""
     split: Splitting = Split()
     labelled: Labelled = 1.0

@@ -3,6 +3,8 @@
 import os
 import re
 
+from automl.errors import UserError
+
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -13,9 +15,9 @@ def expanded(text: str) -> str:
         text: As it stands in the config.
 
     Raises:
-        ValueError: A variable is not set; the message names it, and never shows a value.
+        UserError: A variable is not set; the message names it, and never shows what others hold.
     """
     missing = sorted({name for name in VARIABLE.findall(text) if name not in os.environ})
     if missing:
-        raise ValueError(f"environment variables {missing} are not set, but {text!r} needs them; export them first")
+        raise UserError(f"{text!r} needs environment variables that are not set: {', '.join(missing)}; export them")
     return VARIABLE.sub(lambda match: os.environ[match.group(1)], text)

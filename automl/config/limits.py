@@ -1,32 +1,11 @@
 """Limits as users write them: ``latency_ms <= 2``."""
 
-import re
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
+from automl.objectives import parse_limit
 from trials.records import Limit
-
-_LIMIT = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=)\s*([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
-
-
-def parse_limit(text: str) -> Limit:
-    """Read a limit.
-
-    Args:
-        text: ``METRIC <= NUMBER`` or ``METRIC >= NUMBER``, with or without spaces.
-
-    Raises:
-        ValueError: It is written otherwise.
-    """
-    found = _LIMIT.fullmatch(text)
-    if found is None:
-        raise ValueError(
-            f"expected METRIC <= NUMBER or METRIC >= NUMBER, such as 'latency_ms <= 2' (milliseconds) or "
-            f"'size_bytes <= 50000', got {text!r}"
-        )
-    metric, sign, number = found.groups()
-    return Limit(metric=metric, at_most=sign == "<=", value=float(number))
 
 
 def written(limit: Limit) -> str:
@@ -36,9 +15,7 @@ def written(limit: Limit) -> str:
 
 
 def _limit(value: Any) -> Limit:
-    if isinstance(value, Limit):
-        return value
-    return parse_limit(value if isinstance(value, str) else str(value))
+    return value if isinstance(value, Limit) else parse_limit(value if isinstance(value, str) else repr(value))
 
 
 WrittenLimit = Annotated[

@@ -24,9 +24,9 @@ EXPECTED = {
     "tuple_type": "a list",
 }
 BOUNDS = {
-    "greater_than_equal": ("ge", "at least"),
+    "greater_than_equal": ("ge", "of at least"),
     "greater_than": ("gt", "above"),
-    "less_than_equal": ("le", "at most"),
+    "less_than_equal": ("le", "of at most"),
     "less_than": ("lt", "below"),
 }
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -65,18 +65,29 @@ def mistakes(error: ValidationError, root: type[Part]) -> list[Mistake]:
 
 
 def _explain(details: ErrorDetails, root: type[Part]) -> Mistake | None:
-    path, owner = locate(root, details["loc"])
+    path, owner, expected = locate(root, details["loc"])
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_key(path, owner, root)
     if kind == "missing":
         field = owner.model_fields[str(path[-1])]
-        return Mistake(path=path, message=f"this key is missing: {_sentence(field.description)}", rank=MISSING)
+        description = " ".join((field.description or "").split())
+        return Mistake(path=path, message=f"this key is missing: {description}", rank=MISSING)
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        return _unknown_kind(path, owner, value, context)
+        return _unknown_kind(path, value, sorted(tag.removeprefix("=") for tag in _tagged(_bare(expected))))
+    if kind == "model_type" and isinstance(expected, type) and issubclass(expected, Part):
+        return Mistake(path=path, message=_no_section(expected, value))
     if kind == "too_short" and value:
         return None  # Its items are wrong, and each has a message of its own.
     return Mistake(path=path, message=_wrong_value(kind, value, context, details["msg"]))
+
+
+def _no_section(part: type[Part], value: object) -> str:
+    needed = [name for name, field in part.model_fields.items() if field.is_required()]
+    message = f"expected KEY: VALUE pairs, got {shown(value)}"
+    if len(needed) == 1 and not isinstance(value, list):
+        return f"{message}; write {{{needed[0]}: {value}}}"
+    return f"{message}; keys: {', '.join(sorted(part.model_fields))}"
 
 
 def _wrong_value(kind: str, value: object, context: Mapping[str, Any], fallback: str) -> str:
@@ -91,36 +102,31 @@ def _wrong_value(kind: str, value: object, context: Mapping[str, Any], fallback:
         return "expected at least one, got none"
     if kind == "value_error":
         text = str(context["error"])
-        return text if "got" in text or "missing" in text or "not both" in text else f"{text}, got {shown(value)}"
+        return f"{text}, got {shown(value)}" if text.startswith("expected") and ", got " not in text else text
     return f"{fallback[:1].lower()}{fallback[1:]}, got {shown(value)}"
 
 
 def _unknown_key(path: Path, owner: type[Part], root: type[Part]) -> Mistake:
     key, known = str(path[-1]), sorted(owner.model_fields)
     near = difflib.get_close_matches(key, known, n=1)
-    elsewhere = [name for name, section in _sections(root) if key in section.model_fields and section is not owner]
-    hint, meant = "", None
-    if near:
+    elsewhere = [name for name, section in _sections(root) if key in section.model_fields]
+    hint, meant = ";", None
+    if elsewhere:
+        hint = f"; it belongs into {elsewhere[0]};"
+    elif near:
         hint, meant = f", did you mean {near[0]!r}?", (*path[:-1], near[0])
-    elif elsewhere:
-        hint = f"; it belongs into {elsewhere[0]!r}"
-    end = "" if hint.endswith("?") else ";"
     return Mistake(
-        path=path, message=f"unknown key{hint}{end} known keys: {', '.join(known)}", rank=UNKNOWN_KEY, meant=meant
+        path=path, message=f"unknown key{hint} known keys: {', '.join(known)}", rank=UNKNOWN_KEY, meant=meant
     )
 
 
-def _unknown_kind(path: Path, owner: type[Part], value: object, context: Mapping[str, Any]) -> Mistake:
-    del owner
-    known = sorted(tag.strip("' =") for tag in str(context.get("expected_tags", "")).split(","))
+def _unknown_kind(path: Path, value: object, known: list[str]) -> Mistake:
+    kinds = ", ".join(known)
     if not isinstance(value, dict):
-        return Mistake(path=path, message=f"expected KEY: VALUE pairs with a key 'kind', got {shown(value)}")
+        return Mistake(path=path, message=f"expected KEY: VALUE pairs, got {shown(value)}; kind is one of {kinds}")
     if value.get("kind") is None:
-        return Mistake(path=path, message="the key 'kind' is missing", rank=MISSING)
-    kind = str(value["kind"])
-    near = difflib.get_close_matches(kind, known, n=1)
-    hint = f", did you mean {near[0]!r}?" if near else ";"
-    return Mistake(path=(*path, "kind"), message=f"unknown kind {kind!r}{hint} known kinds: {', '.join(known)}")
+        return Mistake(path=path, message=f"the key 'kind' is missing; it is one of {kinds}", rank=MISSING)
+    return Mistake(path=(*path, "kind"), message=unknown(str(value["kind"]), known, "kind"))
 
 
 def _remedy(kind: str, value: object) -> str:
@@ -177,10 +183,6 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _sentence(description: str | None) -> str:
-    return " ".join((description or "").split())
-
-
 def _sections(root: type[Part]) -> Iterator[tuple[str, type[Part]]]:
     yield "the top level", root
     for name, field in root.model_fields.items():
@@ -188,7 +190,7 @@ def _sections(root: type[Part]) -> Iterator[tuple[str, type[Part]]]:
             yield name, field.annotation
 
 
-def locate(root: type[Part], location: tuple[str | int, ...]) -> tuple[Path, type[Part]]:
+def locate(root: type[Part], location: tuple[str | int, ...]) -> tuple[Path, type[Part], Any]:
     """Turn pydantic's place of an error into a path of the config.
 
     Args:
@@ -196,7 +198,7 @@ def locate(root: type[Part], location: tuple[str | int, ...]) -> tuple[Path, typ
         location: Keys and positions, and between them the tags of unions.
 
     Returns:
-        The path, and the innermost section around its end.
+        The path, the innermost section around its end, and the annotation of what stands there.
     """
     path: list[str | int] = []
     here: Any = root
@@ -213,7 +215,7 @@ def locate(root: type[Part], location: tuple[str | int, ...]) -> tuple[Path, typ
         elif get_args(here):
             here = get_args(here)[-1] if get_origin(here) is dict else get_args(here)[0]
         path.append(step)
-    return tuple(path), owner
+    return tuple(path), owner, here
 
 
 def _bare(annotation: Any) -> Any:

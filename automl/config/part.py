@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainSerializer,
     PlainValidator,
     Strict,
     ValidationInfo,
@@ -18,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from automl.names import FOLDER_NAME
 from search_spaces import Value
 
 T = TypeVar("T")
@@ -81,10 +83,13 @@ def _number(value: object) -> int | float:
     raise ValueError("expected a number")
 
 
-Plain = Annotated[Value, PlainValidator(_plain), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+# Left to itself, pydantic writes the truth values of such a union as 0 and 1.
+_AsItIs = PlainSerializer(lambda value: value, return_type=Any)
+
+Plain = Annotated[Value, PlainValidator(_plain), _AsItIs, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 """A text, a number, true or false, of the type that it was written as."""
 
-Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+Number = Annotated[int | float, PlainValidator(_number), _AsItIs, WithJsonSchema({"type": "number"})]
 """A number; whole ones stay whole."""
 
 
@@ -109,10 +114,19 @@ def _text_or_whole(value: object) -> str | int:
 NameText = Annotated[str, BeforeValidator(_text)]
 """A name that may look like a whole number, as those of classes do."""
 
-TextOrWhole = Annotated[str | int, PlainValidator(_text_or_whole), WithJsonSchema({"type": ["string", "integer"]})]
+TextOrWhole = Annotated[
+    str | int, PlainValidator(_text_or_whole), _AsItIs, WithJsonSchema({"type": ["string", "integer"]})
+]
 """A class by its name or its number, or a value of a column."""
 
-Size = Annotated[tuple[PositiveInt, PositiveInt], Strict(False)]
+
+def _height_and_width(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return value
+    raise ValueError("expected height and width, such as [32, 32]")
+
+
+Size = Annotated[tuple[PositiveInt, PositiveInt], Strict(False), BeforeValidator(_height_and_width)]
 """Height and width."""
 
 FilePath = Annotated[Path, PlainValidator(_from_folder), WithJsonSchema({"type": "string", "format": "path"})]
@@ -142,8 +156,6 @@ ImportName = Annotated[str, AfterValidator(_import_name)]
 
 CatalogName = Annotated[str, AfterValidator(_catalog_or_import_name)]
 """A name that the project knows, or ``package.module:name``."""
-
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def _folder_name(value: str) -> str:

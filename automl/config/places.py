@@ -16,6 +16,7 @@ from automl.errors import UserError
 Path = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
+_KINDS = ("map", "seq", "str", "null", "bool", "int", "float")
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
@@ -115,6 +116,8 @@ class _Reader:
             raise self._error("an alias cannot stand within what it names", node, path)
         self._open.append(node)
         try:
+            if node.tag.removeprefix(_TAG) not in _KINDS:
+                raise self._error(f"a config takes plain values only, got {node.tag!r}; remove the tag", node, path)
             if isinstance(node, MappingNode):
                 return self._mapping(node, path)
             if isinstance(node, SequenceNode):
@@ -159,7 +162,7 @@ class _Reader:
             return int(text, 0 if text[:2] in ("0x", "0o") else 10)
         if kind == "float" and (FLOAT.fullmatch(text) or _INT.fullmatch(text)):
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        raise self._error(f"a config takes plain values only, got {node.tag!r}; remove the tag", node, path)
+        raise self._error(f"{text!r} is no {kind}; remove the tag {node.tag!r}", node, path)
 
     def _error(self, message: str, node: Node, path: Path) -> UserError:
         where = f"{self._places.file}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
@@ -170,12 +173,15 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str) -> UserErro
     """Say what the commonest mistakes are, and what PyYAML says of the others."""
     mark = error.problem_mark or error.context_mark
     assert mark is not None
-    line = (text.splitlines() or [""])[min(mark.line, text.count("\n"))] if text else ""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
     problem = error.problem or "it is no YAML"
     if "\t" in line[: mark.column + 1]:
         problem = "there is a tab; indent with spaces only"
     elif "mapping values are not allowed" in problem:
         problem = "a second ': ' on one line; put the value into quotes, or the key on a line of its own"
+    elif "another document" in problem:
+        problem = "a second document begins here; a config is one"
     elif error.context and error.context_mark is not None and error.context_mark.line != mark.line:
         problem = f"{problem} ({error.context} that begins in line {error.context_mark.line + 1})"
     return UserError(f"this is no YAML: {problem}", place=f"{file}:{mark.line + 1}:{mark.column + 1}")

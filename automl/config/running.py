@@ -96,6 +96,6 @@ class Tracking(Part):
         """Give the server's address with its variables filled in; never to be written anywhere.
 
         Raises:
-            ValueError: A variable is not set.
+            UserError: A variable is not set.
         """
         return None if self.uri is None else expanded(self.uri)

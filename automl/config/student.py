@@ -1,5 +1,6 @@
 """The section ``student``: which space, narrowed or fixed."""
 
+import inspect
 from collections.abc import Callable
 from typing import Self, cast
 
@@ -67,7 +68,9 @@ class Student(Part):
         try:
             space = factory(**self.options)
         except TypeError as error:
-            raise ValueError(f"space {self.space!r} does not take these options: {error}") from error
+            known = sorted(inspect.signature(factory).parameters)
+            message = f"space {self.space!r} does not take these options: {error}; its options are {known}"
+            raise ValueError(message) from error
         if isinstance(space, SearchSpace):
             return space
         raise ValueError(f"{self.space!r} must return a SearchSpace, it returned {type(space).__name__}")

@@ -66,7 +66,7 @@ def _point(values: Values, space: SearchSpace, place: Place) -> Iterator[Mistake
         yield Mistake(path=(*place, "values"), message=message)
     for name in values:
         if name not in active:
-            message = unknown(name, active, f"choice of {space.name!r} where the others are so:")
+            message = unknown(name, active, f"choice of {space.name!r} with these values:")
             yield Mistake(path=(*place, "values", name), message=message)
 
 

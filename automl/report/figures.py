@@ -6,7 +6,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from automl.report.looks import BAD, FAINT, LINE, layout, precision_colours
+from automl.report.looks import BAD, FAINT, LINE, layout, log_axis, precision_colours
 from automl.report.numbers import milliseconds, title, written
 from automl.report.points import (
     Point,
@@ -48,7 +48,7 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     figure.update_layout(**layout(height=460))
     bounds = [limit.value for limit in run.limits if limit.metric == cost and limit.value > 0]
     figure.update_xaxes(type="log", title_text=_axis_title(cost), **_log_axis(cost, members + others, bounds))
-    figure.update_yaxes(title_text=title(quality))
+    figure.update_yaxes(title_text=escape(title(quality)))
     return figure
 
 
@@ -161,19 +161,9 @@ def _axis_title(metric: str) -> str:
 
 
 def _log_axis(metric: str, points: Sequence[Point], bounds: Sequence[float]) -> dict[str, object]:
-    """Place ticks at 1, 2 and 5 of each decade, or closer, since plotly's own between decades are hard to read.
-
-    A bound is in the picture where that costs no more than another half of the width.
-    """
-    values = [point.metrics[metric] for point in points]
-    if not values:
+    """Give range and ticks as plotly takes them."""
+    if not points:
         return {}
-    low, high = math.log10(min(values)), math.log10(max(values))
-    reach = max(high - low, 0.3)
-    near = [math.log10(bound) for bound in bounds if low - reach / 2 <= math.log10(bound) <= high + reach / 2]
-    low, high = min(low, *near, high), max(high, *near, low)
-    digits = (1, 2, 5) if high - low > 0.8 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
-    ticks = [digit * 10.0**decade for decade in range(math.floor(low) - 1, math.ceil(high) + 2) for digit in digits]
+    (low, high), ticks = log_axis([point.metrics[metric] for point in points], bounds)
     texts = [f"{tick:g}" if metric == "latency_ms" else written(metric, tick) for tick in ticks]
-    pad = 0.07 * max(high - low, 0.3)
-    return {"tickvals": ticks, "ticktext": texts, "range": [low - pad, high + pad]}
+    return {"tickvals": ticks, "ticktext": texts, "range": [math.log10(low), math.log10(high)]}

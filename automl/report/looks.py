@@ -1,5 +1,6 @@
 """How all figures look: colours, type, margins. Background and text follow the page around them."""
 
+import math
 from collections.abc import Sequence
 
 from automl.report.points import Point
@@ -36,3 +37,24 @@ def layout(*, height: int) -> dict[str, object]:
         "xaxis": {**axis, "linecolor": LINE, "ticks": "outside", "tickcolor": GRID},
         "yaxis": axis,
     }
+
+
+def log_axis(values: Sequence[float], bounds: Sequence[float]) -> tuple[tuple[float, float], list[float]]:
+    """Choose the range and the ticks of a logarithmic axis; the libraries' own ticks within a decade are hard to read.
+
+    Args:
+        values: What is drawn, at least one, each above 0.
+        bounds: Limits, each above 0; one is in the picture where that adds no more than half of its width.
+
+    Returns:
+        Lowest and highest value that are seen, and ticks at 1, 2 and 5 of each decade, or closer where less is seen;
+        there are some beyond both ends, for those who zoom out.
+    """
+    low, high = math.log10(min(values)), math.log10(max(values))
+    reach = max(high - low, 0.3)
+    near = [math.log10(bound) for bound in bounds if low - reach / 2 <= math.log10(bound) <= high + reach / 2]
+    low, high = min([low, *near]), max([high, *near])
+    digits = (1, 2, 5) if high - low > 0.8 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    ticks = [digit * 10.0**decade for decade in range(math.floor(low) - 1, math.ceil(high) + 2) for digit in digits]
+    pad = 0.07 * max(high - low, 0.3)
+    return (10 ** (low - pad), 10 ** (high + pad)), ticks

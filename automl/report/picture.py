@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from automl.report.looks import BAD, precision_colours
-from automl.report.numbers import title, written
+from automl.report.looks import BAD, log_axis, precision_colours
+from automl.report.numbers import counted, title, written
 from automl.report.points import (
     Point,
     cost_metrics,
@@ -58,7 +58,9 @@ def _headline(run: Run) -> str:
     """Say what is seen."""
     # A dollar sign would begin mathematics in matplotlib.
     name = run.name.replace("$", r"\$")
-    return f"{name}: {len(run.front.members)} on the front of {len(run.trials)} trials"
+    return (
+        f"{name}: {counted(len(run.front.members), 'candidate')} on the front, of {counted(len(run.trials), 'trial')}"
+    )
 
 
 def _draw(panel: Axes, run: Run, *, members: Sequence[Point], others: Sequence[Point], quality: str, cost: str) -> None:
@@ -79,6 +81,19 @@ def _draw(panel: Axes, run: Run, *, members: Sequence[Point], others: Sequence[P
             label=precision,
             zorder=3,
         )
+    _name_marks(panel, members, quality=quality, cost=cost)
+    bounds = [limit.value for limit in run.limits if limit.metric == cost and limit.value > 0]
+    if costs := [point.metrics[cost] for point in [*members, *others]]:
+        (low, high), ticks = log_axis(costs, bounds)
+        panel.set_xlim(low, high)
+        panel.set_xticks([tick for tick in ticks if low <= tick <= high])
+        _draw_limits(panel, run, quality=quality, bounds=[bound for bound in bounds if low <= bound <= high])
+    else:
+        panel.text(0.5, 0.5, "no trained student yet", transform=panel.transAxes, ha="center", color=MUTED)
+
+
+def _name_marks(panel: Axes, members: Sequence[Point], *, quality: str, cost: str) -> None:
+    """Name the members that stand out."""
     for point in members:
         if point.marks:
             panel.annotate(
@@ -92,23 +107,24 @@ def _draw(panel: Axes, run: Run, *, members: Sequence[Point], others: Sequence[P
                 color=INK,
                 zorder=4,
             )
+
+
+def _draw_limits(panel: Axes, run: Run, *, quality: str, bounds: Sequence[float]) -> None:
+    """Draw the limits on either axis as lines."""
+    for bound in bounds:
+        panel.axvline(bound, color=BAD, linestyle=":", linewidth=1.1)
     for limit in run.limits:
-        if limit.metric == cost:
-            panel.axvline(limit.value, color=BAD, linestyle=":", linewidth=1.1)
-        elif limit.metric == quality:
+        if limit.metric == quality:
             panel.axhline(limit.value, color=BAD, linestyle=":", linewidth=1.1)
-    if not members and not others:
-        panel.text(0.5, 0.5, "no trained student yet", transform=panel.transAxes, ha="center", color=MUTED)
 
 
 def _dress(panel: Axes, cost: str) -> None:
     """Give a panel its axes."""
     panel.set_xscale("log")
-    panel.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
     panel.xaxis.set_major_formatter(
         FuncFormatter(lambda value, _: f"{value:g} ms" if cost == "latency_ms" else written(cost, value))
     )
-    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.xaxis.set_minor_locator(NullLocator())
     panel.set_xlabel(title(cost), color=MUTED)
     panel.grid(color=RULE, linewidth=0.8)
     panel.set_axisbelow(True)

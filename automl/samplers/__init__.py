@@ -11,18 +11,20 @@ from automl.samplers.fresh import FreshSampler
 from search_spaces.imports import import_object
 
 
-def _tpe(*, seed: int, **options: Any) -> BaseSampler:  # noqa: ANN401 - options are the sampler's own
+def _tpe(*, seed: int, **options: Any) -> BaseSampler:
     with warnings.catch_warnings():
         # `group` lets it model choices jointly although some are conditional; Optuna calls it experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(**{"multivariate": True, "group": True, "warn_independent_sampling": False, **options}, seed=seed)
+        return TPESampler(
+            **{"multivariate": True, "group": True, "warn_independent_sampling": False, **options}, seed=seed
+        )
 
 
-def _nsga2(*, seed: int, **options: Any) -> BaseSampler:  # noqa: ANN401 - options are the sampler's own
+def _nsga2(*, seed: int, **options: Any) -> BaseSampler:
     return NSGAIISampler(**{"population_size": 20, **options}, seed=seed)
 
 
-def _random(*, seed: int, **options: Any) -> BaseSampler:  # noqa: ANN401 - options are the sampler's own
+def _random(*, seed: int, **options: Any) -> BaseSampler:
     return RandomSampler(**options, seed=seed)
 
 

@@ -50,13 +50,11 @@ class FreshSampler(BaseSampler):
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:  # noqa: ANN401 - Optuna's own signature
+    ) -> Any:
         """Ask the sampler of this trial."""
         return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Let a sampler that keeps its records in the study write them."""
         self._make(trial_seed(self._seed, trial.number)).after_trial(study, trial, state, values)
 

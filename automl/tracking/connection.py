@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sqlite3
+import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ _SETTINGS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
+_WARNINGS = (
+    "The ``noload`` loader strategy is deprecated",  # MLflow's store asks SQLAlchemy for what it gave up
+    ".*Any type hint is inferred as AnyType",  # MLflow warns of classes of its own as it imports them
+)
+"""MLflow's warnings about itself, which tell a user of ours nothing."""
+
 
 def default_uri(folder: Path) -> str:
     """Name the store in a run's folder, which is used where the config gives no tracking URI."""
@@ -44,7 +51,7 @@ def mask(text: str) -> str:
 
 
 def quiet_mlflow() -> None:
-    """Set what MLflow reads from the environment, where the user has not, and silence its log.
+    """Set what MLflow reads from the environment, where the user has not, and silence its chatter about itself.
 
     It must run before MLflow is imported, and it may run again.
     """
@@ -54,6 +61,8 @@ def quiet_mlflow() -> None:
         logger = logging.getLogger(name)
         if logger.level < level:
             logger.setLevel(level)
+    for message in _WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
 
 
 def connect(uri: str) -> Any:

@@ -57,7 +57,7 @@ def send_model(
             source_run_id=run_id,
             model_type=finished.trial.spec.space,
             params={"precision": member.precision, "digest": member.digest, "parity": f"{member.parity:g}"},
-            tags={"trial": str(member.trial), "digest": member.digest, "precision": member.precision},
+            tags={"trial": str(member.trial), "digest": member.digest, "mlflow.source.name": "automl search"},
         )
     if not ready:
         _upload(experiment, model, run_id, file.read_bytes(), _head(example))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from automl.front import Member
 from automl.run import FinishedTrial, Run
+from automl.tracking.connection import mask
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import Example, model_file, send_model
 from automl.tracking.rows import (
@@ -170,7 +171,7 @@ def _send_files(experiment: Experiment, run_id: str, summary: Summary) -> None:
     run, rows = summary.run, front_table(summary.run)
     columns = list(rows[0]) if rows else []
     files = dict(summary.files)
-    files["config.yaml"] = run.config_text.encode()
+    files["config.yaml"] = mask(run.config_text).encode()
     files["machine.json"] = json.dumps(dict(run.machine), indent=2, sort_keys=True).encode()
     # The form of MLflow's tables, written here because its own call would append to the table that is there.
     table = {"columns": columns, "data": [list(row.values()) for row in rows]}

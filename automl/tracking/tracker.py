@@ -29,8 +29,7 @@ class _Job:
 class Tracker:
     """Sends trials, and at the end the front, to MLflow from a thread of its own, in the order in which they are given.
 
-    No method waits for MLflow but ``close``, and none raises for its sake. When a server is away, records wait and are
-    sent when it is back.
+    Only ``close`` waits for MLflow, and no method raises for its sake. Records wait for a server that is away.
 
     Args:
         uri: Tracking URI; None for a store in the run's folder.
@@ -61,7 +60,7 @@ class Tracker:
         self._name = experiment
         self._logarithmic = tuple(objective.metric for objective in objectives if objective.log)
         self._tags = {
-            NOTE_TAG: "The search goes on: trials appear as they end, the front when it has ended.",
+            NOTE_TAG: "The search goes on: trials appear as they end, the front at its end.",
             **view_tags(objectives, primary_metric=primary_metric, precisions=(), final=False),
         }
         self._max_waiting = max_waiting

@@ -7,6 +7,7 @@ each from a multiple of 64 bytes on. The checksum covers everything after the fi
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -136,6 +137,11 @@ def map_array(path: Path, header: Header, name: str) -> NDArray[np.generic]:
         return np.zeros(spec.shape, spec.dtype)
     mapped = np.memmap(path, dtype=spec.dtype, mode="r", offset=header.offsets[name], shape=spec.shape)
     return np.asarray(mapped)  # Indexing a memmap costs three times what indexing a plain view of it costs.
+
+
+def mark_used(path: Path) -> None:
+    """Note the time of use; the time of change stays, since it tells whether the file was checked."""
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
 def sync_folder(folder: Path) -> None:

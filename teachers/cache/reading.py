@@ -3,14 +3,12 @@
 Shape letters: N = rows of the data set, K = teachers, B = batch, C = classes.
 """
 
-import os
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from teachers.cache.entries import DamagedEntryError, check_entry, map_array
+from teachers.cache.entries import DamagedEntryError, check_entry, map_array, mark_used
 from teachers.cache.keys import PackKey
 from teachers.cache.leases import share_lock
 from teachers.cache.store import OutputStore
@@ -39,11 +37,11 @@ class CachedOutputs:
             share_lock(self._path, holder=self)
             header = check_entry(self._path, digest=digest)
             self._packed_NKC = map_array(self._path, header, "logits")
+            mark_used(self._path)
         except (DamagedEntryError, FileNotFoundError) as error:
             raise DamagedEntryError(
                 f"cached outputs {self._path} cannot be used on this node: {error}; fetch or pack them again"
             ) from error
-        os.utime(self._path, ns=(time.time_ns(), self._path.stat().st_mtime_ns))
 
     @classmethod
     def open(cls, store: OutputStore, key: PackKey) -> "CachedOutputs":
@@ -66,7 +64,7 @@ class CachedOutputs:
             IndexError: A row is not in the cache.
         """
         gathered_BKC = torch.from_numpy(np.take(self._packed_NKC, batch.index.numpy(), axis=0))
-        return Outputs(logits=gathered_BKC.transpose(0, 1).to(torch.float32, memory_format=torch.contiguous_format))
+        return Outputs(logits=gathered_BKC.transpose(0, 1).float().contiguous())
 
 
 def _reopen(path: str, digest: str) -> CachedOutputs:

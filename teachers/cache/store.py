@@ -1,15 +1,22 @@
 """A folder of cached answers, shared by all runs, with a limit of its size."""
 
-import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers.cache.entries import ArraySpec, DamagedEntryError, check_entry, map_array, write_bytes, write_entry
+from teachers.cache.entries import (
+    ArraySpec,
+    DamagedEntryError,
+    check_entry,
+    map_array,
+    mark_used,
+    write_bytes,
+    write_entry,
+)
 from teachers.cache.keys import CacheKey, Shard, ShardKey
 from teachers.cache.leases import exclusive, lease, leased_names, try_lock
 
@@ -64,9 +71,11 @@ class OutputStore:
         Raises:
             DamagedEntryError: It must not be used.
         """
-        header = check_entry(self.path(key), digest=key.digest)
-        self.touch(key)
-        return {name: map_array(self.path(key), header, name) for name in header.arrays}
+        path = self.path(key)
+        header = check_entry(path, digest=key.digest)
+        with _evicted_is_missing():
+            mark_used(path)
+            return {name: map_array(path, header, name) for name in header.arrays}
 
     def read_shard_bytes(self, key: CacheKey) -> bytes:
         """Read a shard, or a pack, as bytes to send to another node.
@@ -74,9 +83,11 @@ class OutputStore:
         Raises:
             DamagedEntryError: It must not be used.
         """
-        check_entry(self.path(key), digest=key.digest)
-        self.touch(key)
-        return self.path(key).read_bytes()
+        path = self.path(key)
+        check_entry(path, digest=key.digest)
+        with _evicted_is_missing():
+            mark_used(path)
+            return path.read_bytes()
 
     def store_shard_bytes(self, key: CacheKey, content: bytes) -> None:
         """Write a shard, or a pack, that another node read.
@@ -85,11 +96,6 @@ class OutputStore:
             DamagedEntryError: The bytes are not the whole entry of this key; nothing is written.
         """
         write_bytes(self.path(key), content, digest=key.digest)
-
-    def touch(self, key: CacheKey) -> None:
-        """Note that a file is used now; its time of change stays, which tells whether it was checked."""
-        path = self.path(key)
-        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
     def lease(self, keys: Iterable[CacheKey]) -> AbstractContextManager[None]:
         """Keep shards and packs, there or still to come, from eviction by any process while the context lasts.
@@ -160,6 +166,15 @@ class OutputStore:
                     path.unlink()
             except FileNotFoundError:
                 continue
+
+
+@contextmanager
+def _evicted_is_missing() -> Iterator[None]:
+    """Another process may evict a file between its check and its use."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DamagedEntryError("missing") from None
 
 
 def _evict(path: Path) -> bool:

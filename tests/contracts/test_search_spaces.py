@@ -35,7 +35,7 @@ from search_spaces import (
     size,
 )
 
-NUM_SPECS = 12
+NUM_SPECS = 6
 
 
 def signature(input_shape: tuple[int, ...], output_shape: tuple[int, ...] = (10,)) -> ModelSignature:
@@ -79,6 +79,15 @@ SUBJECTS = {
 @pytest.fixture(params=SUBJECTS, autouse=True)
 def subject(request: pytest.FixtureRequest) -> Subject:
     return SUBJECTS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small layers gain nothing from threads, and lose much where other tests run beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

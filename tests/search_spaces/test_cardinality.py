@@ -61,9 +61,8 @@ def test_count_equals_that_of_trying_all(seed: int) -> None:
 def test_huge_space_is_counted_exactly() -> None:
     choices = [Choice(name="depth", domain=Integer(low=1, high=30))]
     for layer in range(1, 31):
-        choices.append(
-            Choice(name=f"layer{layer}.width", domain=Integer(low=1, high=100), when=at_least("depth", layer))
-        )
+        exists = at_least("depth", layer)
+        choices += [Choice(name=f"layer{layer}.width", domain=Integer(low=1, high=100), when=exists)]
     assert size(tuple(choices)) == sum(100**depth for depth in range(1, 31))
 
 

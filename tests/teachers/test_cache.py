@@ -404,8 +404,13 @@ for _ in range(3):
     for shard in shards:  # Whether it is there or not, so that writers meet.
         rows = x[shard.start : shard.stop]
         store.store_shard(shard.key, compute_shard(teachers[shard.teacher], rows, num_classes=3, dtype="float32"))
-    key = pack(store, shards, teachers, num_classes=3)
-    cached = CachedOutputs.open(store, key)
+    while True:  # The other process may remove the pack before it is open; nothing else may happen.
+        try:
+            key = pack(store, shards, teachers, num_classes=3)
+            cached = CachedOutputs.open(store, key)
+            break
+        except DamagedEntryError as error:
+            assert "missing" in str(error) or "No such file" in str(error), error
     index = torch.arange(len(x))
     logits = cached(Batch(index=index, inputs=torch.from_numpy(x), labels=index)).logits
     assert torch.equal(logits, torch.from_numpy(x[:, :3] * 2).expand(3, -1, -1))
@@ -425,8 +430,7 @@ def test_processes_that_fill_and_pack_at_once_do_not_harm_each_other(tmp_path):
         process.stdin.flush()
     for process in processes:
         _, errors = process.communicate(timeout=60)
-        # One may remove the pack between packing and opening of the other, which then says so.
-        assert process.returncode == 0 or "fetch or pack them again" in errors, errors
+        assert process.returncode == 0, errors
     assert not list(tmp_path.glob("*/*.tmp"))
 
 

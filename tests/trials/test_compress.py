@@ -1,6 +1,5 @@
 import logging
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -11,7 +10,7 @@ from torch import nn
 
 from search_spaces import ModelSignature, TensorSpec
 from trials.compress import PRECISIONS, keep_float32, quantize_int8
-from trials.export import export_onnx, onnx_predictor, stand_in, trace
+from trials.export import export_onnx, onnx_predictor, replace_weights, stand_in, trace
 from trials.student import Normalisation, Student
 
 SIGNATURE = ModelSignature(
@@ -45,13 +44,26 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def graph():
-    return export_onnx(make_student(), SIGNATURE)
+def template():
+    return trace(make_student(), SIGNATURE)
+
+
+@pytest.fixture(scope="module")
+def graph(template):
+    return replace_weights(template, make_student())
 
 
 @pytest.fixture(scope="module")
 def quantized(graph, images):
     return quantize_int8(graph, {"image": images})
+
+
+@pytest.fixture
+def empty_folder(tmp_path, monkeypatch):
+    """Where the process works and puts temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def constants(data: bytes) -> list[np.ndarray]:
@@ -74,12 +86,12 @@ def test_all_weights_are_int8_in_seven_bits_with_a_scale_a_channel(quantized):
     assert max(values.size for values in floats) == WIDTH
 
 
-def test_a_channel_of_small_weights_keeps_its_digits(images):
+def test_a_channel_of_small_weights_keeps_its_digits(template, images):
     """One scale for all channels would round the small ones to nothing."""
     student = make_student().eval()
     with torch.no_grad():
         student.body[5].weight[::2] *= 1e-3
-    quantized = quantize_int8(export_onnx(student, SIGNATURE), {"image": images})
+    quantized = quantize_int8(replace_weights(template, student), {"image": images})
     (weights,) = (values for values in constants(quantized) if values.shape == (WIDTH, WIDTH, 3, 3))
     assert (np.abs(weights.astype(int)).max(axis=(1, 2, 3)) == 64).all()
 
@@ -101,39 +113,49 @@ def test_raw_input_and_normalisation_stay_exact(quantized):
     assert {8.0, 5.0} <= {float(values.reshape(-1)[0]) for values in constants(quantized) if values.dtype == np.float32}
 
 
-def test_size_before_training_is_the_size_after(images):
-    template = trace(make_student(), SIGNATURE)
+def test_size_before_training_is_the_size_after(template, images):
     trained = make_student()
     with torch.no_grad():
         for parameter in trained.parameters():
             parameter.normal_()
     calibration = {"image": images}
     before = quantize_int8(stand_in(template), calibration)
-    assert len(before) == len(quantize_int8(export_onnx(trained, SIGNATURE), calibration))
+    assert len(before) == len(quantize_int8(replace_weights(template, trained), calibration))
 
 
 def test_quantising_is_deterministic(graph, quantized, images):
     assert quantize_int8(graph, {"image": images}) == quantized
 
 
-def test_it_leaves_no_file_and_no_word_behind(graph, images, tmp_path, monkeypatch, caplog, capfd):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+def test_it_leaves_no_file_and_no_word_behind(graph, images, empty_folder, caplog, capfd):
     handlers = list(logging.getLogger().handlers)
     with caplog.at_level(logging.WARNING):
         quantize_int8(graph, {"image": images[:10]})
-    assert list(Path(tmp_path).iterdir()) == []
+    assert list(empty_folder.iterdir()) == []
     assert logging.getLogger().handlers == handlers
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
 
 
+def test_normalisation_between_layers_stays_float_and_says_nothing(caplog):
+    signature = ModelSignature(inputs=(TensorSpec(name="row", shape=(6,)),), outputs=SIGNATURE.outputs)
+    body = nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 4))
+    student = Student(body, signature=signature, statistics=None)
+    rows = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+    graph = export_onnx(student, signature)
+    with caplog.at_level(logging.WARNING):
+        quantized = quantize_int8(graph, {"row": rows})
+    assert not caplog.records
+    scales = [values for values in constants(quantized) if values.dtype == np.float32 and values.shape == (8,)]
+    assert any((values == 1).all() for values in scales)  # The scale of the normalisation as it was.
+    inputs = torch.from_numpy(rows)
+    np.testing.assert_allclose(onnx_predictor(quantized)(inputs), onnx_predictor(graph)(inputs), atol=0.1)
+
+
 def test_a_graph_without_weights_is_refused(images):
-    signature = ModelSignature(
-        inputs=SIGNATURE.inputs, outputs=(TensorSpec(name="logits", shape=(64,)),)
-    )
+    signature = ModelSignature(inputs=SIGNATURE.inputs, outputs=(TensorSpec(name="logits", shape=(64,)),))
     student = Student(nn.Flatten(), signature=signature, statistics=STATISTICS)
-    with pytest.raises(ValueError, match="nothing to quantise: the graph has .*; ship float32"):
+    with pytest.raises(ValueError, match=r"nothing to quantise: the graph has .*; ship float32"):
         quantize_int8(export_onnx(student, signature), {"image": images})
 
 

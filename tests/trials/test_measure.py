@@ -93,9 +93,7 @@ def test_latency_is_the_median_of_the_runs_on_the_clock(session, monkeypatch):
 
 
 def test_it_goes_on_for_the_time_asked_and_for_the_runs_asked(session):
-    long = measure_latency(
-        b"", SIGNATURE, LatencySettings(warmup_runs=0, min_runs=1, seconds=0.02), provisional=False
-    )
+    long = measure_latency(b"", SIGNATURE, LatencySettings(warmup_runs=0, min_runs=1, seconds=0.02), provisional=False)
     assert long.runs > 50
     assert measure_latency(b"", SIGNATURE, QUICK, provisional=False).runs == 30
 

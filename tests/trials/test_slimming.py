@@ -53,7 +53,10 @@ def test_what_no_runtime_needs_is_gone_and_the_edges_keep_their_names():
     data = model.SerializeToString()
     for word in (b"unread", b"long", b"a.py", b"node_1", b"product", b"float_weight"):
         assert word not in data
-    assert ([tensor.name for tensor in model.graph.input], [tensor.name for tensor in model.graph.output]) == (["x"], ["y"])
+    assert ([tensor.name for tensor in model.graph.input], [tensor.name for tensor in model.graph.output]) == (
+        ["x"],
+        ["y"],
+    )
 
 
 def test_zero_points_go_only_where_they_are_zero():

@@ -5,9 +5,9 @@ Shape letters: K = teachers, B = batch, C = classes.
 
 from dataclasses import replace
 
-from teachers import Outputs, TeacherEnsemble
 from torch import Tensor
 
+from teachers import Outputs, TeacherEnsemble
 from trials.losses import Loss
 
 

@@ -4,8 +4,9 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from search_spaces.imports import import_object
 from torch import Tensor
+
+from search_spaces.imports import import_object
 from trials.losses.kd import kd
 from trials.losses.loss import Loss
 from trials.losses.standardisation import standardise, standardised

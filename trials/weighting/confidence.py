@@ -4,9 +4,9 @@ Shape letters: K = teachers, B = batch, C = classes.
 """
 
 import torch
-from teachers import MISSING_LABEL, TeacherEnsemble
 from torch import Tensor
 
+from teachers import MISSING_LABEL, TeacherEnsemble
 from trials.weighting.weighting import known_log_probabilities
 
 

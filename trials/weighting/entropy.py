@@ -3,9 +3,9 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
-from teachers import TeacherEnsemble
 from torch import Tensor
 
+from teachers import TeacherEnsemble
 from trials.weighting.weighting import known_log_probabilities
 
 

@@ -6,8 +6,9 @@ Shape letters: K = teachers, B = batch, C = classes.
 from typing import Protocol
 
 import torch
-from teachers import TeacherEnsemble
 from torch import Tensor
+
+from teachers import TeacherEnsemble
 
 
 class Weighting(Protocol):

@@ -1,0 +1,185 @@
+"""The command line. Its commands, flags and exit codes are a contract that scripts rely on.
+
+Nothing heavy is imported before a command needs it: ``automl --help`` and ``automl predict`` must not wait for PyTorch.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from automl import commands
+from automl.errors import UserError, WorkFailed
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+"""Exit codes."""
+
+EPILOG = """\
+a first search:
+  automl init digits                  write digits.yaml, with comments
+  automl check digits.yaml            see what it would do; nothing is trained
+  automl search digits.yaml           search, train, measure; Ctrl-C stops, --resume goes on
+  automl export runs/digits --pick knee --to student
+  automl predict student image.png
+
+RUN is a run's folder, such as runs/digits, or its MLflow run id.
+exit codes: 0 done, 1 the work failed, 2 something in the config or command is wrong
+"""
+
+Flag = tuple[str, dict[str, Any]]
+"""Name of an argument of a command, and what argparse makes of it."""
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("automl-distill")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.write(f"automl {_version()}\n")
+        parser.exit()
+
+
+RUN: Flag = ("run", {"metavar": "RUN", "help": "a run's folder, or its MLflow run id"})
+CONFIG: Flag = ("config", {"metavar": "CONFIG", "help": "the YAML file"})
+_PICK = "knee, best (of the task's first metric), or TRIAL[:PRECISION]"
+_WHERE = "such as 'latency_ms<=2'; may stand several times"
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]] = {
+    "init": (
+        commands.run_init,
+        "write a commented config to start from",
+        [
+            (
+                "name",
+                {"metavar": "NAME", "nargs": "?", "default": "config", "help": "writes NAME.yaml (default: config)"},
+            )
+        ],
+    ),
+    "check": (commands.run_check, "read everything, train nothing; tell errors, ranges and forecast", [CONFIG]),
+    "search": (
+        commands.run_search,
+        "search students and measure their front",
+        [
+            CONFIG,
+            ("--resume", {"action": "store_true", "help": "go on with a run that was stopped"}),
+            ("--trials", {"metavar": "N", "type": _positive, "help": "trials in all, instead of the config's"}),
+            ("--address", {"metavar": "ADDR", "help": "a Ray cluster, instead of the config's"}),
+        ],
+    ),
+    "distill": (commands.run_distill, "train one fixed student, as a search would", [CONFIG]),
+    "front": (
+        commands.run_front,
+        "show the front of a run",
+        [RUN, ("--json", {"action": "store_true", "help": "as one JSON object, for scripts"})],
+    ),
+    "export": (
+        commands.run_export,
+        "take a student out of a run",
+        [
+            RUN,
+            ("--pick", {"metavar": "WHICH", "required": True, "help": _PICK}),
+            ("--where", {"metavar": "LIMIT", "action": "append", "default": [], "help": _WHERE}),
+            ("--to", {"metavar": "FOLDER", "required": True, "help": "where to write it"}),
+        ],
+    ),
+    "report": (commands.run_report, "write one HTML page about a run", [RUN]),
+    "predict": (
+        commands.run_predict,
+        "run an exported student on a file or a folder of images",
+        [
+            ("folder", {"metavar": "FOLDER", "help": "what export wrote"}),
+            ("input", {"metavar": "INPUT", "help": "an image, a folder of images, a table or an array"}),
+        ],
+    ),
+}
+"""What each command does, what the help says of it, and its arguments; a setting belongs into the config, not here."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="automl",
+        usage="automl COMMAND ...",
+        description="Search small students, distil them from your teachers, and keep the Pareto front of what ships.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    for name, (function, summary, flags) in COMMANDS.items():
+        added = subparsers.add_parser(
+            name, prog=f"automl {name}", help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False
+        )
+        added.set_defaults(function=function)
+        for flag, settings in flags:
+            added.add_argument(flag, **settings)
+    about = parser.add_argument_group("options")  # the last, so that the commands stand first on the page
+    about.add_argument("-h", "--help", action="help", help="show this page and exit")
+    about.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Those of the command line; None takes the process's.
+
+    Returns:
+        The exit code.
+    """
+    parsed = make_parser().parse_args(arguments)
+    try:
+        parsed.function(parsed)
+        sys.stdout.flush()
+    except UserError as error:
+        return _fail(error, WRONG_INPUT, str(error))
+    except WorkFailed as error:
+        return _fail(error, FAILED, str(error))
+    except KeyboardInterrupt as error:
+        remedy = f"; go on with: automl search {parsed.config} --resume" if parsed.command == "search" else ""
+        return _fail(error, FAILED, f"stopped{remedy}")
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # what nobody foresaw still ends in one message
+        return _fail(error, FAILED, f"unexpected {_in_one_line(error)}; the traceback is in {_keep(error)}")
+    return DONE
+
+
+def _fail(error: BaseException, code: int, message: str) -> int:
+    if os.environ.get("AUTOML_DEBUG") == "1":
+        traceback.print_exception(error)
+    sys.stderr.write(f"{message}\n")
+    return code
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
+def _keep(error: Exception) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="automl-error-", suffix=".txt", delete=False) as file:
+        file.write("".join(traceback.format_exception(error)))
+    return f"{file.name} (AUTOML_DEBUG=1 shows it)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

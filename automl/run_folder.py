@@ -1,0 +1,85 @@
+"""A run found again and read from its folder and its study."""
+
+from pathlib import Path
+
+from automl import stored
+from automl.config.environment import expanded
+from automl.config.places import read_yaml
+from automl.errors import UserError
+from automl.finale import final_measurements
+from automl.ledger import Ledger, open_ledger
+from automl.run import Run
+from automl.standing import Standing
+
+CONFIG_FILE = "config.yaml"
+REPORT_FILE = "report.html"
+
+
+def load_run(run: str | Path) -> Run:
+    """Read a run as it stands, whether its search goes on, was stopped or has ended.
+
+    Args:
+        run: Its folder, its name below ``runs``, or the id of one of its MLflow runs.
+
+    Raises:
+        UserError: There is no such run, or its search never began.
+        WorkFailed: Its storage cannot be reached.
+    """
+    folder = find_run(run)
+    text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
+    plain, _ = read_yaml(text, file=str(folder / CONFIG_FILE))
+    storage = plain.get("storage")
+    ledger = open_ledger(folder, storage=None if storage is None else expanded(storage), name=plain["name"])
+    return read_run(folder, ledger, config_text=text)
+
+
+def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
+    """Put a run together from its open study.
+
+    Raises:
+        UserError: Its search was stopped before the first trial.
+    """
+    kept = ledger.recall("objectives")
+    if kept is None:
+        raise UserError("its search was stopped before the first trial; go on with --resume", place=str(folder))
+    limits = stored.limits.validate_python(ledger.recall("limits"))
+    standing = Standing(stored.objectives.validate_python(kept), limits)
+    trials = ledger.finished()
+    for finished in sorted(trials, key=lambda finished: finished.ended):
+        standing.add(finished)
+    finished_search = bool(ledger.recall("finished"))
+    return Run(
+        name=ledger.name,
+        folder=folder,
+        config_text=config_text,
+        primary_metric=ledger.recall("primary_metric"),
+        front=standing.front(final_measurements(ledger)),
+        limits=limits,
+        trials=trials,
+        hypervolumes=tuple(standing.hypervolumes),
+        teachers=stored.teachers.validate_python(ledger.recall("teachers") or ()),
+        machine=ledger.recall("machine"),
+        finished=finished_search,
+    )
+
+
+def find_run(run: str | Path) -> Path:
+    """Find the folder of a run.
+
+    Args:
+        run: Its folder, its name below ``runs``, or the id of one of its MLflow runs.
+
+    Raises:
+        UserError: There is none.
+    """
+    for folder in (Path(run), Path("runs") / run):
+        if (folder / CONFIG_FILE).is_file():
+            return folder
+    from automl.tracking import find_run_folder
+
+    found = find_run_folder(str(run), None)
+    if found is not None and (found / CONFIG_FILE).is_file():
+        return found
+    runs = sorted(str(path.parent) for path in Path("runs").glob(f"*/{CONFIG_FILE}"))
+    there = f"; there are {runs}" if runs else f"; there are no runs in {Path('runs').absolute()}"
+    raise UserError(f"expected the folder of a run, its name or its MLflow run id, got {str(run)!r}{there}")

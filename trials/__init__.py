@@ -1,0 +1,1 @@
+"""One trial, start to end: data, task, losses, distilling, compressing, measuring."""
