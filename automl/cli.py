@@ -19,14 +19,14 @@ DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
 EPILOG = """\
 a first search:
-  automl init digits                  write digits.yaml, with comments
-  automl check digits.yaml            see what it would do; nothing is trained
-  automl search digits.yaml           search, train, measure; Ctrl-C stops, --resume goes on
+  automl init digits            write digits.yaml, with comments
+  automl check digits.yaml      see what it would do; nothing is trained
+  automl search digits.yaml     Ctrl-C stops it, --resume goes on
   automl export runs/digits --pick knee --to student
   automl predict student image.png
 
 RUN is a run's folder, such as runs/digits, or its MLflow run id.
-exit codes: 0 done, 1 the work failed, 2 something in the config or command is wrong
+Exit codes: 0 done, 1 the work failed, 2 the config or the command is wrong.
 """
 
 Flag = tuple[str, dict[str, Any]]
@@ -117,7 +117,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="automl",
         usage="automl COMMAND ...",
-        description="Search small students, distil them from your teachers, and keep the Pareto front of what ships.",
+        description="Search small students, distil them from your teachers,\nand keep the Pareto front of what ships.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -211,9 +211,9 @@ def _trust(member: Member) -> tuple[bool, int, float]:
     return member.latency.provisional, member.trial, member.latency.median_ms
 
 
-def _order(member: Member) -> tuple[int, float, str]:
-    """Sort members that nothing else tells apart: by trial, then by size, then by name of the precision."""
-    return member.trial, member.metrics.get("size_bytes", math.inf), member.precision
+def _order(member: Member) -> tuple[int, float, str, str]:
+    """Sort members that nothing else tells apart: by trial, then by size, then by name."""
+    return member.trial, member.metrics.get("size_bytes", math.inf), member.precision, member.digest
 
 
 def _sooner(member: Member, margin: float) -> Member:

@@ -90,7 +90,7 @@ def front_table(run: Run, *, width: int = WIDTH) -> Table:
 
 
 def _table(run: Run, names: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, caption=_caption(run), caption_justify="left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=_caption(run), caption_justify="left")
     for name in ("pick", "trial", "precision"):
         table.add_column(name, no_wrap=True, justify="right" if name == "trial" else "left")
     for name in names:
@@ -132,7 +132,7 @@ def _caption(run: Run) -> Text:
     parts = ", ".join(f"{count} {name}" for count, name in counts if count)
     lines = [f"hypervolume {run.front.hypervolume:.3f}; {len(run.trials)} trials: {parts or 'none yet'}"]
     if not run.front.members:
-        lines.append("the front is empty: no student was trained yet that keeps all limits")
+        lines.append("the front is empty: no trained student keeps all limits")
     if run.limits:
         lines.append("limits: " + ", ".join(map(str, run.limits)))
     if any(member.latency.provisional for member in run.front.members):

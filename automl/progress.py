@@ -1,13 +1,13 @@
 """What a person sees while a search goes on: a live line in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from automl.numbers import duration, title, written
 from automl.run import FinishedTrial
 from automl.standing import Standing
 from trials.records import Outcome
@@ -20,12 +20,12 @@ class Progress:
     """Listens to a search and says how far it is.
 
     Args:
-        trials: Proposals that the search makes at most.
+        trials: Proposals that the search makes at most; None without a bound.
         seconds: Time that it takes at most; None without a bound.
         console: Where to write; None writes to standard error, so that standard output stays for results.
     """
 
-    def __init__(self, *, trials: int, seconds: float | None, console: Console | None = None) -> None:
+    def __init__(self, *, trials: int | None, seconds: float | None, console: Console | None = None) -> None:
         self._trials = trials
         self._seconds = seconds
         self._console = console or Console(stderr=True, highlight=False)
@@ -70,7 +70,8 @@ class Progress:
 
     def line(self, standing: Standing, *, running: int) -> str:
         """Put how things stand into one line."""
-        parts = [f"{len(standing.finished)}/{self._trials} done", f"{running} running"]
+        bound = "" if self._trials is None else f"/{self._trials}"
+        parts = [f"{len(standing.finished)}{bound} done", f"{running} running"]
         parts += [
             f"{standing.count(outcome)} {outcome.value}"
             for outcome in (Outcome.INFEASIBLE, Outcome.FAILED)
@@ -79,42 +80,14 @@ class Progress:
         if standing.hypervolumes:
             parts.append(f"hypervolume {standing.hypervolumes[-1]:.4f}")
         if best := standing.best():
-            parts.append("best " + ", ".join(format_metrics(best)))
+            parts.append("best " + ", ".join(f"{title(name)} {written(name, value)}" for name, value in best.items()))
         left = self._seconds_left(len(standing.finished))
-        return " · ".join([*parts, *([f"{format_seconds(left)} left"] if left is not None else [])])
+        return " · ".join([*parts, *([f"{duration(left)} left"] if left is not None else [])])
 
     def _seconds_left(self, done: int) -> float | None:
         elapsed = time.monotonic() - self._begun
         by_time = None if self._seconds is None else max(0.0, self._seconds - elapsed)
-        if not self._ended_here:
+        if not self._ended_here or self._trials is None:
             return by_time
         by_trials = elapsed / self._ended_here * max(0, self._trials - done)
         return by_trials if by_time is None else min(by_time, by_trials)
-
-
-def format_metrics(metrics: Mapping[str, float]) -> list[str]:
-    """Write each metric with its name, in the unit that reads best."""
-    return [
-        f"{name.removesuffix('_bytes').removesuffix('_ms')} {format_value(name, value)}"
-        for name, value in metrics.items()
-    ]
-
-
-def format_value(metric: str, value: float) -> str:
-    """Write one value with its unit, three digits."""
-    if metric.endswith("_bytes"):
-        return f"{value / 1e6:.3g} MB" if value >= 1e6 else f"{value / 1e3:.3g} kB"
-    if metric.endswith("_ms") or metric.startswith("latency_ms"):
-        return f"{value:.3g} ms"
-    if metric in ("params", "macs"):
-        return f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value / 1e3:.3g} k"
-    return f"{value:.4f}"
-
-
-def format_seconds(seconds: float) -> str:
-    """Write a time as a person would say it."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

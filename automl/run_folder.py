@@ -77,7 +77,10 @@ def find_run(run: str | Path) -> Path:
             return folder
     from automl.tracking import find_run_folder
 
-    found = find_run_folder(str(run), None)
+    try:
+        found = find_run_folder(str(run), None)
+    except ValueError:
+        found = None
     if found is not None and (found / CONFIG_FILE).is_file():
         return found
     runs = sorted(str(path.parent) for path in Path("runs").glob(f"*/{CONFIG_FILE}"))

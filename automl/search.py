@@ -113,7 +113,8 @@ def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Pr
         progress=progress,
     )
     run = read_run(config.folder, ledger, config_text=dump_config(config))
-    write_report(run)
+    hint = tracker.ui_hint(seconds=10)
+    write_report(run, tracking_command="" if hint is None else hint.command)
     tracker.finish(_summary(run, prepared))
     if not run.front.members:
         raise WorkFailed(_nothing_found(run))

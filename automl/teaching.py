@@ -24,6 +24,7 @@ from teachers import (
     OutputStore,
     PackKey,
     Preprocessing,
+    Shard,
     Teacher,
     cache_bytes,
     pack,
@@ -181,7 +182,7 @@ def fill_cache(
     leases.enter_context(store.lease([*(shard.key for shard in shards), key]))
     missing = list(store.missing(shards))
     try:
-        store.make_room(cache_bytes(len(dataset), len(teachers), dataset.num_classes, CACHE_DTYPE) if missing else 0)
+        store.make_room(_bytes_to_come(missing, dataset, len(teachers), packed=store.fault(key) is None))
     except ValueError as error:
         raise UserError(str(error), place=prepared.config.place("resources", "cache_gb")) from error
     shared = {shard.teacher: executor.share(teachers[shard.teacher]) for shard in missing}
@@ -207,6 +208,15 @@ def fill_cache(
         _judge(prepared, k, teacher, read_logits(store, shards, teacher=k)) for k, teacher in enumerate(teachers)
     ]
     return key, records, len(missing)
+
+
+def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int, *, packed: bool) -> int:
+    """Forecast what filling will write: the shards that are missing, and the pack unless it is there."""
+    # The forecast of a cache is its shards and, as large again, the pack.
+    rows = sum(shard.stop - shard.start for shard in missing)
+    shards = cache_bytes(rows, 1, dataset.num_classes, CACHE_DTYPE) // 2
+    pack_bytes = cache_bytes(len(dataset), num_teachers, dataset.num_classes, CACHE_DTYPE) // 2
+    return shards + (0 if packed else pack_bytes)
 
 
 def _judge(prepared: Prepared, position: int, teacher: Teacher, logits: np.ndarray) -> TeacherRecord:  # type: ignore[type-arg] # (N, C) or (N, C_k) float32

@@ -36,7 +36,8 @@ class Limit:
 
     def __str__(self) -> str:
         """Write it as the config does."""
-        return f"{self.metric} {'<=' if self.at_most else '>='} {self.value:g}"
+        value = int(self.value) if float(self.value).is_integer() and abs(self.value) < 1e15 else self.value
+        return f"{self.metric} {'<=' if self.at_most else '>='} {value!r}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,6 @@ from automl.objectives import parse_limit
 from trials.records import Limit
 
 
-def written(limit: Limit) -> str:
-    """Write a limit so that it reads back equal, to the last digit."""
-    value = int(limit.value) if limit.value.is_integer() and abs(limit.value) < 1e15 else limit.value
-    return f"{limit.metric} {'<=' if limit.at_most else '>='} {value!r}"
-
-
 def _limit(value: Any) -> Limit:
     return value if isinstance(value, Limit) else parse_limit(value if isinstance(value, str) else repr(value))
 
@@ -21,7 +15,7 @@ def _limit(value: Any) -> Limit:
 WrittenLimit = Annotated[
     Limit,
     PlainValidator(_limit),
-    PlainSerializer(written, return_type=str),
+    PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "<=|>="}),
 ]
 """A limit, written as text in a config."""

@@ -38,7 +38,7 @@ class Range(Part, Generic[N]):
             return self
         if not (isinstance(low, int) and isinstance(high, int)):
             message = f"step is for whole numbers; leave it out, or write a list, got {low} to {high}"
-            raise ValueError(message)  # noqa: TRY004 - pydantic turns no TypeError into a message
+            raise ValueError(message)
         if self.log:
             raise ValueError(f"a range has either step or log, got step {self.step} and log true; leave one out")
         if (high - low) % self.step:

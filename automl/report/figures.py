@@ -6,8 +6,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from automl.report.looks import BAD, FAINT, LINE, layout, log_axis, precision_colours
-from automl.report.numbers import milliseconds, title, written
+from automl.report.looks import BAD, FAINT, LINE, layout, log_axis, precision_colours, quality_range
+from automl.numbers import counted, milliseconds, title, written
 from automl.report.points import (
     Point,
     drawable,
@@ -48,7 +48,16 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     figure.update_layout(**layout(height=460))
     bounds = [limit.value for limit in run.limits if limit.metric == cost and limit.value > 0]
     figure.update_xaxes(type="log", title_text=_axis_title(cost), **_log_axis(cost, members + others, bounds))
-    figure.update_yaxes(title_text=escape(title(quality)))
+    seen, hidden = quality_range(
+        [point.metrics[quality] for point in members],
+        [point.metrics[quality] for point in others],
+        rising=higher_is_better(run, quality),
+    )
+    figure.update_yaxes(title_text=escape(title(quality)), range=seen)
+    if hidden:
+        text = f"{counted(hidden, 'poor candidate lies', 'poor candidates lie')} outside: double-click for all"
+        place = {"x": 0.01, "xref": "paper", "y": 0, "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+        figure.add_annotation(text=text, showarrow=False, font_size=11, **place)
     return figure
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 from automl.report.figures import front_figure
 from automl.report.markup import Cell, Figures, empty, section, table, words
-from automl.report.numbers import counted, duration, milliseconds, title, written
+from automl.numbers import counted, duration, milliseconds, title, written
 from automl.report.points import Point, cost_metrics, front_points, quality_metric
 from automl.run import Run
 from trials.records import LATENCY_MARGIN, Limit, Outcome
@@ -56,10 +56,11 @@ def _story(run: Run) -> str:
         f", in {counted(len(run.front.members), 'version')} by precision" if len(run.front.members) > students else ""
     )
     teachers = f"distilled from {counted(len(run.teachers), 'teacher')}" if run.teachers else "trained without teachers"
-    where = run.machine.get("processor", "")
+    took = duration((ended - started).total_seconds()).replace(" ", "&nbsp;")
+    where = run.machine.get("device", "")
     return (
         f"<b>{counted(len(run.trials), 'student')}</b> proposed and {teachers}, {_day(started)}, in "
-        f"{duration((ended - started).total_seconds())}{f' on {escape(where)}' if where else ''}. "
+        f"{took}{f' on {escape(where)}' if where else ''}. "
         f"<b>{students or 'None'} of them</b> {'stands' if students < 2 else 'stand'} on the Pareto front{versions}."
     )
 
@@ -101,15 +102,30 @@ def _front_table(run: Run) -> str:
     points = front_points(run)
     objectives = [objective.metric for objective in run.front.objectives]
     present = list(dict.fromkeys(name for point in points for name in point.metrics if "." not in name))
-    tests = [name for name in present if name.startswith("test_")]
-    rest = [name for name in present if name not in {*objectives, *tests, "params", "macs"}]
-    columns = list(dict.fromkeys([*objectives, *tests, *rest, "params", "macs"]))
-    heads = [words("trial"), words("precision"), *(Cell(html=escape(title(name))) for name in columns)]
-    heads += [Cell(html="parity"), words("digest")]
+    chosen_by = [name for name in present if name.removeprefix("test_") in {*objectives, run.primary_metric}]
+    costs = [name for name in ("params", "macs") if name in present]
+    # What was not asked for stands last, where it is scrolled to.
+    columns = list(dict.fromkeys([*objectives, *chosen_by, *costs]))
+    further = [name for name in present if name not in columns]
+    heads = [words("trial"), words("precision"), *_metric_heads(columns), Cell(html="parity"), words("digest")]
     rows = (
-        (point.anchor, [*_name_cells(point), *_metric_cells(point, columns), *_last_cells(point)]) for point in points
+        (
+            point.anchor,
+            [
+                *_name_cells(point),
+                *_metric_cells(point, columns),
+                *_last_cells(point),
+                *_metric_cells(point, further),
+            ],
+        )
+        for point in points
     )
+    heads += _metric_heads(further)
     return "<h3>The students</h3>" + table(heads, rows, sortable=True)
+
+
+def _metric_heads(columns: list[str]) -> list[Cell]:
+    return [Cell(html=escape(title(name))) for name in columns]
 
 
 def _name_cells(point: Point) -> list[Cell]:

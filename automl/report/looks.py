@@ -1,6 +1,7 @@
 """How all figures look: colours, type, margins. Background and text follow the page around them."""
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from automl.report.points import Point
@@ -8,6 +9,8 @@ from automl.report.points import Point
 PRECISION_COLOURS = {"float32": "#4c78d9", "int8": "#e0793a"}
 OTHER_COLOURS = ("#2f9c8a", "#b0589f", "#8c7a2e")
 """Of precisions that have no colour of their own, in their order."""
+FEWEST_FOR_FENCE = 5
+"""Of fewer members, quartiles say nothing."""
 ACCENT = "#4c78d9"
 FAINT = "rgba(128,132,140,0.45)"
 GRID = "rgba(128,132,140,0.16)"
@@ -58,3 +61,35 @@ def log_axis(values: Sequence[float], bounds: Sequence[float]) -> tuple[tuple[fl
     ticks = [digit * 10.0**decade for decade in range(math.floor(low) - 1, math.ceil(high) + 2) for digit in digits]
     pad = 0.07 * max(high - low, 0.3)
     return (10 ** (low - pad), 10 ** (high + pad)), ticks
+
+
+def quality_range(
+    members: Sequence[float], others: Sequence[float], *, rising: bool
+) -> tuple[tuple[float, float] | None, int]:
+    """Choose the range of the linear axis, so that one poor student does not flatten all others.
+
+    A value is left out where it is worse than the members' nearer quartile by more than three times the distance
+    between their quartiles: the outer fence of Tukey (1977, Exploratory Data Analysis, chapter 2).
+
+    Args:
+        members: Quality of the members of the front.
+        others: Of the others; what is no finite number is passed over in both.
+        rising: Whether more is better.
+
+    Returns:
+        Lowest and highest value that are seen, None for all; and the number of values that are not.
+    """
+    sign = 1 if rising else -1
+    inner = [sign * value for value in members if math.isfinite(value)]
+    signed = inner + [sign * value for value in others if math.isfinite(value)]
+    if len(inner) < FEWEST_FOR_FENCE:
+        return None, 0
+    lower, _, upper = statistics.quantiles(inner, method="inclusive")
+    fence = lower - 3 * (upper - lower)
+    hidden = sum(value < fence for value in signed)
+    if not hidden or upper == lower:
+        return None, 0
+    seen = [value for value in signed if value >= fence]
+    pad = 0.08 * (max(seen) - min(seen))
+    ends = sign * (min(seen) - pad), sign * (max(seen) + 2 * pad)
+    return (min(ends), max(ends)), hidden

@@ -18,7 +18,7 @@
     // A finger that drags scrolls the page; a mouse zooms.
     figure.layout.dragmode = coarse ? false : "zoom";
     delete figure.layout.width;
-    const config = { responsive: true, displayModeBar: false, doubleClick: "reset" };
+    const config = { responsive: true, displayModeBar: false, doubleClick: "reset+autosize" };
     Plotly.newPlot(place, figure.data, figure.layout, config).then(() => {
       drawn.push(place);
       Plotly.relayout(place, look());

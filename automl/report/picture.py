@@ -1,6 +1,7 @@
 """The front as a PNG, for places that show no interactive picture."""
 
 import io
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -8,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from automl.report.looks import BAD, log_axis, precision_colours
-from automl.report.numbers import counted, title, written
+from automl.report.looks import BAD, log_axis, precision_colours, quality_range
+from automl.numbers import counted, title, written
 from automl.report.points import (
     Point,
     cost_metrics,
@@ -43,6 +44,15 @@ def front_png(run: Run, *, dots_per_inch: int = 160) -> bytes:
     panels = figure.subplots(1, 2, sharey=True)
     for panel, cost in zip(panels, cost_metrics(run)[:2], strict=True):
         _draw(panel, run, members=members, others=others, quality=quality, cost=cost)
+    seen, hidden = quality_range(
+        [point.metrics.get(quality, math.nan) for point in members],
+        [point.metrics.get(quality, math.nan) for point in others],
+        rising=higher_is_better(run, quality),
+    )
+    if seen:
+        panels[0].set_ylim(seen)
+        text = f"{counted(hidden, 'poor candidate lies', 'poor candidates lie')} outside"
+        panels[1].set_title(text, loc="right", fontsize=9, color=MUTED)
     panels[0].set_ylabel(title(quality), color=MUTED)
     if members:
         panels[0].legend(
@@ -81,32 +91,36 @@ def _draw(panel: Axes, run: Run, *, members: Sequence[Point], others: Sequence[P
             label=precision,
             zorder=3,
         )
-    _name_marks(panel, members, quality=quality, cost=cost)
     bounds = [limit.value for limit in run.limits if limit.metric == cost and limit.value > 0]
     if costs := [point.metrics[cost] for point in [*members, *others]]:
         (low, high), ticks = log_axis(costs, bounds)
         panel.set_xlim(low, high)
         panel.set_xticks([tick for tick in ticks if low <= tick <= high])
+        _name_marks(panel, members, quality=quality, cost=cost)
         _draw_limits(panel, run, quality=quality, bounds=[bound for bound in bounds if low <= bound <= high])
     else:
         panel.text(0.5, 0.5, "no trained student yet", transform=panel.transAxes, ha="center", color=MUTED)
 
 
 def _name_marks(panel: Axes, members: Sequence[Point], *, quality: str, cost: str) -> None:
-    """Name the members that stand out."""
+    """Name the members that stand out, above to the left, or below to the right where the left is the axis."""
     for point in members:
-        if point.marks:
-            panel.annotate(
-                " · ".join(point.marks),
-                (point.metrics[cost], point.metrics[quality]),
-                xytext=(-8, 9),
-                textcoords="offset points",
-                ha="right",
-                fontsize=9,
-                fontweight="bold",
-                color=INK,
-                zorder=4,
-            )
+        if not point.marks:
+            continue
+        place = point.metrics[cost], point.metrics[quality]
+        across = panel.transAxes.inverted().transform(panel.transData.transform(place))[0]
+        left = across < 0.16  # as wide as "knee · best"
+        panel.annotate(
+            " · ".join(point.marks),
+            place,
+            xytext=(8, -15) if left else (-8, 9),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            fontsize=9,
+            fontweight="bold",
+            color=INK,
+            zorder=4,
+        )
 
 
 def _draw_limits(panel: Axes, run: Run, *, quality: str, bounds: Sequence[float]) -> None:

@@ -7,12 +7,13 @@ from html import escape
 from automl.report.choices import FEWEST_TRIALS, choice_figure, choices_by_influence
 from automl.report.course import hypervolume_figure, strength_figure, training_figure
 from automl.report.markup import Cell, Figures, command, empty, section, table, words
-from automl.report.numbers import counted, duration, title, written
+from automl.numbers import counted, duration, title, written
 from automl.report.points import front_points, quality_metric
 from automl.run import FinishedTrial, Run, TeacherRecord
 from trials.records import Outcome
 
 MOST_CHOICES, MOST_SLOW, MOST_ERRORS = 12, 5, 10
+_SHARES = {"accuracy": "accuracy", "home": "at home", "abroad": "abroad"}
 _TOLD = {"trained": "trained", "infeasible": "refused by the gate", "failed": "failed"}
 
 
@@ -23,8 +24,9 @@ def teachers_section(run: Run, figures: Figures) -> str:
             "The students were trained on labels alone. Teachers are listed under <code>teachers:</code> in the config."
         )
         return section("teachers", "Teachers", empty("This search has no teachers", text))
-    heads = [words("teacher"), words("covers"), Cell(html="accuracy"), Cell(html="at home"), Cell(html="abroad")]
-    rows = [("", _teacher_cells(teacher)) for teacher in run.teachers]
+    shares = [name for name in _SHARES if any(name in teacher.metrics for teacher in run.teachers)]
+    heads = [words("teacher"), words("covers"), *(Cell(html=_SHARES[name]) for name in shares)]
+    rows = [("", _teacher_cells(teacher, shares)) for teacher in run.teachers]
     parts = [
         '<p class="note">A teacher is at home on the validation rows that it covers, and votes there alone; abroad is '
         "the rest.</p>",
@@ -36,9 +38,8 @@ def teachers_section(run: Run, figures: Figures) -> str:
     return section("teachers", "Teachers", *parts)
 
 
-def _teacher_cells(teacher: TeacherRecord) -> list[Cell]:
-    shares = [teacher.metrics.get(name) for name in ("accuracy", "home", "abroad")]
-    numbers = [Cell(html=written("accuracy", share), value=share) for share in shares]
+def _teacher_cells(teacher: TeacherRecord, shares: Sequence[str]) -> list[Cell]:
+    numbers = [Cell(html=written(name, teacher.metrics.get(name)), value=teacher.metrics.get(name)) for name in shares]
     digest = Cell(html=f"<code>{escape(teacher.digest[:12])}</code>", kind="text")
     return [words(teacher.name), words(teacher.covers), *numbers, words(teacher.kind), digest]
 

@@ -80,6 +80,14 @@ def connect(uri: str) -> Any:
     from mlflow import MlflowClient
 
     quiet_mlflow()  # importing MLflow sets the level of its logger anew
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not file.exists():
+        # MLflow makes its tables in fifty steps. Killed between them, they would stay half made for good.
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f".{file.name}.unfinished")
+        unfinished.unlink(missing_ok=True)
+        MlflowClient(f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        unfinished.replace(file)
     return MlflowClient(uri)
 
 

@@ -79,7 +79,7 @@ def send_summary(experiment: Experiment, summary: Summary) -> str:
     experiment.tag_experiment(
         view_tags(run.front.objectives, primary_metric=run.primary_metric, precisions=suffixes, final=run.finished)
     )
-    experiment.describe(note(run, experiment.id))
+    experiment.describe(note(run, experiment.id, summary_id=run_id))
     return run_id
 
 
@@ -174,7 +174,7 @@ def _send_files(experiment: Experiment, run_id: str, summary: Summary) -> None:
     files["config.yaml"] = mask(run.config_text).encode()
     files["machine.json"] = json.dumps(dict(run.machine), indent=2, sort_keys=True).encode()
     # The form of MLflow's tables, written here because its own call would append to the table that is there.
-    table = {"columns": columns, "data": [list(row.values()) for row in rows]}
+    table = {"columns": columns, "data": [[_rounded(value) for value in row.values()] for row in rows]}
     files["front_table.json"] = json.dumps(table).encode()
     files["front.csv"] = comma_separated(front_table(run, everything=True)).encode()
     files["front.md"] = markdown(rows).encode()
@@ -192,6 +192,10 @@ def _send_files(experiment: Experiment, run_id: str, summary: Summary) -> None:
             experiment.client.log_artifacts(run_id, str(folder), f"students/{member.digest}")
     if PICTURE in files:
         _send_picture(experiment, run_id, files[PICTURE], step=len(run.trials))
+
+
+def _rounded(value: object) -> object:
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _send_picture(experiment: Experiment, run_id: str, picture: bytes, *, step: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from automl.run import Run
 from automl.tracking.rows import MAX_VALUE
-from automl.tracking.views import link
+from automl.tracking.views import link, run_link
 from trials.records import Outcome
 
 
@@ -63,12 +63,13 @@ def _whole(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def note(run: Run, experiment_id: str) -> str:
+def note(run: Run, experiment_id: str, *, summary_id: str = "") -> str:
     """Describe the front, in Markdown, with links to the pages that show it.
 
     Args:
         run: With its front.
         experiment_id: MLflow's.
+        summary_id: MLflow's id of the run that shows the front; empty in that run's own description.
 
     Returns:
         A text that MLflow takes as a tag; its first line stays visible where the page folds it.
@@ -76,6 +77,8 @@ def note(run: Run, experiment_id: str) -> str:
     counts = ", ".join(f"{run.count(outcome)} {outcome.value}" for outcome in Outcome)
     pages = {"charts": "the front in charts", "members": "members as a table", "trials": "all trials as a table"}
     links = " · ".join(f"[{text}]({link(experiment_id, page)})" for page, text in pages.items())
+    if summary_id:
+        links += f" · [table, picture and files]({run_link(experiment_id, summary_id)})"
     state = "" if run.finished else " (the search has not ended; latencies are provisional)"
     head = f"**{len(run.front.members)} students on the front{state}:** {links}"
     facts = f"{len(run.trials)} trials: {counts}. Hypervolume {run.front.hypervolume:.4f}."

@@ -110,7 +110,7 @@ class Tracker:
 
         Args:
             port: On which ``mlflow ui`` is to serve.
-            seconds: How long to wait for the experiment to be made, at most.
+            seconds: How long to wait for MLflow, at most.
 
         Returns:
             The command and the addresses; None while MLflow has not been reached.
@@ -120,14 +120,7 @@ class Tracker:
             return ui_hint(self.uri, self._experiment_id, port=port) if self._experiment_id else None
 
     def close(self, *, seconds: float = 30.0) -> TrackingReport:
-        """Wait until all is sent, but not for ever, and stop.
-
-        Args:
-            seconds: To wait at most, at least 0.
-
-        Returns:
-            What was sent and what was not.
-        """
+        """Wait until all is sent, ``seconds`` at most, and say what was sent and what was not."""
         with self._changed:
             self._deadline = time.monotonic() + seconds
             self._changed.notify_all()
@@ -245,6 +238,8 @@ class Tracker:
     def _sleep(self, seconds: float) -> bool:
         """Wait, less where the tracker closes; False when time has run out."""
         with self._changed:
-            closing = self._deadline is not None
-            self._changed.wait_for(lambda: not closing and self._deadline is not None, timeout=seconds)
+            if self._deadline is not None:
+                self._changed.wait(min(seconds, 1.0))
+            else:
+                self._changed.wait_for(lambda: self._deadline is not None, timeout=seconds)
             return not self._out_of_time()

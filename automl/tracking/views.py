@@ -74,6 +74,11 @@ def link(experiment_id: str, page: str) -> str:
     )
 
 
+def run_link(experiment_id: str, run_id: str) -> str:
+    """Give the address of the files of one run, below the server's."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts?workflowType=machine_learning"
+
+
 def _short(uri: str) -> str:
     """Write a store below the current folder relative to it, so that the line can be typed."""
     path = uri.removeprefix("sqlite:///")

@@ -40,7 +40,7 @@ def load_factory(
     module = factory(**(options or {}))
     if not isinstance(module, nn.Module):
         found = type(module).__name__
-        raise ValueError(f"factory {name} must return a torch.nn.Module, got {found}")  # noqa: TRY004 - a user's mistake
+        raise ValueError(f"factory {name} must return a torch.nn.Module, got {found}")
     if weights is not None:
         path = existing_file(weights, "weights of a teacher")
         _fill(module, _read_state(path), path)

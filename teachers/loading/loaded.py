@@ -56,7 +56,7 @@ def as_outputs(answer: object) -> Outputs:
     logits = answer.logits if isinstance(answer, _HasLogits) else answer
     if not isinstance(logits, Tensor):
         found = type(logits).__name__
-        raise ValueError(f"a teacher must return a tensor of logits, or a record with logits, got {found}")  # noqa: TRY004 - a user's mistake
+        raise ValueError(f"a teacher must return a tensor of logits, or a record with logits, got {found}")
     return Outputs(logits=logits.detach().float())
 
 
@@ -93,7 +93,7 @@ def numbers(inputs: Inputs) -> Tensor:
         ValueError: They are texts.
     """
     if isinstance(inputs, list):
-        raise ValueError("this kind of teacher takes numbers, got texts")  # noqa: TRY004 - a user's mistake
+        raise ValueError("this kind of teacher takes numbers, got texts")
     return inputs
 
 

@@ -220,7 +220,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             trials=ended,
             hypervolumes=tuple(hypervolumes),
             teachers=tuple(teacher_record(*pair, shift=3 * index) for index, pair in enumerate(pairs[:num_teachers])),
-            machine={"processor": "A test processor", "cores": "2", "memory": "8.0 GiB", "torch": "2.13.0"},
+            machine={"device": "Test processor, 1 thread", "processors": "2", "memory": "8 GiB", "torch": "2.13.0"},
             finished=finished,
         )
 

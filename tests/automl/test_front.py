@@ -90,7 +90,7 @@ def brute_force(members, objectives, limits):
 
     best_values = {natural(each, objectives) for each in allowed if not any(beaten(each, other) for other in allowed)}
     # Of equal values the lowest trial, within it the smallest file.
-    order = sorted(allowed, key=lambda each: (each.trial, each.metrics["size_bytes"], each.precision))
+    order = sorted(allowed, key=lambda each: (each.trial, each.metrics["size_bytes"], each.precision, each.digest))
     return {next(id(each) for each in order if natural(each, objectives) == values) for values in best_values}
 
 

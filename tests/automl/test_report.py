@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 import struct
 from dataclasses import replace
@@ -15,7 +16,8 @@ from automl.front import Member, best, knee
 from automl.objectives import Objective
 from automl.report import front_figure, front_png, render, write_report
 from automl.report.choices import choices_by_influence
-from automl.report.numbers import duration, written
+from automl.report.looks import quality_range
+from automl.numbers import duration, written
 from trials.records import Limit, Outcome
 
 EVIL = """<script>alert("x")</script> & 'quoted' $name ${style}"""
@@ -126,8 +128,10 @@ def test_names_of_the_user_are_shown_and_not_run(make_run):
 def test_provisional_latencies_are_said_to_be_so_while_the_search_goes_on(make_run):
     going_on, ended = Page(render(make_run(12, finished=False))).text, Page(render(make_run(12))).text
     assert "latencies are provisional" in going_on
+    assert ", provisional" in going_on
     assert "--resume" in going_on
-    assert "provisional" not in ended
+    assert "are provisional" not in ended
+    assert ", provisional" not in ended
     assert "--resume" not in ended
 
 
@@ -236,6 +240,32 @@ def test_the_figure_shows_every_member_at_its_values_and_every_other_candidate(m
     assert drawn == {(each.metrics["size_bytes"], each.metrics["accuracy"]) for each in run.front.members}
     trained = run.count(Outcome.TRAINED) * 2
     assert len(figure.data[0].x) + sum(len(t.x) for t in figure.data if t.customdata is not None) == trained
+
+
+def test_one_poor_student_does_not_flatten_the_others():
+    good = [0.95, 0.96, 0.97, 0.98, 0.99]
+    assert quality_range(good, [0.9], rising=True) == (None, 0)
+    (low, high), hidden = quality_range([*good, 0.5], [0.4, 0.94], rising=True)
+    assert hidden == 2
+    assert 0.9 < low < 0.94
+    assert high > 0.99
+    assert quality_range([0.99, 0.2], [0.1], rising=True) == (None, 0)  # of so few, none is strange
+
+
+def test_where_less_is_better_the_poor_ones_lie_above():
+    (low, high), hidden = quality_range([10.0, 11.0, 12.0, 13.0, 14.0, 90.0], [math.nan], rising=False)
+    assert hidden == 1
+    assert low < 10
+    assert 14 < high < 90
+
+
+def test_what_lies_outside_the_picture_is_counted_in_it(make_run):
+    run = make_run(24)
+    poor = replace(run.front.members[-1], metrics={**run.front.members[-1].metrics, "accuracy": -3.0})
+    figure = front_figure(replace(run, front=replace(run.front, members=(*run.front.members[:-1], poor))))
+    assert figure.layout.yaxis.range[0] > 0
+    assert any("1 poor candidate lies outside" in annotation.text for annotation in figure.layout.annotations)
+    assert front_figure(run).layout.yaxis.range is None
 
 
 def test_limits_are_lines_at_their_value(make_run):

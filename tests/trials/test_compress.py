@@ -143,6 +143,7 @@ def test_normalisation_between_layers_stays_float_and_says_nothing(caplog):
     student = Student(body, signature=signature, statistics=None)
     rows = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
     graph = export_onnx(student, signature)
+    caplog.clear()
     with caplog.at_level(logging.WARNING):
         quantized = quantize_int8(graph, {"row": rows})
     assert not caplog.records

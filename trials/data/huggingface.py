@@ -132,7 +132,7 @@ def _pixels(picture: object, row: int, name: str, image_size: tuple[int, int], c
     from PIL import Image
 
     if not isinstance(picture, Image.Image):
-        raise ValueError(  # noqa: TRY004 - a mistake in the config
+        raise ValueError(
             f"column {name!r} must hold images (the feature datasets.Image), got {type(picture).__name__} in row {row}"
         )
     try:

@@ -63,7 +63,7 @@ class Classification:
             ValueError: The rows are texts, whose tensors only a tokenizer knows.
         """
         if isinstance(dataset.inputs, list):
-            raise ValueError(  # noqa: TRY004 - a mistake in the config
+            raise ValueError(
                 "a student that classifies takes images or vectors, got texts; turn them into vectors first"
             )
         row = TensorSpec(name="input", shape=dataset.inputs.shape[1:], dtype=dataset.inputs.dtype.name)

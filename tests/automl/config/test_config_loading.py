@@ -46,9 +46,8 @@ def test_numbers_are_read_as_people_write_them(tmp_path: Path, written: str, val
 
 
 def test_no_and_on_are_texts(tmp_path: Path) -> None:
-    teacher = (
-        "teachers: [{name: a, kind: onnx, path: x, covers: {column: language, values: [no, on, 12:30, 7, '1e5']}}]\n"
-    )
+    covers = "{column: language, values: [no, on, 12:30, 7, '1e5']}"
+    teacher = f"teachers: [{{name: a, kind: onnx, path: x, covers: {covers}}}]\n"
     text = MINIMAL.replace("{weight: 1}", "{weight: 1}\n    kd: {weight: 1}") + teacher
     config = load(tmp_path, text, files_must_exist=False)
     assert config.teachers[0].covers.values == ("no", "on", "12:30", 7, "1e5")
@@ -67,10 +66,7 @@ def test_a_section_whose_keys_are_all_commented_out_keeps_its_defaults(tmp_path:
 
 
 def test_anchors_and_merge_keys_are_followed(tmp_path: Path) -> None:
-    text = MINIMAL.replace(
-        "search: {trials: 5}", "latency: &two {threads: 2}\nresources: {<<: *two, cpus: 2}\nsearch: {trials: 5}"
-    )
-    config = load(tmp_path, text)
+    config = load(tmp_path, MINIMAL + "latency: &two {threads: 2}\nresources: {<<: *two, cpus: 2}\n")
     assert (config.resources.threads, config.resources.cpus) == (2, 2.0)
 
 
@@ -201,9 +197,8 @@ def test_names_of_classes_may_be_written_as_numbers(tmp_path: Path) -> None:
 
 
 def test_the_space_is_narrowed_in_its_own_kind_of_numbers(tmp_path: Path) -> None:
-    config = load(
-        tmp_path, MINIMAL.replace("space: mlp", "space: mlp, choices: {depth: 2, layer1.width: {low: 8, high: 16}}")
-    )
+    narrow = "space: mlp, choices: {depth: 2, layer1.width: {low: 8, high: 16}}"
+    config = load(tmp_path, MINIMAL.replace("space: mlp", narrow))
     domains = {choice.name: choice.domain for choice in config.student.make_space().choices}
     assert 2 in domains["depth"]
     assert 3 not in domains["depth"]

@@ -24,12 +24,11 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "config.schema.json"
 
 def parts(annotation: object, seen: set[type[Part]]) -> Iterator[type[Part]]:
     """Walk all sections that a type can hold."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        if annotation not in seen:
-            seen.add(annotation)
-            yield annotation
-            for field in annotation.model_fields.values():
-                yield from parts(field.annotation, seen)
+    if isinstance(annotation, type) and issubclass(annotation, Part) and annotation not in seen:
+        seen.add(annotation)
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from parts(field.annotation, seen)
     for argument in get_args(annotation):
         yield from parts(argument, seen)
 

@@ -1,0 +1,57 @@
+# `make` lists the commands. They all run in .venv, which is made by the first one that needs it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# One thread a process: trials and tests run beside each other, and each sets what it needs.
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check fix docs bench
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) --version); Python 3.11 or later is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@echo "installing into $(VENV); this takes some minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,docs,huggingface]'
+	@touch $@
+
+demo: $(STAMP) ## search students for handwritten digits into runs/demo, afresh
+	@rm -rf runs/demo
+	@$(BIN)/automl search examples/digits.yaml
+
+test: $(STAMP) ## run the tests that take seconds
+	@$(BIN)/python -m pytest --quiet -m 'not slow'
+
+test-slow: $(STAMP) ## run the tests that take minutes
+	@$(BIN)/python -m pytest --quiet -m slow
+
+check: $(STAMP) ## lint, format, types, and whether generated files are up to date
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "run: make fix"; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m automl.config.schema | diff -q - docs/config.schema.json >/dev/null || \
+		{ echo "docs/config.schema.json is out of date; run: make fix"; exit 1; }
+	@$(BIN)/python docs/config_reference.py | diff -q - docs/config.md >/dev/null || \
+		{ echo "docs/config.md is out of date; run: make fix"; exit 1; }
+	@echo "all checks passed"
+
+fix: $(STAMP) ## format, mend what can be mended, write generated files anew
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format --quiet
+	@$(BIN)/python -m automl.config.schema > $(VENV)/generated && mv $(VENV)/generated docs/config.schema.json
+	@$(BIN)/python docs/config_reference.py > $(VENV)/generated && mv $(VENV)/generated docs/config.md
+
+docs: $(STAMP) ## build the site into site/
+	@$(BIN)/mkdocs build --quiet --strict
+	@echo "site/index.html"
+
+bench: $(STAMP) ## measure what docs/results.md quotes
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

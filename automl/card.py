@@ -1,0 +1,229 @@
+"""The model card of an exported student: ``README.md`` in its folder."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from automl.feeding import PREPROCESSING_FILE, python_example
+from automl.front import Member
+from automl.parity import Parity
+from automl.run import Run
+from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
+from trials.recipe import HARD_LABEL
+from trials.records import METRICS_OF_COST
+
+CARD_FILE = "README.md"
+
+
+def write_card(
+    run: Run,
+    config: Mapping[str, Any],
+    *,
+    description: Mapping[str, Any],
+    members: Mapping[str, Member],
+    parities: Mapping[str, Parity],
+) -> str:
+    """Write the card.
+
+    Args:
+        run: Where the student comes from.
+        config: The run's config as plain data.
+        description: As ``student.json`` holds it; the first of its graphs is the one that was picked.
+        members: What is known of each precision that the search measured.
+        parities: Of each graph.
+
+    Returns:
+        Markdown.
+    """
+    digest, picked = description["digest"], next(iter(description["graphs"]))
+    trial = members[picked].trial
+    parts = [
+        f"# {run.name}: student {digest}",
+        _summary(run, description, picked=picked, trial=trial),
+        "## What it scores",
+        _scores(run, members),
+        _by_class(members),
+        "## What it costs",
+        _costs(run, config, members),
+        "## How it was made",
+        f"- Architecture: {architecture(description['spec'])}",
+        f"- {recipe_in_words(description['recipe'], description['seed'])}",
+        *_teachers(run),
+        "## Parity",
+        _parity(parities, members),
+        "## What it does not tell",
+        _limits_of_knowledge(run, config, members),
+        "## How to run it",
+        "```\nautoml predict FOLDER INPUT      # an image, a folder of images, .npy, .npz or .csv\n```",
+        f"Without this program, from within this folder (`{PREPROCESSING_FILE}` says what goes in):",
+        f"```python\n{python_example(description, description['graphs'][picked])}\n```",
+        "## Files",
+        _files(description),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _summary(run: Run, description: Mapping[str, Any], *, picked: str, trial: int) -> str:
+    (tensor,) = description["inputs"]
+    shape = " × ".join("any" if size is None else str(size) for size in tensor["shape"])
+    classes = description["class_names"]
+    shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+    return (
+        f"A small model that tells {len(classes)} classes apart ({shown}). It takes {tensor['kind']} inputs of {shape} "
+        f"({tensor['dtype']}), and was found and distilled by the search `{run.name}`: trial {trial}, picked in "
+        f"**{picked}** (`{description['graphs'][picked]}`)."
+    )
+
+
+def architecture(spec: Mapping[str, Any]) -> str:
+    """Put an architecture into words: its space, then its choices, those of one part together."""
+    parts: dict[str, list[str]] = {}
+    for name, value in spec["values"].items():
+        part, _, rest = name.rpartition(".")
+        parts.setdefault(part, []).append(f"{rest} {value}")
+    words = [f"{part}: {', '.join(values)}" if part else ", ".join(values) for part, values in parts.items()]
+    return "; ".join([f"`{spec['space']}`", *words])
+
+
+def recipe_in_words(recipe: Mapping[str, Any], seed: int) -> str:
+    """Put a recipe into words."""
+    losses = []
+    for name, options in recipe["losses"].items():
+        extra = ", ".join(f"{option} {_short(value)}" for option, value in options.items() if option != "weight")
+        losses.append(f"{_short(options['weight'])} × {name}" + (f" ({extra})" if extra else ""))
+    weights = "".join(f", {name} {_short(weight)}" for name, weight in recipe["teacher_weights"].items())
+    listens = set(recipe["losses"]) != {HARD_LABEL}
+    teachers = (
+        f"teachers joined by {recipe['aggregation']}, weighted {recipe['weighting']}{weights}; " if listens else ""
+    )
+    return (
+        f"{'Distilled' if listens else 'Trained'} with {' + '.join(losses)}; {teachers}{recipe['epochs']} epochs of "
+        f"batches of {recipe['batch_size']}, {recipe['optimizer']}, learning rate {_short(recipe['learning_rate'])} "
+        f"({recipe['schedule']}, warm-up {recipe['warmup']:.0%}), weight decay {_short(recipe['weight_decay'])}; "
+        f"seed {seed}"
+    )
+
+
+def _scores(run: Run, members: Mapping[str, Member]) -> str:
+    names = [
+        name
+        for name in _first(members).metrics
+        if name not in METRICS_OF_COST and "." not in name and not name.startswith("test_")
+    ]
+    names.sort(key=lambda name: name != run.primary_metric)
+    table = _table(["metric", *_columns(members)], ([name, *_values(name, members)] for name in names))
+    return f"{table}\n\nThe search chose by validation; the test split was read once, for members of the front."
+
+
+def _by_class(members: Mapping[str, Member]) -> str:
+    names = [name for name in _first(members).metrics if "." in name and not name.startswith("test_")]
+    if not names:
+        return ""
+    return _table(["by class", *_columns(members)], ([name, *_values(name, members)] for name in names))
+
+
+def _columns(members: Mapping[str, Member]) -> list[str]:
+    return [f"{precision}, {split}" for precision in members for split in ("validation", "test")]
+
+
+def _values(name: str, members: Mapping[str, Member]) -> list[str]:
+    found = [m.metrics.get(prefix + name) for m in members.values() for prefix in ("", "test_")]
+    return ["-" if value is None else f"{value:.4f}" for value in found]
+
+
+def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -> str:
+    rows = []
+    for precision, member in members.items():
+        latency = member.latency
+        rows.append(
+            [
+                precision,
+                f"{member.metrics['size_bytes']:,.0f}",
+                f"{latency.median_ms:.4g} ({latency.low_ms:.4g} to {latency.high_ms:.4g})",
+                "beside other work, provisional" if latency.provisional else "alone",
+                latency.device,
+            ]
+        )
+    first, settings = _first(members).metrics, config["latency"]
+    machine = ", ".join(f"{name} {fact}" for name, fact in run.machine.items() if name != "device")
+    table = _table(["precision", "bytes", "latency in ms, median (95 % interval)", "measured", "on"], rows)
+    return (
+        f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. Latency is "
+        f"that of the exported graph in ONNX Runtime: batch of {settings['batch_size']}, {settings['threads']} thread"
+        f"{'s' if settings['threads'] > 1 else ''}, provider {settings['provider']}. The machine of the search: "
+        f"{machine}."
+    )
+
+
+def _teachers(run: Run) -> Iterable[str]:
+    if not run.teachers:
+        yield "No teachers: it learnt from labels alone."
+        return
+    scores = sorted({name for teacher in run.teachers for name in teacher.metrics}, key=lambda name: name != "home")
+    rows = [
+        [
+            t.name,
+            t.kind,
+            t.covers,
+            *(f"{t.metrics[name]:.4f}" if name in t.metrics else "-" for name in scores),
+            t.digest,
+        ]
+        for t in run.teachers
+    ]
+    table = _table(["teacher", "kind", "covers", *scores, "digest"], rows)
+    yield f"{table}\n\nHome is accuracy on validation rows that a teacher covers, abroad on all others."
+
+
+def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:
+    lines = [str(parity) for parity in parities.values()]
+    lines += [
+        f"{precision}: answers as float32 on {member.parity:.1%} of validation rows, as the search measured it"
+        for precision, member in members.items()
+        if precision != "float32"
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _limits_of_knowledge(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -> str:
+    data = config["data"]
+    source = ", ".join(f"{key} {data[key]}" for key in ("kind", "name", "path", "factory") if data.get(key))
+    lines = [
+        f"It was judged on held-out rows of one data set ({source}); on inputs of another origin it may do worse, "
+        "and nothing here says by how much.",
+        "It answers with one of its classes for any input, also for one that belongs to none of them.",
+        "Latency holds for the machine above; measure again on the device that it goes to.",
+    ]
+    if run.limits:
+        lines.append(f"The search kept to: {', '.join(map(str, run.limits))}.")
+    if not run.finished:
+        lines.append(
+            "**The search had not ended when this was exported**: latencies are provisional (measured beside other "
+            "work, up to 40 % too high), there are no test scores, and later trials may beat it."
+        )
+    elif any(member.latency.provisional for member in members.values()):
+        lines.append("Provisional latencies belong to a precision that is not on the front; it has no test scores.")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _files(description: Mapping[str, Any]) -> str:
+    lines = [
+        f"- `{name}`: ONNX graph in {precision}, raw inputs in" for precision, name in description["graphs"].items()
+    ]
+    lines += [
+        f"- `{WEIGHTS_FILE}`: weights of the PyTorch module",
+        f"- `{DESCRIPTION_FILE}`: all of this for programs: architecture, recipe, classes, scores",
+        f"- `{PREPROCESSING_FILE}`: what goes into the graph and what comes out",
+    ]
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _first(members: Mapping[str, Member]) -> Member:
+    return next(iter(members.values()))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,194 @@
+"""Read everything that a search needs, train nothing, and say what the search would do."""
+
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+
+from automl.check_report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
+from automl.config import Config, load_config
+from automl.errors import UserError
+from automl.forecast import bytes_of_answers, forecast
+from automl.preparation import Prepared, at, prepare
+from automl.ranges import broken_limits, objectives_of, probes
+from automl.run_folder import CONFIG_FILE
+from automl.samplers import make_sampler
+from automl.space_check import Sampled, draw
+from automl.teacher_check import examine_teachers
+from automl.teaching import describe_coverage
+from teachers import MISSING_LABEL
+from trials.data import Dataset
+from trials.records import METRICS_OF_COST, Candidate
+from trials.run_trial import measure_untrained
+
+_MOST_VALUES = 8
+"""Values of a column that are listed."""
+
+
+def check(path: str | Path) -> CheckReport:
+    """Look a search over before it starts.
+
+    Args:
+        path: Of the config.
+
+    Returns:
+        What it would work with, what it can reach, and what it will take; an estimate from a few students.
+
+    Raises:
+        UserError: The config, or what it names, is wrong, or no student keeps the limits.
+        WorkFailed: A student that was tried out failed, as every trial would.
+    """
+    config = load_config(path)
+    prepared = prepare(config)
+    with at(config, "search", "sampler"):
+        make_sampler(config.search.sampler.name, seed=config.seed, options=config.search.sampler.options)
+    with at(config, "storage"):
+        config.expanded_storage()
+    with at(config, "tracking", "uri"):
+        config.tracking.expanded_uri()
+    _refuse_full_cache(prepared)
+    schoolings, examined = examine_teachers(prepared)
+    measured, probing_seconds = _measure(prepared)
+    sampled = draw(prepared, measured)
+    kept = sum(teacher.kept for teacher in examined.values())
+    found = forecast(
+        prepared,
+        sampled,
+        schoolings=schoolings,
+        rows_per_second={k: teacher.rows_per_second for k, teacher in examined.items() if not teacher.kept},
+        probing_seconds=probing_seconds,
+        cached_bytes=bytes_of_answers(prepared) * kept // max(1, len(config.teachers)),
+    )
+    return CheckReport(
+        path=str(path),
+        name=config.name,
+        notes=tuple(_notes(prepared, sampled)),
+        data=_data(prepared.dataset, config),
+        teachers=tuple(
+            TeacherCheck(
+                name=name,
+                kind=config.teachers[k].kind,
+                covers=describe_coverage(coverage, prepared.dataset.class_names),
+                metrics=examined[k].metrics if k in examined else {},
+                rows=examined[k].rows if k in examined else 0,
+                training_seconds=found.schooling_seconds.get(k),
+                kept=k in examined and examined[k].kept,
+            )
+            for k, (name, coverage) in enumerate(prepared.coverages.items())
+        ),
+        space=_space(prepared, sampled),
+        ranges=_ranges(prepared, list(measured.values())),
+        forecast=found,
+    )
+
+
+def _measure(prepared: Prepared) -> tuple[dict[str, tuple[Candidate, ...]], float]:
+    """Measure the ends of the space, by digest of the architecture, and refuse limits that nothing keeps."""
+    started = time.perf_counter()
+    measured = {}
+    for probe in probes(prepared):
+        try:
+            measured[probe.spec.architecture_digest] = measure_untrained(probe, prepared.setting)
+        except Exception as error:
+            raise UserError(
+                f"a student of space {probe.spec.space!r} cannot be exported and measured: "
+                f"{type(error).__name__}: {error}; its values are {dict(probe.spec.values)}",
+                place=prepared.config.place("student"),
+            ) from error
+    limits = prepared.config.limits
+    if broken := broken_limits(limits, list(measured.values())):
+        raise UserError("no student keeps\n  " + "\n  ".join(broken), place=prepared.config.place("limits"))
+    return measured, time.perf_counter() - started
+
+
+def _refuse_full_cache(prepared: Prepared) -> None:
+    config = prepared.config
+    needed = bytes_of_answers(prepared)
+    if needed > config.resources.cache_gb * 1e9:
+        raise UserError(
+            f"the teachers' answers take {needed / 1e9:.3g} GB and the cache may hold {config.resources.cache_gb:g} "
+            "GB; raise it, or take fewer rows",
+            place=config.place("resources", "cache_gb"),
+        )
+
+
+def _notes(prepared: Prepared, sampled: Sampled) -> list[str]:
+    """Tell of what a search would stop at, or a reader should know."""
+    config = prepared.config
+    notes = []
+    if (config.folder / CONFIG_FILE).exists():
+        notes.append(f"the run {config.folder} exists: search --resume goes on with it, search alone will refuse")
+    existing = next(folder for folder in (config.runs.absolute(), *config.runs.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < bytes_of_answers(prepared) + 1e9:
+        notes.append(f"only {free / 1e9:.1f} GB are free on the disk of {config.runs}")
+    if sampled.share_kept == 0:
+        notes.append(
+            "no random student keeps the limits on params, MACs and bytes; narrow the space towards small ones"
+        )
+    train = prepared.dataset.splits["train"]
+    if prepared.ensemble is not None:
+        unheard = int((~prepared.ensemble.rows_KN[:, train].any(dim=0)).sum())
+        if unheard:
+            notes.append(f"{unheard} of {len(train)} training rows have no teacher")
+    if config.address is not None:
+        notes.append(f"the forecast is for this machine, not for the cluster at {config.address}")
+    if config.resources.gpus:
+        notes.append("the forecast was made without the GPUs that trials will have")
+    return notes
+
+
+def _data(dataset: Dataset, config: Config) -> DataCheck:
+    train = dataset.splits["train"]
+    columns = {}
+    for name, column in dataset.columns.items():
+        values, counts = np.unique(column, return_counts=True)
+        shown = [f"{value} {count}" for value, count in zip(values[:_MOST_VALUES], counts, strict=False)]
+        columns[name] = ", ".join([*shown, *(["..."] if len(values) > _MOST_VALUES else [])])
+    inputs = dataset.inputs
+    return DataCheck(
+        kind=config.data.kind,
+        inputs="texts" if isinstance(inputs, list) else f"{' × '.join(map(str, inputs.shape[1:]))} {inputs.dtype}",
+        rows={name: len(rows) for name, rows in dataset.splits.items()},
+        class_names=dataset.class_names,
+        labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
+        columns=columns,
+    )
+
+
+def _space(prepared: Prepared, sampled: Sampled) -> SpaceCheck:
+    params = [cost.params for cost in sampled.costs.values()]
+    macs = [cost.macs for cost in sampled.costs.values()]
+    return SpaceCheck(
+        name=prepared.space.name,
+        num_choices=sampled.num_choices,
+        num_points=sampled.num_points,
+        num_sampled=len(sampled.costs),
+        params=(min(params), max(params)),
+        macs=(min(macs), max(macs)),
+        share_kept=sampled.share_kept,
+    )
+
+
+def _ranges(prepared: Prepared, measured: list[tuple[Candidate, ...]]) -> tuple[RangeCheck, ...]:
+    """Say what each objective can be: costs as measured at the ends of the space, a task's metric from chance on."""
+    limits: dict[str, list[str]] = {}
+    for limit in prepared.config.limits:
+        limits.setdefault(limit.metric, []).append(str(limit))
+    ranges = []
+    for objective in objectives_of(prepared, measured):
+        low, high = sorted((objective.worst, objective.best))
+        if objective.metric in METRICS_OF_COST:
+            values = [candidate.metrics[objective.metric] for group in measured for candidate in group]
+            low, high = min(values), max(values)
+        ranges.append(
+            RangeCheck(
+                metric=objective.metric,
+                low=low,
+                high=high,
+                measured=objective.metric in METRICS_OF_COST,
+                limits=tuple(limits.get(objective.metric, ())),
+            )
+        )
+    return tuple(ranges)

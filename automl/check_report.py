@@ -1,0 +1,221 @@
+"""What ``automl check`` found, and how it is said."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from automl.forecast import Forecast
+from automl.progress import format_seconds, format_value
+
+_MOST_CLASSES = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataCheck:
+    """The data as they were read.
+
+    Args:
+        kind: As in the config.
+        inputs: Shape and type of one row.
+        rows: Number of rows by split.
+        class_names: In the order of the labels.
+        labelled: Training rows whose label students see.
+        columns: Values of each further column with their numbers of rows, in words.
+    """
+
+    kind: str
+    inputs: str
+    rows: Mapping[str, int]
+    class_names: tuple[str, ...]
+    labelled: int
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherCheck:
+    """A teacher before the search.
+
+    Args:
+        name: As in the config.
+        kind: As in the config.
+        covers: In words.
+        metrics: ``home`` and ``abroad``, accuracy on a sample of validation rows; empty where it is to be trained.
+        rows: Rows of that sample.
+        training_seconds: Estimate, where it is to be trained.
+        kept: Whether its answers are in the cache.
+    """
+
+    name: str
+    kind: str
+    covers: str
+    metrics: Mapping[str, float]
+    rows: int
+    training_seconds: float | None
+    kept: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceCheck:
+    """What students can be.
+
+    Args:
+        name: Of the space.
+        num_choices: Of architecture and recipe together.
+        num_points: Number of architectures; None where they cannot be counted.
+        num_sampled: Architectures that were drawn at random.
+        params: Fewest and most parameters among them.
+        macs: Fewest and most multiply-accumulates.
+        share_kept: Of those drawn, the share that keeps the limits on parameters, MACs and bytes.
+    """
+
+    name: str
+    num_choices: int
+    num_points: int | None
+    num_sampled: int
+    params: tuple[int, int]
+    macs: tuple[int, int]
+    share_kept: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeCheck:
+    """What one objective can be.
+
+    Args:
+        metric: Its name.
+        low: Lowest value.
+        high: Highest value.
+        measured: Whether untrained students were measured; else it is what the task says.
+        limits: On this metric, as the config has them.
+    """
+
+    metric: str
+    low: float
+    high: float
+    measured: bool
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckReport:
+    """All that a check found.
+
+    Args:
+        path: Of the config.
+        name: Of the search.
+        notes: What needs attention.
+        data: The data.
+        teachers: In the order of the config.
+        space: What students can be.
+        ranges: One an objective.
+        forecast: What the search will take.
+    """
+
+    path: str
+    name: str
+    notes: tuple[str, ...]
+    data: DataCheck
+    teachers: tuple[TeacherCheck, ...]
+    space: SpaceCheck
+    ranges: tuple[RangeCheck, ...]
+    forecast: Forecast
+
+    def __rich__(self) -> Text:
+        """Say it, section by section."""
+        sections = (
+            ("data", self._data()),
+            ("teachers", self._teachers()),
+            ("students", self._space()),
+            ("objectives", self._ranges()),
+            ("forecast", self._forecast()),
+            ("note", iter(self.notes)),
+        )
+        lines = [f"{self.path}: no mistakes found; what the search {self.name!r} would do:"]
+        for title, content in sections:
+            lines += [f"{title if number == 0 else '':<12}{line}" for number, line in enumerate(content)]
+        lines.append(f"{'next':<12}automl search {self.path}")
+        return Text("\n".join(lines))
+
+    def _data(self) -> Iterator[str]:
+        data = self.data
+        rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
+        yield f"{data.kind}, {data.inputs}; rows: {rows}; {data.labelled:,} training rows with a label for students"
+        shown = ", ".join(data.class_names[:_MOST_CLASSES])
+        more = ", ..." if len(data.class_names) > _MOST_CLASSES else ""
+        yield f"{len(data.class_names)} classes: {shown}{more}"
+        for name, values in data.columns.items():
+            yield f"column {name}: {values}"
+
+    def _teachers(self) -> Iterator[str]:
+        if not self.teachers:
+            yield "none: students learn from labels alone"
+        width = max((len(teacher.name) for teacher in self.teachers), default=0)
+        for teacher in self.teachers:
+            if teacher.training_seconds is not None:
+                state = f"to be trained, about {format_seconds(teacher.training_seconds)}"
+            else:
+                scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
+                state = f"accuracy {scores} on {teacher.rows} validation rows" if scores else "no labels to judge it by"
+                state += "; its answers are in the cache" if teacher.kept else ""
+            yield f"{teacher.name:<{width}}  {teacher.kind}; covers {teacher.covers}; {state}"
+        if self.teachers:
+            yield "each is asked about every row once, before the trials; none runs during training"
+
+    def _space(self) -> Iterator[str]:
+        space = self.space
+        points = "too many to count" if space.num_points is None else f"{_count(space.num_points)}"
+        yield f"{space.name}: {points} architectures; {space.num_choices} choices with those of the recipe"
+        yield (
+            f"params {_span('params', *space.params)}, macs {_span('macs', *space.macs)}, "
+            f"over {space.num_sampled} random architectures"
+        )
+        share = ">99%" if 0.995 <= space.share_kept < 1 else f"{space.share_kept:.0%}"
+        yield f"{share} of random students keep the limits on params, macs and bytes in some precision"
+
+    def _ranges(self) -> Iterator[str]:
+        width = max(len(each.metric) for each in self.ranges)
+        for each in self.ranges:
+            source = "ends of the space, measured untrained" if each.measured else "from chance to the best there is"
+            limits = f"; limit {', '.join(each.limits)}" if each.limits else ""
+            yield f"{each.metric:<{width}}  {_span(each.metric, each.low, each.high)} ({source}){limits}"
+
+    def _forecast(self) -> Iterator[str]:
+        found = self.forecast
+        if math.isinf(found.total_seconds):
+            yield "time: until the front no longer grows; the config sets no other end"
+        else:
+            yield f"time: about {format_seconds(found.total_seconds)} in all, an estimate from a few students"
+            yield (
+                f"  start {format_seconds(found.start_seconds)}, teachers {format_seconds(found.teachers_seconds)}, "
+                f"trials {format_seconds(found.trials_seconds)}, end {format_seconds(found.end_seconds)}"
+            )
+        number = "trials" if found.trials is None else f"{found.trials} trials"
+        yield (
+            f"  {number}, {found.parallel} at a time; each {format_seconds(found.overhead_seconds)} to export and "
+            f"measure, and {format_seconds(found.training_seconds)} to train on average if it keeps the limits"
+        )
+        yield (
+            f"memory: about {_size(found.memory_bytes)} of this machine's {_size(found.machine_bytes)} "
+            f"({found.parallel + 1} processes of {_size(found.worker_bytes)}, data {_size(found.data_bytes)})"
+        )
+        if self.teachers:
+            there = f", {_size(found.cached_bytes)} of it is there" if found.cached_bytes else ""
+            yield f"cache: {_size(found.cache_bytes)} of teachers' answers{there}"
+
+
+def _span(metric: str, low: float, high: float) -> str:
+    first, last = format_value(metric, low), format_value(metric, high)
+    return first if first == last else f"{first} to {last}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 10**9 else f"{number:.1e}"
+
+
+def _size(num_bytes: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.3g} {unit}"
+    return f"{num_bytes} bytes"

@@ -1,0 +1,93 @@
+"""How to feed an exported student without this program: as a record for programs, and as Python to copy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+PREPROCESSING_FILE = "preprocessing.json"
+
+_LAYOUTS = {"image": "NCHW", "vector": "ND", "tokens": "NT"}
+_COLOURS = {1: ("L", "grey"), 3: ("RGB", "red, green, blue"), 4: ("RGBA", "red, green, blue, alpha")}
+
+
+def preprocessing(description: Mapping[str, Any]) -> dict[str, object]:
+    """Say what the graph takes in and gives out, and what it does by itself.
+
+    Args:
+        description: As ``student.json`` holds it.
+
+    Returns:
+        Plain data that JSON can write.
+    """
+    (tensor,) = description["inputs"]
+    record: dict[str, object] = {
+        "input": tensor["name"],
+        "shape": ["N", *tensor["shape"]],
+        "dtype": tensor["dtype"],
+        "layout": _LAYOUTS.get(tensor["kind"], "N..."),
+    }
+    if tensor["kind"] == "image":
+        channels, height, width = tensor["shape"]
+        record["channels"] = _COLOURS.get(channels, ("", f"{channels} channels"))[1]
+        record["resize"] = {"height": height, "width": width, "interpolation": "bilinear"}
+    normalisation = description["normalisation"]
+    if normalisation is not None:
+        low, high = normalisation["value_range"]
+        record["value_range"] = [low, high]
+        record["value_range_means"] = (
+            "black and white of an image file; scale 0..255 to it" if tensor["kind"] == "image" else "as in training"
+        )
+    record["normalisation"] = {
+        "in_graph": normalisation is not None,
+        "note": "give raw values; the graph subtracts the mean and divides by the deviation itself"
+        if normalisation is not None
+        else "the graph takes its inputs as they are",
+    }
+    (output, *_) = description["outputs"]
+    record["output"] = {
+        "name": output["name"],
+        "shape": ["N", *output["shape"]],
+        "meaning": "logits, one a class in the order of class_names; a softmax gives probabilities",
+        "class_names": description["class_names"],
+    }
+    return record
+
+
+def python_example(description: Mapping[str, Any], file_name: str) -> str:
+    """Write a few lines of Python that run the student with numpy and ONNX Runtime alone.
+
+    Args:
+        description: As ``student.json`` holds it.
+        file_name: Of the graph.
+    """
+    (tensor,) = description["inputs"]
+    is_image = tensor["kind"] == "image" and tensor["shape"][0] in _COLOURS
+    lines = [
+        "import json, numpy as np, onnxruntime",
+        *(["from PIL import Image"] if is_image else []),
+        f'session = onnxruntime.InferenceSession("{file_name}")',
+        f'with open("{PREPROCESSING_FILE}") as file:',
+        '    names = json.load(file)["output"]["class_names"]',
+        *(_image(description, tensor) if is_image else _array(tensor)),
+        f'logits = session.run(None, {{"{tensor["name"]}": batch}})[0]',
+        "print(names[int(logits[0].argmax())])",
+    ]
+    return "\n".join(lines)
+
+
+def _image(description: Mapping[str, Any], tensor: Mapping[str, Any]) -> list[str]:
+    channels, height, width = tensor["shape"]
+    low, high = (description["normalisation"] or {"value_range": (0.0, 255.0)})["value_range"]
+    values = "pixels"
+    if (low, high) != (0.0, 255.0):
+        values = f"pixels * {high - low:g} / 255" + (f" + {low:g}" if low else "")
+        values = f"({values})" if tensor["dtype"] == "float32" else f"np.rint({values})"
+    return [
+        f'image = Image.open("image.png").convert("{_COLOURS[channels][0]}").resize(({width}, {height}), 2)',
+        f"pixels = np.asarray(image).reshape({height}, {width}, {channels}).transpose(2, 0, 1)[None]",
+        f'batch = {values}.astype("{tensor["dtype"]}")',
+    ]
+
+
+def _array(tensor: Mapping[str, Any]) -> list[str]:
+    shape = ", ".join("N" if size is None else str(size) for size in tensor["shape"])
+    return [f'batch = np.load("rows.npy").astype("{tensor["dtype"]}")  # (any number, {shape})']

@@ -1,0 +1,50 @@
+"""What a teacher that is trained first is asked: a trial without teachers, on the rows that it covers."""
+
+from dataclasses import dataclass
+
+from automl.preparation import Prepared, at, fixed_recipe
+from automl.teaching import home
+from search_spaces import SearchSpace, plain_digest
+from teachers.digests import rows_digest
+from trials.data import Dataset
+from trials.records import Trial
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Schooling:
+    """How a teacher is trained.
+
+    Args:
+        space: Of its architecture.
+        trial: What is asked.
+        lessons: The data with the teacher's own rows in the training split, every label visible.
+    """
+
+    space: SearchSpace
+    trial: Trial
+    lessons: Dataset
+
+    def folder_name(self) -> str:
+        """Name all that the trained teacher depends on."""
+        lessons = self.lessons
+        rows = rows_digest(lessons.inputs), rows_digest(lessons.labels), rows_digest(lessons.splits["train"])
+        return plain_digest([self.trial.digest, *rows])
+
+
+def schooling(prepared: Prepared, position: int) -> Schooling:
+    """Work out how the teacher at a position of the config, of kind ``train``, is trained.
+
+    Raises:
+        UserError: Its architecture, recipe or coverage does not fit.
+    """
+    config = prepared.config
+    teacher = config.teachers[position]
+    assert teacher.kind == "train"
+    with at(config, "teachers", position, "student"):
+        space = teacher.student.make_space()
+        spec = space.spec(teacher.student.values)
+    recipe = fixed_recipe(config, position, teacher)
+    with at(config, "teachers", position, "covers"):
+        lessons = home(prepared.dataset, prepared.coverages[teacher.name])
+    trial = Trial(number=position, spec=spec, recipe=recipe, seed=config.seed)
+    return Schooling(space=space, trial=trial, lessons=lessons)

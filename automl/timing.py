@@ -1,0 +1,99 @@
+"""How long steps and trials take on this machine, found by a few of them.
+
+Shape letters: N = rows, K = teachers, C = classes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from teachers import Batch, Outputs
+from trials.data import Dataset
+from trials.distill import Lesson, distill
+from trials.records import Trial
+from trials.run_trial import Setting
+from trials.student import Student
+
+_MOST_STEPS = 8
+_SECONDS = 0.7
+"""Time to spend on the steps of one student."""
+
+_ANSWER_ROWS = 256
+_OVERHEAD_ROWS = 2048
+"""Rows of a split that the trial which is tried out is judged on, at most."""
+
+
+class MadeUpAnswers:
+    """Answers of teachers that nobody asked, at the price of reading them from the cache; fulfils EnsembleOutputs."""
+
+    def __init__(self, num_teachers: int, num_classes: int) -> None:
+        """Make them up, the same each time."""
+        chance = np.random.default_rng(0)
+        answers_NKC = chance.standard_normal((_ANSWER_ROWS, num_teachers, num_classes)).astype(np.float16)
+        self._answers_NKC = torch.from_numpy(answers_NKC)
+
+    def __call__(self, batch: Batch) -> Outputs:
+        """Answer."""
+        return Outputs(logits=self._answers_NKC[batch.index % _ANSWER_ROWS].transpose(0, 1).float().contiguous())
+
+
+def num_steps(trial: Trial, setting: Setting) -> int:
+    """Count the steps of a whole training."""
+    rows = len(_lesson(trial, setting, setting.dataset).rows())
+    return trial.recipe.epochs * max(1, round(rows / trial.recipe.batch_size))
+
+
+def step_seconds(trial: Trial, setting: Setting) -> float:
+    """Time some training steps of a student, the first ones left out.
+
+    Args:
+        trial: The student and its recipe.
+        setting: With answers of teachers where the recipe listens to them.
+    """
+    with torch.random.fork_rng(devices=[]), _threads(setting.threads):
+        torch.manual_seed(trial.seed)
+        signature = setting.task.signature(setting.dataset)
+        body = setting.space.build(trial.spec, signature)
+        student = Student(body, signature=signature, statistics=setting.statistics)
+        first = _epoch(student, trial, setting, steps=2)
+        return _epoch(student, trial, setting, steps=int(np.clip(_SECONDS / first, 1, _MOST_STEPS)))
+
+
+def small(trial: Trial, setting: Setting) -> tuple[Trial, Setting]:
+    """Shorten a trial to a few steps, so that what it takes besides training can be timed."""
+    rows = _lesson(trial, setting, setting.dataset).rows()[: 2 * trial.recipe.batch_size]
+    splits = {name: split[:_OVERHEAD_ROWS] for name, split in setting.dataset.splits.items()} | {"train": rows}
+    dataset = replace(setting.dataset, splits=splits)
+    return replace(trial, recipe=replace(trial.recipe, epochs=1)), replace(setting, dataset=dataset)
+
+
+def _epoch(student: Student, trial: Trial, setting: Setting, *, steps: int) -> float:
+    """Train for one epoch of some steps; give the seconds of each."""
+    rows = _lesson(trial, setting, setting.dataset).rows()[: steps * trial.recipe.batch_size]
+    dataset = replace(setting.dataset, splits={**setting.dataset.splits, "train": rows})
+    checkpoint = distill(student, _lesson(trial, setting, dataset), until_epoch=1)
+    return checkpoint.history[0].seconds / max(1, round(len(rows) / trial.recipe.batch_size))
+
+
+def _lesson(trial: Trial, setting: Setting, dataset: Dataset) -> Lesson:
+    return Lesson(
+        dataset=dataset,
+        task=setting.task,
+        recipe=trial.recipe,
+        seed=trial.seed,
+        ensemble=setting.ensemble,
+        teachers=setting.teachers,
+    )
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
