@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from automl.forecast import Forecast
-from automl.progress import format_seconds, format_value
+from automl.numbers import duration, written
 
 _MOST_CLASSES = 12
 
@@ -154,7 +154,7 @@ class CheckReport:
         width = max((len(teacher.name) for teacher in self.teachers), default=0)
         for teacher in self.teachers:
             if teacher.training_seconds is not None:
-                state = f"to be trained, about {format_seconds(teacher.training_seconds)}"
+                state = f"to be trained, about {duration(teacher.training_seconds)}"
             else:
                 scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
                 state = f"accuracy {scores} on {teacher.rows} validation rows" if scores else "no labels to judge it by"
@@ -186,15 +186,15 @@ class CheckReport:
         if math.isinf(found.total_seconds):
             yield "time: until the front no longer grows; the config sets no other end"
         else:
-            yield f"time: about {format_seconds(found.total_seconds)} in all, an estimate from a few students"
+            yield f"time: about {duration(found.total_seconds)} in all, an estimate from a few students"
             yield (
-                f"  start {format_seconds(found.start_seconds)}, teachers {format_seconds(found.teachers_seconds)}, "
-                f"trials {format_seconds(found.trials_seconds)}, end {format_seconds(found.end_seconds)}"
+                f"  start {duration(found.start_seconds)}, teachers {duration(found.teachers_seconds)}, "
+                f"trials {duration(found.trials_seconds)}, end {duration(found.end_seconds)}"
             )
         number = "trials" if found.trials is None else f"{found.trials} trials"
         yield (
-            f"  {number}, {found.parallel} at a time; each {format_seconds(found.overhead_seconds)} to export and "
-            f"measure, and {format_seconds(found.training_seconds)} to train on average if it keeps the limits"
+            f"  {number}, {found.parallel} at a time; each {duration(found.overhead_seconds)} to export and "
+            f"measure, and {duration(found.training_seconds)} to train on average if it keeps the limits"
         )
         yield (
             f"memory: about {_size(found.memory_bytes)} of this machine's {_size(found.machine_bytes)} "
@@ -206,7 +206,7 @@ class CheckReport:
 
 
 def _span(metric: str, low: float, high: float) -> str:
-    first, last = format_value(metric, low), format_value(metric, high)
+    first, last = written(metric, low), written(metric, high)
     return first if first == last else f"{first} to {last}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 # Read by Ray when it is imported, and by the processes that it starts.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # `fetch` tells of each; results that nobody fetches fail too.
 
 import ray
 import ray.exceptions
@@ -81,6 +81,7 @@ class Executor:
             )
         except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
             raise WorkFailed(f"cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
+        self._functions: dict[Callable[..., Any], Any] = {}
         self._can_measure = ray.cluster_resources().get(MEASURING, 0) > 0
 
     @property
@@ -117,7 +118,9 @@ class Executor:
             name: As Ray's own tools show it.
         """
         resources = {MEASURING: 1.0} if share.measuring and self._can_measure else {}
-        remote = ray.remote(function).options(
+        if function not in self._functions:
+            self._functions[function] = ray.remote(function)  # Sends the function to the workers, once.
+        remote = self._functions[function].options(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
             resources=resources,

@@ -15,10 +15,10 @@ from automl.config.places import read_yaml
 from automl.errors import UserError, WorkFailed
 from automl.feeding import PREPROCESSING_FILE, preprocessing
 from automl.front import Member
+from automl.numbers import written
 from automl.parity import Parity, compare
 from automl.picking import names, pick_member
 from automl.preparation import at
-from automl.progress import format_value
 from automl.run import Run
 from automl.run_folder import CONFIG_FILE
 from automl.standing import members_of
@@ -73,7 +73,7 @@ class Exported:
         lines = [f"trial {member.trial} in {member.precision}, student {member.digest}"]
         if self.others:
             lines[0] += f" (also on the front: {', '.join(self.others)})"
-        lines.append("  " + ", ".join(f"{name} {format_value(name, value)}" for name, value in shown.items()))
+        lines.append("  " + ", ".join(f"{name} {written(name, value)}" for name, value in shown.items()))
         if not self.finished:
             lines.append("  the search has not ended: latency is provisional, and there are no test scores")
         lines += [f"parity  {parity}" for parity in self.parities.values()]

@@ -77,13 +77,13 @@ def python_example(description: Mapping[str, Any], file_name: str) -> str:
 def _image(description: Mapping[str, Any], tensor: Mapping[str, Any]) -> list[str]:
     channels, height, width = tensor["shape"]
     low, high = (description["normalisation"] or {"value_range": (0.0, 255.0)})["value_range"]
-    values = "pixels"
-    if (low, high) != (0.0, 255.0):
-        values = f"pixels * {high - low:g} / 255" + (f" + {low:g}" if low else "")
-        values = f"({values})" if tensor["dtype"] == "float32" else f"np.rint({values})"
+    scaled = "pixels" if (low, high) == (0.0, 255.0) else f"pixels * {high - low:g} / 255"
+    scaled += f" + {low:g}" if low else ""
+    values = f"({scaled})" if tensor["dtype"] == "float32" else f"np.rint({scaled})"
     return [
         f'image = Image.open("image.png").convert("{_COLOURS[channels][0]}").resize(({width}, {height}), 2)',
-        f"pixels = np.asarray(image).reshape({height}, {width}, {channels}).transpose(2, 0, 1)[None]",
+        # As float: a product of bytes would be taken modulo 256.
+        f'pixels = np.asarray(image, dtype="float32").reshape({height}, {width}, {channels}).transpose(2, 0, 1)[None]',
         f'batch = {values}.astype("{tensor["dtype"]}")',
     ]
 

@@ -1,12 +1,36 @@
-"""The study's journal file: opened only when it is whole."""
+"""The study's journal file: opened only when it is whole, written to the disk once a step."""
 
 import fcntl
+import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
+
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import get_lock_file  # takes the journal's lock, as Optuna's own class does
 
 from automl.errors import UserError
+
+
+class GroupedJournal(JournalFileBackend):
+    """Optuna's journal, with one wait for the disk a step of the search instead of one a line.
+
+    A proposal writes a line for each of its choices. Optuna waits for the disk after each, some 3 ms; a search cannot
+    use half a proposal, so here ``commit`` waits once, after all of them. A killed process loses nothing either way:
+    what was written is the system's by then. Only a machine that goes down can lose the lines since the last commit.
+    """
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write lines to the end of the file."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with get_lock_file(self._lock), Path(self._file_path).open("ab") as file:
+            file.write(lines.encode())
+
+    def commit(self) -> None:
+        """Wait until all that was written is on the disk."""
+        with Path(self._file_path).open("ab") as file:
+            os.fsync(file.fileno())
 
 
 class RunLock:

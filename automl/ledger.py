@@ -1,7 +1,7 @@
 """The study as the ledger of a search: every trial is in it before it starts and after it ends."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -9,12 +9,11 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from automl import stored
 from automl.errors import WorkFailed
-from automl.journal import mend_journal
+from automl.journal import GroupedJournal, mend_journal
 from automl.objectives import Objective
 from automl.run import FinishedTrial
 from search_spaces import Categorical, Choice, Integer, Value, Values, walk
@@ -41,9 +40,18 @@ class Proposal:
 class Ledger:
     """Asks and tells; knows natural values only, signs are the samplers' and the front's business."""
 
-    def __init__(self, study: optuna.Study, *, choices: tuple[Choice, ...]) -> None:
-        """Wrap an open study; see ``open_ledger``."""
+    def __init__(
+        self, study: optuna.Study, *, choices: tuple[Choice, ...], commit: Callable[[], None] = lambda: None
+    ) -> None:
+        """Wrap an open study; see ``open_ledger``.
+
+        Args:
+            study: The study.
+            choices: Architecture and recipe together.
+            commit: Makes all that was written last; called once a step.
+        """
         self._study = study
+        self._commit = commit
         self._choices = choices
         self._open: dict[int, optuna.Trial] = {}
 
@@ -64,7 +72,9 @@ class Ledger:
 
     def _suggest(self, trial: optuna.Trial) -> Proposal:
         self._open[trial.number] = trial
-        return Proposal(number=trial.number, values=walk(self._choices, lambda choice: _suggest(trial, choice)))
+        values = walk(self._choices, lambda choice: _suggest(trial, choice))
+        self._commit()
+        return Proposal(number=trial.number, values=values)
 
     def tell(
         self, trial: Trial, result: TrialResult, *, objectives: Sequence[Objective], limits: Sequence[Limit]
@@ -80,6 +90,7 @@ class Ledger:
         opened.set_user_attr("outcome", result.outcome.value)
         if result.outcome is Outcome.FAILED:
             self._study.tell(opened, state=TrialState.FAIL)
+            self._commit()
             return
         metrics = result.candidates[0].metrics
         for limit in limits:
@@ -88,6 +99,7 @@ class Ledger:
         values = [metrics.get(objective.metric, objective.worst) for objective in objectives]
         assert all(math.isfinite(value) for value in values)
         self._study.tell(opened, values)
+        self._commit()
 
     def finished(self) -> tuple[FinishedTrial, ...]:
         """Trials that ended, by number."""
@@ -97,6 +109,7 @@ class Ledger:
     def remember(self, name: str, record: Any) -> None:
         """Write down a fact about the search as a whole."""
         self._study.set_user_attr(name, record)
+        self._commit()
 
     def recall(self, name: str) -> Any:
         """Read a fact back; None where it was never written."""
@@ -132,7 +145,7 @@ def open_ledger(
         WorkFailed: The storage cannot be reached, or holds no such study.
     """
     try:
-        backend = _storage(folder, storage, mend=directions is not None)
+        backend, commit = _storage(folder, storage, mend=directions is not None)
         if directions is None:
             study = optuna.load_study(study_name=name, storage=backend)
         else:
@@ -148,15 +161,21 @@ def open_ledger(
         raise WorkFailed(
             f"the study's storage cannot be used ({type(error).__name__}): check `storage` and that the server runs"
         ) from None
-    return Ledger(study, choices=choices)
+    return Ledger(study, choices=choices, commit=commit)
 
 
-def _storage(folder: Path, storage: str | None, *, mend: bool) -> optuna.storages.BaseStorage:
+def _storage(
+    folder: Path, storage: str | None, *, mend: bool
+) -> tuple[optuna.storages.BaseStorage, Callable[[], None]]:
+    """Open the storage; gives also what makes its writes last."""
     if storage is not None:
-        return RDBStorage(storage)
+        return RDBStorage(storage), lambda: None
     if mend:
         mend_journal(folder / JOURNAL)
-    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    elif not (folder / JOURNAL).exists():
+        raise KeyError  # Reading must not make an empty file.
+    journal = GroupedJournal(str(folder / JOURNAL))
+    return JournalStorage(journal), journal.commit
 
 
 def _suggest(trial: optuna.Trial, choice: Choice) -> Value:

@@ -68,6 +68,12 @@ def _of_trial(run: Run, narrowed: Run, *, trial: int, precision: str | None) -> 
     name = f"trial {trial}" if precision is None else f"trial {trial} in {precision}"
     if asked_for(run.front.members):
         raise UserError(f"{name} does not keep what --where asks for; {there}", place="--pick")
+    if precisions := [m.precision for m in run.front.members if m.trial == trial]:
+        raise UserError(
+            f"trial {trial} stands on the front in {' and '.join(precisions)} only; pick it so, its other precisions "
+            "are exported with it",
+            place="--pick",
+        )
     if trial not in {finished.trial.number for finished in run.trials}:
         raise UserError(f"the run has no finished trial {trial}; {there}", place="--pick")
     raise UserError(f"{name} is not on the front, and files of members alone are kept; {there}", place="--pick")

@@ -23,6 +23,7 @@ class Standing:
         self.finished: list[FinishedTrial] = []
         self.hypervolumes: list[float] = []
         self._members: list[Member] = []
+        self._contenders: list[Member] = []
         self._history = HypervolumeHistory(objectives, limits)
 
     def add(self, finished: FinishedTrial) -> None:
@@ -31,6 +32,9 @@ class Standing:
         self.finished.append(finished)
         self._members.extend(members)
         self.hypervolumes.append(self._history.add(members))
+        if members:
+            # Who is out stays out: whoever beat it is still there, or was beaten in turn.
+            self._contenders = self._contending([*self._contenders, *members])
 
     def front(self, final: Mapping[tuple[str, str], FinalMeasurement] | None = None) -> ParetoFront:
         """Give the front, with final measurements in place of provisional ones where there are any."""
@@ -38,7 +42,9 @@ class Standing:
 
     def contenders(self, final: Mapping[tuple[str, str], FinalMeasurement] | None = None) -> list[Member]:
         """Give those that may stand on the front once their latency is measured alone."""
-        members = _finalised(self._members, final or {})
+        return self._contending(_finalised(self._members, final)) if final else self._contenders
+
+    def _contending(self, members: Iterable[Member]) -> list[Member]:
         return contenders(members, self.objectives, self.limits, latency_margin=LATENCY_MARGIN)
 
     def count(self, outcome: Outcome) -> int:

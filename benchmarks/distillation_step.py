@@ -122,7 +122,8 @@ def print_table(figures: Sequence[Measured]) -> None:
     print(f"{'student':<16}{'step, labels only':>20}{'cached teachers':>24}{'teachers on the spot':>24}")
     for measured in figures:
         ratios = "".join(
-            f"{f'{median:.2f}  ({low:.2f} to {high:.2f})':>24}" for low, median, high in (measured.cached, measured.live)
+            f"{f'{median:.2f}  ({low:.2f} to {high:.2f})':>24}"
+            for low, median, high in (measured.cached, measured.live)
         )
         print(f"{measured.subject:<16}{f'{measured.step_ms[1]:.2f} ms':>20}{ratios}")
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
 """Which other packages a package may import."""
 
 ONLY_IN = {
-    "optuna": ["automl/samplers/*", "automl/ledger.py"],
+    "optuna": ["automl/samplers/*", "automl/ledger.py", "automl/journal.py"],
     "ray": ["automl/executor.py"],
     "mlflow": ["automl/tracking/*"],
     "nni": ["automl/samplers/*", "search_spaces/nni*"],

@@ -1,10 +1,8 @@
-"""Training: one loop, from labels and teachers together; a teacher that is trained first goes through it without any.
+"""Training: one loop, from labels and teachers together; a teacher that is trained first goes through it without any."""
 
-Shape letters: K = teachers, B = batch, C = classes.
-"""
-
+import copy
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from teachers import MISSING_LABEL, Batch, EnsembleOutputs, Outputs, TeacherEnsemble
-from trials.aggregation import AGGREGATIONS
-from trials.data import Dataset
-from trials.losses import bind
+from teachers import Outputs
+from trials.distillation_loss import DistillationLoss
+from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
-from trials.recipe import HARD_LABEL, Recipe
+from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
-from trials.tasks import Task
-from trials.weighting import WEIGHTINGS
 
 
 class DivergedError(ArithmeticError):
@@ -28,44 +23,10 @@ class DivergedError(ArithmeticError):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lesson:
-    """What a student is taught, and by whom.
-
-    Args:
-        dataset: Its training split is used, with labels as a student may see them.
-        task: Owns the loss against true labels.
-        recipe: How to teach.
-        seed: Of the order of rows and of dropout.
-        ensemble: Who the teachers are; None without teachers.
-        teachers: Where they are heard; None without teachers.
-    """
-
-    dataset: Dataset
-    task: Task
-    recipe: Recipe
-    seed: int
-    ensemble: TeacherEnsemble | None = None
-    teachers: EnsembleOutputs | None = None
-
-    def __post_init__(self) -> None:
-        """Reject a recipe that listens to teachers where there are none."""
-        if self.recipe.needs_teachers and (self.ensemble is None or self.teachers is None):
-            raise ValueError("the recipe has losses that listen to teachers, but there are no teachers")
-
-    def rows(self) -> NDArray[np.int64]:
-        """Training rows that teach anything: those with a label, and those that a teacher marks if any is heard."""
-        train = self.dataset.splits["train"]
-        useful = self.dataset.student_labels[train] != MISSING_LABEL
-        if self.recipe.needs_teachers and self.ensemble is not None:
-            useful |= self.ensemble.rows_KN.any(dim=0).numpy()[train]
-        if not useful.any():
-            raise ValueError("no training row has a label or a teacher")
-        return train[useful]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
     """A student in training, between two epochs; training goes on from it to the same bit.
+
+    Its tensors are its own, on the processor: training on, from it or beside it, leaves it as it is.
 
     Args:
         epoch: Epochs that are done.
@@ -80,65 +41,6 @@ class Checkpoint:
     loss: Mapping[str, Tensor]
     optimizer: Mapping[str, object]
     history: tuple[EpochRecord, ...]
-
-
-class DistillationLoss(nn.Module):
-    """All terms of a recipe; a module, since terms may have learnt parts."""
-
-    def __init__(self, lesson: Lesson) -> None:
-        """Look the methods of the lesson's recipe up.
-
-        Raises:
-            ValueError: A loss or one of its options is unknown.
-        """
-        super().__init__()
-        recipe = lesson.recipe
-        self.task = lesson.task
-        self.ensemble = lesson.ensemble
-        self.aggregate = AGGREGATIONS[recipe.aggregation]
-        self.weigh = WEIGHTINGS[recipe.weighting]
-        self.weights = {term.name: term.weight for term in recipe.losses if term.weight > 0}
-        self.terms = {term.name: bind(term) for term in recipe.losses if term.weight > 0 and term.name != HARD_LABEL}
-        for name, (loss, _) in self.terms.items():
-            if isinstance(loss, nn.Module):
-                self.add_module(name, loss)
-        names = () if lesson.ensemble is None else lesson.ensemble.names
-        self.fixed_K = torch.tensor([recipe.teacher_weights.get(name, 1.0) for name in names])
-
-    def forward(self, student: Outputs, teachers: Outputs | None, batch: Batch) -> dict[str, Tensor]:
-        """Compute each term.
-
-        Args:
-            student: Of the batch.
-            teachers: Of the batch, stacked (K, B, C); None where no term listens to them.
-            batch: Labels as the student may see them.
-
-        Returns:
-            Mean of each term over the rows that it speaks of, before its weight; a scalar each.
-        """
-        means: dict[str, Tensor] = {}
-        if HARD_LABEL in self.weights:
-            labelled_B = batch.labels != MISSING_LABEL
-            loss_B = self.task.hard_label_loss(student, batch.labels)
-            means[HARD_LABEL] = loss_B.sum() / labelled_B.sum().clamp(min=1)
-        if teachers is not None and self.ensemble is not None:
-            votes_KB = self.ensemble.votes(batch).to(teachers.logits.device)
-            heard = votes_KB.any(dim=0).sum().clamp(min=1)
-            weights_KB = self.weigh(
-                teachers.logits, batch.labels, votes_KB=votes_KB, fixed_K=self.fixed_K, ensemble=self.ensemble
-            )
-            for name, (loss, temperature) in self.terms.items():
-                loss_B = self.aggregate(
-                    loss,
-                    student,
-                    teachers,
-                    batch.labels,
-                    weights_KB=weights_KB,
-                    temperature=temperature,
-                    ensemble=self.ensemble,
-                )
-                means[name] = loss_B.sum() / heard
-        return means
 
 
 def distill(
@@ -158,27 +60,35 @@ def distill(
 
     Raises:
         DivergedError: A loss became infinite or not a number.
-        ValueError: The recipe does not fit: unknown losses or options, no row that teaches.
+        ValueError: The recipe does not fit the data or the student; the message says what to change.
     """
-    recipe = lesson.recipe
-    loss = DistillationLoss(lesson)
-    optimizer = make_optimizer([student, loss], recipe)
-    history: tuple[EpochRecord, ...] = ()
-    if checkpoint is not None:
-        student.load_state_dict(checkpoint.student)
-        loss.load_state_dict(checkpoint.loss)
-        optimizer.load_state_dict(dict(checkpoint.optimizer))
-        history = checkpoint.history
+    recipe, device = lesson.recipe, choose_device(lesson.device)
+    end = recipe.epochs if until_epoch is None else until_epoch
+    assert end <= recipe.epochs, f"the recipe has {recipe.epochs} epochs, asked for epoch {end}"
     rows = lesson.rows()
-    student.train()
-    for epoch in range(len(history), recipe.epochs if until_epoch is None else until_epoch):
-        history += (_train_epoch(student, loss, optimizer, lesson, rows=rows, epoch=epoch),)
-    student.eval()
+    num_batches = _num_batches(student, len(rows), recipe.batch_size)
+    history: tuple[EpochRecord, ...] = ()
+    with random_state_kept(device):
+        torch.manual_seed(lesson.seed)  # Of learnt parts of the loss.
+        student.to(device).train()
+        loss = DistillationLoss(lesson)
+        optimizer = make_optimizer([student, loss], recipe)
+        if checkpoint is not None:
+            student.load_state_dict(checkpoint.student)
+            loss.load_state_dict(checkpoint.loss)
+            optimizer.load_state_dict(copy.deepcopy(dict(checkpoint.optimizer)))  # It would go on in the same tensors.
+            history = checkpoint.history
+        for epoch in range(len(history), end):
+            record = _train_epoch(student, loss, optimizer, lesson, rows=rows, num_batches=num_batches, epoch=epoch)
+            history += (record,)
+    student.cpu().eval()
+    state = _own(optimizer.state_dict())
+    assert isinstance(state, dict)
     return Checkpoint(
         epoch=len(history),
-        student={name: value.detach().clone() for name, value in student.state_dict().items()},
-        loss={name: value.detach().clone() for name, value in loss.state_dict().items()},
-        optimizer=optimizer.state_dict(),
+        student={name: value.clone() for name, value in student.state_dict().items()},
+        loss={name: value.cpu().clone() for name, value in loss.state_dict().items()},
+        optimizer=state,
         history=history,
     )
 
@@ -190,38 +100,67 @@ def _train_epoch(
     lesson: Lesson,
     *,
     rows: NDArray[np.int64],
+    num_batches: int,
     epoch: int,
 ) -> EpochRecord:
     started = time.perf_counter()
-    recipe = lesson.recipe
+    recipe, device = lesson.recipe, choose_device(lesson.device)
     labels = lesson.dataset.student_labels
     # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
     generator = np.random.default_rng([lesson.seed, epoch])
     torch.manual_seed(int(generator.integers(2**62)))
-    batches = list(_batches(rows, recipe.batch_size, generator))
-    listens = recipe.needs_teachers and lesson.teachers is not None
+    listened = lesson.teachers if recipe.needs_teachers else None
     sums: dict[str, Tensor] = {}
-    for step, batch_rows in enumerate(batches, start=epoch * len(batches)):
-        rate = learning_rate(recipe, step=step, num_steps=recipe.epochs * len(batches))
+    # Batches of nearly one size: a last one of few rows would count as much as the others, and batch norm fails on one.
+    batches = np.array_split(generator.permutation(rows), num_batches)
+    for step, batch_rows in enumerate(batches, start=epoch * num_batches):
+        rate = learning_rate(recipe, step=step, num_steps=recipe.epochs * num_batches)
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = lesson.dataset.batch(batch_rows, labels)
-        outputs = Outputs(logits=student(batch.inputs))
-        teachers = lesson.teachers(batch) if listens and lesson.teachers is not None else None
-        means = loss(outputs, teachers, batch)
-        total = torch.stack([loss.weights[name] * mean for name, mean in means.items()]).sum()
+        # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
+        teachers = None if listened is None else place_outputs(listened(batch), device)
+        batch = place_batch(batch, device)
+        means = loss(Outputs(logits=student(batch.inputs)), teachers, batch)
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        loss.total(means).backward()
         optimizer.step()
         for name, mean in means.items():
             sums[name] = sums.get(name, 0.0) + mean.detach()
-    losses = {name: float(value) / len(batches) for name, value in sums.items()}
+    losses = {name: float(value) / num_batches for name, value in sums.items()}
     if not np.isfinite(list(losses.values())).all():
-        raise DivergedError(f"training diverged in epoch {epoch + 1}: losses are {losses}")
+        raise DivergedError(
+            f"training diverged in epoch {epoch + 1}: losses are {losses}; lower learning_rate, or raise warmup"
+        )
     return EpochRecord(epoch=epoch + 1, losses=losses, learning_rate=rate, seconds=time.perf_counter() - started)
 
 
-def _batches(rows: NDArray[np.int64], batch_size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Shuffle the rows and cut them into batches of nearly one size: none is so small that batch norm fails on it."""
-    num_batches = max(1, round(len(rows) / batch_size))
-    yield from np.array_split(generator.permutation(rows), num_batches)
+def _num_batches(student: nn.Module, num_rows: int, batch_size: int) -> int:
+    """Cut an epoch into steps, so that none has a single row unless that was asked for.
+
+    Raises:
+        ValueError: A step would have a single row, and the student has batch norm.
+    """
+    most = num_rows if batch_size == 1 else num_rows // 2
+    num_batches = max(1, min(round(num_rows / batch_size), most))
+    has_batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in student.modules())
+    if num_rows // num_batches < 2 and has_batch_norm:
+        raise ValueError(
+            f"batch norm needs at least two rows a step, got batch_size {batch_size} and {num_rows} training rows that "
+            "teach anything; raise batch_size, give more rows, or take a student without batch norm"
+        )
+    return num_batches
+
+
+def _own(state: object) -> object:
+    """Copy the tensors of a nested state, to the processor."""
+    if isinstance(state, Tensor):
+        return state.detach().cpu().clone()
+    if isinstance(state, dict):
+        return {key: _own(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [_own(value) for value in state]
+    return state
+
+
+__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill"]

@@ -1,5 +1,6 @@
 """How a student is distilled, as plain data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,9 +22,9 @@ class LossTerm:
     options: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Reject a negative weight."""
-        if not self.weight >= 0:
-            raise ValueError(f"weight of {self.name!r} must be at least 0, got {self.weight}")
+        """Reject a weight that is negative, infinite or not a number."""
+        if not 0 <= self.weight < math.inf:
+            raise ValueError(f"weight of {self.name!r} must be finite and at least 0, got {self.weight}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,18 @@ class Recipe:
             raise ValueError(f"each loss may stand once, got {names}")
         if not any(term.weight > 0 for term in self.losses):
             raise ValueError("at least one loss needs a weight above 0")
-        if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.warmup < 1:
-            raise ValueError(f"need epochs and batch_size >= 1, learning_rate > 0 and 0 <= warmup < 1, got {self}")
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}")
+        if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
+            raise ValueError(
+                "learning_rate must be above 0 and weight_decay at least 0, both finite, got "
+                f"{self.learning_rate} and {self.weight_decay}"
+            )
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup is a share of the steps, at least 0 and below 1, got {self.warmup}")
+        for name, weight in self.teacher_weights.items():
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"weight of teacher {name!r} must be finite and at least 0, got {weight}")
 
     @property
     def needs_teachers(self) -> bool:
@@ -72,10 +83,11 @@ class Recipe:
         return any(term.weight > 0 and term.name != HARD_LABEL for term in self.losses)
 
     def plain(self) -> dict[str, object]:
-        """Give the recipe as JSON can write it."""
+        """Give the recipe as JSON can write it; weights of 1 and 1.0 are written alike, so that equal recipes have one digest."""
         record: dict[str, object] = dict(vars(self))
-        record["losses"] = {term.name: {"weight": term.weight, **term.options} for term in self.losses}
-        record["teacher_weights"] = dict(self.teacher_weights)
+        record |= {name: float(vars(self)[name]) for name in ("learning_rate", "weight_decay", "warmup")}
+        record["losses"] = {term.name: {**term.options, "weight": float(term.weight)} for term in self.losses}
+        record["teacher_weights"] = {name: float(weight) for name, weight in self.teacher_weights.items()}
         return record
 
     @property

@@ -1,5 +1,6 @@
 """One trial, start to end: build, gate, distil, compress, measure."""
 
+import math
 import resource
 import time
 import traceback
@@ -15,9 +16,11 @@ from teachers import EnsembleOutputs, TeacherEnsemble
 from trials.compress import PRECISIONS, Calibration
 from trials.data import Dataset
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
-from trials.distill import Checkpoint, Lesson, distill
+from trials.distill import Checkpoint, DivergedError, distill
 from trials.export import Template, onnx_predictor, parity, replace_weights, stand_in, trace
+from trials.lesson import Lesson
 from trials.measure import measure_latency, size_bytes
+from trials.placing import choose_device, random_state_kept
 from trials.records import (
     LATENCY_MARGIN,
     METRICS_OF_COST,
@@ -53,6 +56,8 @@ class Setting:
         limits: What a shipped student must keep.
         latency: How latency is measured.
         threads: Threads of PyTorch.
+        device: Where students are trained: ``cpu``, ``cuda``, or ``auto`` for ``cuda`` where there is one. They are
+            measured on the processor, or where ``latency`` says.
     """
 
     space: SearchSpace
@@ -65,6 +70,7 @@ class Setting:
     limits: tuple[Limit, ...] = ()
     latency: LatencySettings = field(default_factory=LatencySettings)
     threads: int = 1
+    device: str = "auto"
 
 
 def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
@@ -78,17 +84,17 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
         What came, and the student's files; no files unless it was trained.
     """
     started = time.perf_counter()
-    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    threads = torch.get_num_threads()
     torch.set_num_threads(setting.threads)
     try:
-        outcome, candidates, checkpoint, artefacts = _run(trial, setting)
+        with random_state_kept(choose_device(setting.device)):
+            outcome, candidates, checkpoint, artefacts = _run(trial, setting)
         error = ""
     except Exception:
         outcome, candidates, checkpoint, artefacts = Outcome.FAILED, (), None, Artefacts()
         error = traceback.format_exc(limit=-8)
     finally:
         torch.set_num_threads(threads)
-        torch.random.set_rng_state(state)
     result = TrialResult(
         number=trial.number,
         digest=trial.digest,
@@ -105,25 +111,27 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
 
 def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...], Checkpoint | None, Artefacts]:
     signature = setting.task.signature(setting.dataset)
+    # First of all, since it finds mistakes in the recipe, and tracing takes more than a second.
+    lesson = Lesson(
+        dataset=setting.dataset,
+        task=setting.task,
+        recipe=trial.recipe,
+        seed=trial.seed,
+        ensemble=setting.ensemble,
+        teachers=setting.teachers,
+        device=setting.device,
+    )
     torch.manual_seed(trial.seed)
     student = Student(setting.space.build(trial.spec, signature), signature=signature, statistics=setting.statistics)
     template = trace(student, signature)
     refused, latencies = _gate(trial, setting, template)
     if refused:
         return Outcome.INFEASIBLE, refused, None, Artefacts()
-    checkpoint = distill(
-        student,
-        Lesson(
-            dataset=setting.dataset,
-            task=setting.task,
-            recipe=trial.recipe,
-            seed=trial.seed,
-            ensemble=setting.ensemble,
-            teachers=setting.teachers,
-        ),
-    )
+    checkpoint = distill(student, lesson)
     graphs = dict(_graphs(replace_weights(template, student), setting))
     candidates = _judge(trial, setting, student, graphs, latencies)
+    for candidate in candidates:
+        _check_finite(candidate)
     description = describe(
         trial.spec,
         signature=signature,
@@ -137,6 +145,20 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
     files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
     files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
     return Outcome.TRAINED, candidates, checkpoint, Artefacts(files=files)
+
+
+def _check_finite(candidate: Candidate) -> None:
+    """Let no value pass that is not a number: it could not be compared with others.
+
+    Raises:
+        DivergedError: A metric is infinite or not a number.
+    """
+    values = {**candidate.metrics, "parity": candidate.parity}
+    if wrong := sorted(name for name, value in values.items() if not math.isfinite(value)):
+        raise DivergedError(
+            f"the {candidate.precision} student gives {wrong} that are not finite; training diverged in its last "
+            "steps, so lower learning_rate"
+        )
 
 
 def _gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Candidate, ...], Mapping[str, Latency]]:
@@ -227,7 +249,8 @@ def _judge(
             difference = parity(student, predict, inputs)
         else:
             if float32_answers is None:
-                float32_answers = student(inputs).argmax(dim=-1).numpy()
+                with torch.no_grad():
+                    float32_answers = student(inputs).argmax(dim=-1).numpy()
             difference = float((predict(inputs).argmax(axis=-1) == float32_answers).mean())
         candidates.append(
             Candidate(precision=precision, metrics={**cost.metrics, **metrics}, latency=cost.latency, parity=difference)

@@ -1,14 +1,17 @@
-"""Searches made up in a moment, for what reads a run: report, tracking, export."""
+"""Searches made up in a moment, for what reads a run, and a small real one, for what needs its files."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from automl.executor import Share, Task
 from automl.front import Member, pareto_front
 from automl.objectives import Objective
 from automl.run import FinishedTrial, Run, TeacherRecord
@@ -225,3 +228,120 @@ def make_run(tmp_path: Path) -> MakeRun:
         )
 
     return make
+
+
+class _Raised:
+    """What a task raised."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class InProcessExecutor:
+    """Runs each task as it is submitted, in this process; else as ``Executor``."""
+
+    cpus = 2.0
+    num_nodes = 1
+
+    def __init__(self, *, address: str | None = None) -> None:
+        self.address = address
+        self.submitted: list[str] = []
+
+    def share(self, thing: object) -> Any:
+        return thing
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        *args: object,
+        share: Share,
+        returns: int = 1,
+        seconds: float | None = None,
+        name: str = "",
+    ) -> Task:
+        del share, seconds
+        self.submitted.append(name or function.__name__)
+        try:
+            result = function(*args)
+        except Exception as error:
+            return Task((_Raised(error),) * returns, None)
+        return Task(tuple(result) if returns > 1 else (result,), None)
+
+    def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
+        del seconds
+        return list(tasks)
+
+    def fetch(self, task: Task, part: int = 0) -> Any:
+        result = task.refs[part]
+        if isinstance(result, _Raised):
+            raise result.error
+        return result
+
+    def run_all(self, tasks: Sequence[Task]) -> list[Any]:
+        return [self.fetch(task) for task in tasks]
+
+    def cancel(self, tasks: Sequence[Task]) -> None:
+        """Nothing runs by the time that it can be cancelled."""
+
+    def close(self) -> None:
+        """There is nothing to leave."""
+
+
+@pytest.fixture(scope="session")
+def in_process() -> type[InProcessExecutor]:
+    """Give the class, to make an executor that needs no cluster."""
+    return InProcessExecutor
+
+
+SMALL_CONFIG = """
+name: small
+runs: {runs}
+data: {{kind: sklearn, name: digits, labelled: 0.2}}
+student:
+  space: mlp
+  choices: {{depth: [1], activation: [relu], normalisation: [batch], shortcut: [false], dropout: [0.0],
+             layer1.width: [16, 64]}}
+recipe:
+  epochs: 2
+  batch_size: 64
+  learning_rate: 0.01
+  losses: {{hard_label: {{weight: 1.0}}, kd: {{weight: 1.0, temperature: [1.0, 2.0]}}}}
+teachers:
+  - name: left
+    kind: train
+    covers: {{column: slant, values: [left]}}
+    student:
+      space: mlp
+      values: {{depth: 1, activation: relu, normalisation: batch, shortcut: false, dropout: 0.0, layer1.width: 32}}
+    recipe: {{epochs: 4, batch_size: 32, learning_rate: 0.01, losses: {{hard_label: {{weight: 1.0}}}}}}
+objectives: [accuracy, latency_ms, size_bytes]
+limits: [size_bytes <= 50000]
+precisions: [float32, int8]
+latency: {{warmup_runs: 2, min_runs: 20, seconds: 0.01}}
+search: {{sampler: random, trials: 3}}
+"""
+
+
+@pytest.fixture(scope="session")
+def small_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the config of a search that takes seconds."""
+    folder = tmp_path_factory.mktemp("small")
+    path = folder / "small.yaml"
+    path.write_text(SMALL_CONFIG.format(runs=folder / "runs"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_run(small_config: Path) -> Run:
+    """Search students for real, in this process, without tracking and report; its folder must stay as it is."""
+    from automl.search import search
+
+    with (
+        mock.patch("automl.search.Executor", InProcessExecutor),
+        mock.patch("automl.search.Tracker") as tracker,
+        mock.patch("automl.search._summary"),
+        mock.patch("automl.search.write_report"),
+    ):
+        tracker.return_value.ui_hint.return_value = None
+        tracker.return_value.close.return_value = ""
+        return search(small_config)

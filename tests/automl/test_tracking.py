@@ -358,7 +358,7 @@ def test_records_reach_a_server_that_comes_up_late(run: Run, start: Callable[...
     ):
         try:
             tracker.finish(Summary(run=run, files={"front.png": PNG}, example=EXAMPLE))
-            report = tracker.close(seconds=60)
+            report = tracker.close(seconds=200)
         finally:
             os.killpg(server.pid, 15)
     assert (report.sent, report.unsent, report.summary_owed) == (8, 0, False)

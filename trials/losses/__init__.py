@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -16,7 +17,10 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "kd": kd,
     "standardised_kd": standardised(kd),
 }
-"""Losses by name. A name with a colon is imported instead: ``package.module:name``."""
+"""Losses by name: functions, or classes of modules with learnt parts, which are made with the options of the term.
+
+A name with a colon is imported instead: ``package.module:name``.
+"""
 
 
 def find_loss(name: str) -> Callable[..., Tensor]:
@@ -47,17 +51,21 @@ def bind(term: LossTerm) -> tuple[Loss, float]:
     """Make a term's loss ready to be called.
 
     Returns:
-        The loss with its options bound, and its temperature (1 where it has none).
+        The loss with its options bound, a module where it has learnt parts; and its temperature, 1 where it has none.
 
     Raises:
-        ValueError: The loss or one of its options is unknown.
+        ValueError: The loss or one of its options is unknown, or the temperature is not above 0.
     """
     options = loss_options(term.name)
     if unknown := sorted(set(term.options) - set(options)):
         raise ValueError(f"loss {term.name!r} has no option {unknown}; its options are {sorted(options)}")
     temperature = {**options, **term.options}.get("temperature", 1.0)
-    assert isinstance(temperature, int | float)
-    return functools.partial(find_loss(term.name), **term.options), float(temperature)
+    if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
+        raise ValueError(f"temperature of {term.name!r} must be a number above 0, got {temperature!r}")
+    loss = find_loss(term.name)
+    if isinstance(loss, type):
+        return loss(**term.options), float(temperature)
+    return functools.partial(loss, **term.options), float(temperature)
 
 
 __all__ = ["LOSSES", "Loss", "bind", "find_loss", "kd", "loss_options", "standardise", "standardised"]

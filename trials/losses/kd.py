@@ -25,6 +25,7 @@ def kd(student: Outputs, teacher: Outputs, label_B: Tensor, *, temperature: floa
     del label_B
     student_BC = nn.functional.log_softmax(student.logits / temperature, dim=-1)
     teacher_BC = nn.functional.log_softmax(teacher.logits.detach() / temperature, dim=-1)
-    divergence_BC = teacher_BC.exp() * (teacher_BC - student_BC)
-    # Gradients shrink with 1 / temperature**2; this keeps the term in step with the hard labels.
-    return divergence_BC.sum(dim=-1) * temperature**2
+    # Gradients shrink with 1 / temperature**2; the square keeps the term in step with the hard labels. It stands at the
+    # teacher, where no gradient has to pass through it.
+    scaled_BC = teacher_BC.exp() * temperature**2
+    return (scaled_BC * (teacher_BC - student_BC)).sum(dim=-1)

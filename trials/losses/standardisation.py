@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 
+import torch
 from torch import Tensor
 
 from teachers import Outputs
+
+_EPSILON = 1e-7
 
 
 def standardise(logits: Tensor) -> Tensor:
@@ -17,19 +20,26 @@ def standardise(logits: Tensor) -> Tensor:
 
     https://arxiv.org/abs/2403.01427
 
+    Values are those of the authors' code. Where all logits of a sample are equal, as those of a small student whose
+    units are all off, its gradient is 1e7 and spoils the optimizer's state; here it is 0.
+
     Args:
-        logits: (..., B, C), with at least two classes.
+        logits: (..., B, C).
 
     Returns:
-        The same shape.
+        The same shape; zeros where all logits of a sample are equal, so of one class alone.
     """
+    if logits.shape[-1] == 1:
+        return torch.zeros_like(logits)  # The unbiased deviation of one number is not a number.
     mean = logits.mean(dim=-1, keepdim=True)
     deviation = logits.std(dim=-1, keepdim=True)  # Unbiased, as in the authors' code.
-    return (logits - mean) / (1e-7 + deviation)
+    return (logits - mean) / (_EPSILON + deviation.masked_fill(deviation <= _EPSILON, torch.inf))
 
 
 def standardised(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Let a loss see standardised logits of student and teacher: the student need not match the teacher's scale.
+
+    With two classes little is left of the logits: their order.
 
     Args:
         loss: Any loss that reads ``logits``.

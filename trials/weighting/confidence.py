@@ -28,6 +28,7 @@ def confidence(
     voters_B = votes_KB.sum(dim=0)
     share_KB = loss_KB.masked_fill(votes_KB == 0, -torch.inf).softmax(dim=0)
     weights_KB = (1 - share_KB) / (voters_B - 1).clamp(min=1)
+    # Shares are not numbers on rows without a label or without a voter; the next two lines replace them.
     weights_KB = weights_KB.where(label_B != MISSING_LABEL, 1 / voters_B.clamp(min=1))
     weights_KB = weights_KB.where(voters_B > 1, 1.0)
-    return votes_KB * weights_KB.nan_to_num(0.0) / voters_B.clamp(min=1)
+    return votes_KB * weights_KB / voters_B.clamp(min=1)

@@ -23,7 +23,9 @@ def entropy(
     del label_B, fixed_K
     log_p_KBC = known_log_probabilities(logits_KBC, ensemble)
     # p log p is 0 for classes that a teacher does not know, where log p is −inf.
-    entropy_KB = -(log_p_KBC.exp() * log_p_KBC.clamp(min=-1e4)).sum(dim=-1) * votes_KB
+    entropy_KB = -(log_p_KBC.exp() * log_p_KBC.clamp(min=-1e4)).sum(dim=-1)
+    # No entropy is quite 0, so that teachers who are all perfectly sure share as equals do.
+    entropy_KB = entropy_KB.clamp(min=1e-12) * votes_KB
     voters_B = votes_KB.sum(dim=0)
     weights_KB = 1 - entropy_KB / entropy_KB.sum(dim=0).clamp(min=1e-12)
     weights_KB = weights_KB.where(voters_B > 1, 1.0)
