@@ -6,13 +6,13 @@ Names are imported when they are first used, so that running an exported student
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.predict import predict as predict
+    from automl.predicting import predict as predict
     from automl.run_folder import load_run as load_run
-    from automl.search import search as search
+    from automl.searching import search as search
 
 __all__ = ["load_run", "predict", "search"]
 
-_HOMES = {"load_run": "automl.run_folder", "predict": "automl.predict", "search": "automl.search"}
+_HOMES = {"load_run": "automl.run_folder", "predict": "automl.predicting", "search": "automl.searching"}
 
 
 def __getattr__(name: str) -> Any:
@@ -21,7 +21,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'automl' has no attribute {name!r}; it has {sorted(_HOMES)}")
     from importlib import import_module
 
-    # A module of the same name would otherwise take the function's place once it is imported.
     found = getattr(import_module(_HOMES[name]), name)
     globals()[name] = found
     return found

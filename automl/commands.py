@@ -31,14 +31,14 @@ def run_check(arguments: Namespace) -> None:
 
 def run_search(arguments: Namespace) -> None:
     """Search, and show the front."""
-    from automl.search import search
+    from automl.searching import search
 
     _say_result(search(arguments.config, resume=arguments.resume, trials=arguments.trials, address=arguments.address))
 
 
 def run_distill(arguments: Namespace) -> None:
     """Train one student, and show it."""
-    from automl.search import distill
+    from automl.searching import distill
 
     _say_result(distill(arguments.config))
 
@@ -78,7 +78,7 @@ def run_report(arguments: Namespace) -> None:
 def run_predict(arguments: Namespace) -> None:
     """Run an exported student."""
     with _mistakes_of_the_user():
-        from automl.predict import format_table, predict
+        from automl.predicting import format_table, predict
 
         _write(format_table(predict(Path(arguments.folder), Path(arguments.input))))
 

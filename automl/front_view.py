@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automl.config.places import read_yaml
 from automl.front import Member, best, knee
 from automl.run import Run
 from trials.records import METRICS_OF_COST, Outcome
@@ -146,13 +145,10 @@ def next_steps(run: Run) -> str:
     Args:
         run: Its report is written.
     """
-    from automl.tracking.connection import STORE_FILE
-
-    plain, _ = read_yaml(run.config_text, file="config.yaml")
-    uri = (plain.get("tracking") or {}).get("uri")
     steps = {
         "report": f"{run.folder / 'report.html'}",
-        "MLflow": uri or f"mlflow ui --backend-store-uri sqlite:///{run.folder / STORE_FILE}",
+        "MLflow": run.tracking.get("command", ""),
+        "charts": run.tracking.get("charts", ""),
         "export": f"automl export {run.folder} --pick knee --to {run.name}-student",
     }
-    return "\n".join(f"{name}  {text}" for name, text in steps.items())
+    return "\n".join(f"{name}  {text}" for name, text in steps.items() if text)

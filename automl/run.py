@@ -91,6 +91,8 @@ class Run:
         teachers: Whom the students learn from.
         machine: What measured: processor, cores, memory, versions of libraries, by name.
         finished: Whether the search ended and the front was measured alone.
+        tracking: How to see the run in MLflow: ``command`` to type (none where a server shows it already) and address
+            of the ``charts``; empty before MLflow was reached.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Run:
     teachers: tuple[TeacherRecord, ...]
     machine: Mapping[str, str]
     finished: bool
+    tracking: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""

@@ -47,7 +47,6 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
     trials = ledger.finished()
     for finished in sorted(trials, key=lambda finished: finished.ended):
         standing.add(finished)
-    finished_search = bool(ledger.recall("finished"))
     return Run(
         name=ledger.name,
         folder=folder,
@@ -59,7 +58,8 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         hypervolumes=tuple(standing.hypervolumes),
         teachers=stored.teachers.validate_python(ledger.recall("teachers") or ()),
         machine=ledger.recall("machine"),
-        finished=finished_search,
+        finished=bool(ledger.recall("finished")),
+        tracking=ledger.recall("tracking") or {},
     )
 
 

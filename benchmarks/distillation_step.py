@@ -66,7 +66,13 @@ class Subject:
 
 def perceptron(width: int) -> Values:
     """Give two hidden layers of this width."""
-    values = {"depth": 2, "activation": "relu", "normalisation": "none", "shortcut": False, "dropout": 0.0}
+    values: dict[str, str | int | float] = {
+        "depth": 2,
+        "activation": "relu",
+        "normalisation": "none",
+        "shortcut": False,
+        "dropout": 0.0,
+    }
     return values | {"layer1.width": width, "layer2.width": width}
 
 

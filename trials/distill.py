@@ -1,4 +1,4 @@
-"""Training: one loop, from labels and teachers together; a teacher that is trained first goes through it without any."""
+"""Training: one loop, from labels and teachers together; a teacher that is trained first goes through it alone."""
 
 import copy
 import time
@@ -110,7 +110,7 @@ def _train_epoch(
     generator = np.random.default_rng([lesson.seed, epoch])
     torch.manual_seed(int(generator.integers(2**62)))
     listened = lesson.teachers if recipe.needs_teachers else None
-    sums: dict[str, Tensor] = {}
+    seen: dict[str, list[Tensor]] = {}
     # Batches of nearly one size: a last one of few rows would count as much as the others, and batch norm fails on one.
     batches = np.array_split(generator.permutation(rows), num_batches)
     for step, batch_rows in enumerate(batches, start=epoch * num_batches):
@@ -123,11 +123,11 @@ def _train_epoch(
         batch = place_batch(batch, device)
         means = loss(Outputs(logits=student(batch.inputs)), teachers, batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.total(means).backward()
+        loss.total(means).backward()  # type: ignore[no-untyped-call] # torch has not annotated it
         optimizer.step()
         for name, mean in means.items():
-            sums[name] = sums.get(name, 0.0) + mean.detach()
-    losses = {name: float(value) / num_batches for name, value in sums.items()}
+            seen.setdefault(name, []).append(mean.detach())
+    losses = {name: float(torch.stack(values).mean()) for name, values in seen.items()}
     if not np.isfinite(list(losses.values())).all():
         raise DivergedError(
             f"training diverged in epoch {epoch + 1}: losses are {losses}; lower learning_rate, or raise warmup"

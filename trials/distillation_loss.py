@@ -13,6 +13,7 @@ from trials.losses import bind
 from trials.placing import choose_device, place_ensemble
 from trials.recipe import HARD_LABEL
 from trials.weighting import WEIGHTINGS
+from trials.weighting.fixed import fixed
 
 
 class DistillationLoss(nn.Module):
@@ -31,9 +32,10 @@ class DistillationLoss(nn.Module):
         self.learnt = nn.ModuleList(loss for loss, _ in self.terms.values() if isinstance(loss, nn.Module))
         names = () if lesson.ensemble is None else lesson.ensemble.names
         self.fixed_K = torch.tensor([recipe.teacher_weights.get(name, 1.0) for name in names], device=device)
-        # Where every teacher votes on every row, nothing about votes need be worked out in a step.
+        # Where every teacher votes on every row, votes and fixed weights are the same in each step.
         self.all_vote = self.ensemble is not None and bool(self.ensemble.known_KC.all() and self.ensemble.rows_KN.all())
         self.votes_K1 = torch.ones(len(names), 1, device=device)
+        self.shares_K1 = self.fixed_K[:, None] / self.fixed_K.sum().clamp(min=1e-12)
         self.to(device)
 
     def forward(self, student: Outputs, teachers: Outputs | None, batch: Batch) -> dict[str, Tensor]:
@@ -62,16 +64,7 @@ class DistillationLoss(nn.Module):
 
     def _taught(self, student: Outputs, teachers: Outputs, batch: Batch) -> dict[str, Tensor]:
         assert self.ensemble is not None
-        heard: Tensor | int
-        if self.all_vote:
-            heard = len(batch.labels)
-            votes_KB = self.votes_K1.expand(-1, heard)
-        else:
-            votes_KB = self.ensemble.votes(batch)
-            heard = votes_KB.any(dim=0).sum().clamp(min=1)
-        weights_KB = self.weigh(
-            teachers.logits, batch.labels, votes_KB=votes_KB, fixed_K=self.fixed_K, ensemble=self.ensemble
-        )
+        weights_KB, heard = self._weights(teachers, batch)
         means = {}
         for name, (loss, temperature) in self.terms.items():
             loss_B = self.aggregate(
@@ -85,3 +78,15 @@ class DistillationLoss(nn.Module):
             )
             means[name] = loss_B.sum() / heard
         return means
+
+    def _weights(self, teachers: Outputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
+        """Weigh the teachers (K, B), and count the rows on which any of them votes, at least 1."""
+        assert self.ensemble is not None
+        num_rows = len(batch.labels)
+        if self.all_vote and self.weigh is fixed:
+            return self.shares_K1.expand(-1, num_rows), num_rows
+        votes_KB = self.votes_K1.expand(-1, num_rows) if self.all_vote else self.ensemble.votes(batch)
+        weights_KB = self.weigh(
+            teachers.logits, batch.labels, votes_KB=votes_KB, fixed_K=self.fixed_K, ensemble=self.ensemble
+        )
+        return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum().clamp(min=1)

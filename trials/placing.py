@@ -1,7 +1,4 @@
-"""Where training runs: on the processor, or on a graphics processor that the trial has.
-
-What is moved to the device where it already is costs nothing.
-"""
+"""Where training runs: on the processor, or on a graphics processor that the trial has."""
 
 import copy
 from collections.abc import Iterator
@@ -36,12 +33,16 @@ def choose_device(name: str) -> torch.device:
 
 def place_batch(batch: Batch, device: torch.device) -> Batch:
     """Move a batch; texts stay."""
+    if batch.index.device == device:
+        return batch
     inputs = batch.inputs.to(device) if isinstance(batch.inputs, Tensor) else batch.inputs
     return Batch(index=batch.index.to(device), inputs=inputs, labels=batch.labels.to(device))
 
 
 def place_outputs(outputs: Outputs, device: torch.device) -> Outputs:
     """Move everything that models said."""
+    if outputs.logits.device == device:
+        return outputs
     return Outputs(
         logits=outputs.logits.to(device),
         features={name: values.to(device) for name, values in outputs.features.items()},

@@ -83,7 +83,7 @@ class Recipe:
         return any(term.weight > 0 and term.name != HARD_LABEL for term in self.losses)
 
     def plain(self) -> dict[str, object]:
-        """Give the recipe as JSON can write it; weights of 1 and 1.0 are written alike, so that equal recipes have one digest."""
+        """Give the recipe as JSON can write it; a weight of 1 is written as 1.0, so that equal recipes are so too."""
         record: dict[str, object] = dict(vars(self))
         record |= {name: float(vars(self)[name]) for name in ("learning_rate", "weight_decay", "warmup")}
         record["losses"] = {term.name: {**term.options, "weight": float(term.weight)} for term in self.losses}

@@ -1,7 +1,6 @@
 """One self-contained page about a run."""
 
 import os
-import shlex
 import tempfile
 from datetime import UTC, datetime
 from html import escape
@@ -34,19 +33,15 @@ _NAVIGATION = {
 }
 
 
-def render(run: Run, *, tracking_command: str = "") -> str:
+def render(run: Run) -> str:
     """Write the page that tells a search.
 
     Args:
         run: The search, at any stage.
-        tracking_command: What opens it in MLflow; empty takes the store in the run's folder.
 
     Returns:
         HTML that loads nothing: style, script and plotly are in it, about 5 MB.
     """
-    tracking_command = (
-        tracking_command or f"mlflow ui --backend-store-uri {shlex.quote(f'sqlite:///{run.folder}/mlflow.db')}"
-    )
     figures = Figures()
     sections = {
         "front": front_section(run, figures),
@@ -54,7 +49,7 @@ def render(run: Run, *, tracking_command: str = "") -> str:
         "search": search_section(run, figures),
         "choices": choices_section(run, figures),
         "training": training_section(run, figures),
-        "next": next_section(run, tracking_command),
+        "next": next_section(run),
         "machine": machine_section(run),
     }
     links = (f'<a href="#{name}">{_NAVIGATION[name]}</a>' for name, section in sections.items() if section)
@@ -71,18 +66,17 @@ def render(run: Run, *, tracking_command: str = "") -> str:
     )
 
 
-def write_report(run: Run, *, tracking_command: str = "") -> Path:
+def write_report(run: Run) -> Path:
     """Write the page into the run's folder as ``report.html``, whole or not at all.
 
     Args:
         run: The search, at any stage; its folder exists.
-        tracking_command: As in ``render``.
 
     Returns:
         The file.
     """
     path = run.folder / "report.html"
-    page = render(run, tracking_command=tracking_command)
+    page = render(run)
     handle, draft = tempfile.mkstemp(dir=run.folder, prefix=".report-", suffix=".html")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -159,7 +159,7 @@ def training_section(run: Run, figures: Figures) -> str:
     return section("training", "Training", note, f'<div class="grid wide">{"".join(cells)}</div>')
 
 
-def next_section(run: Run, tracking_command: str) -> str:
+def next_section(run: Run) -> str:
     """Say what to type next."""
     folder = shlex.quote(str(run.folder))
     steps: list[tuple[str, str]] = []
@@ -180,7 +180,10 @@ def next_section(run: Run, tracking_command: str) -> str:
             ),
             ("Run it, without PyTorch", "automl predict students/knee INPUT"),
         ]
-    steps.append(("Open every trial in MLflow", tracking_command))
+    if run.tracking.get("command"):
+        steps.append(("Show every trial in MLflow", run.tracking["command"]))
+    if run.tracking.get("charts"):
+        steps.append(("Then open its charts of the front", run.tracking["charts"]))
     steps.append(("Read the front from a script", f"automl front {folder} --json"))
     return section("next", "What to type next", *(f'<p class="step">{head}</p>{command(line)}' for head, line in steps))
 

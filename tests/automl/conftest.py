@@ -5,19 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
 import pytest
 
-from automl.executor import Share, Task
 from automl.front import Member, pareto_front
 from automl.objectives import Objective
 from automl.run import FinishedTrial, Run, TeacherRecord
 from search_spaces import StudentSpec, Value
 from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, EpochRecord, Latency, Limit, Outcome, Trial, TrialResult
+
+if TYPE_CHECKING:  # Importing Ray takes seconds, which most tests need not wait for.
+    from automl.executor import Share, Task
 
 OBJECTIVES = (
     Objective(metric="accuracy", higher_is_better=True, worst=0.1, best=1.0),
@@ -254,11 +256,13 @@ class InProcessExecutor:
         self,
         function: Callable[..., Any],
         *args: object,
-        share: Share,
+        share: "Share",
         returns: int = 1,
         seconds: float | None = None,
         name: str = "",
-    ) -> Task:
+    ) -> "Task":
+        from automl.executor import Task
+
         del share, seconds
         self.submitted.append(name or function.__name__)
         try:
@@ -267,20 +271,20 @@ class InProcessExecutor:
             return Task((_Raised(error),) * returns, None)
         return Task(tuple(result) if returns > 1 else (result,), None)
 
-    def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
+    def wait(self, tasks: "Sequence[Task]", *, seconds: float) -> "list[Task]":
         del seconds
         return list(tasks)
 
-    def fetch(self, task: Task, part: int = 0) -> Any:
+    def fetch(self, task: "Task", part: int = 0) -> Any:
         result = task.refs[part]
         if isinstance(result, _Raised):
             raise result.error
         return result
 
-    def run_all(self, tasks: Sequence[Task]) -> list[Any]:
+    def run_all(self, tasks: "Sequence[Task]") -> list[Any]:
         return [self.fetch(task) for task in tasks]
 
-    def cancel(self, tasks: Sequence[Task]) -> None:
+    def cancel(self, tasks: "Sequence[Task]") -> None:
         """Nothing runs by the time that it can be cancelled."""
 
     def close(self) -> None:
@@ -334,7 +338,7 @@ def small_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_run(small_config: Path) -> Run:
     """Search students for real, in this process, without tracking and report; its folder must stay as it is."""
-    from automl.search import search
+    from automl.searching import search
 
     with (
         mock.patch("automl.search.Executor", InProcessExecutor),

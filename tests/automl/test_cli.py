@@ -135,13 +135,13 @@ def test_a_mistake_of_the_user_is_one_message_and_2(
 def test_work_that_failed_is_one_message_and_1(
     stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in("automl.search", search=raising(WorkFailed("no student keeps the limits")))
+    stand_in("automl.searching", search=raising(WorkFailed("no student keeps the limits")))
     assert main(["search", "x.yaml"]) == 1
     assert capsys.readouterr() == ("", "no student keeps the limits\n")
 
 
 def test_ctrl_c_says_how_to_go_on(stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
-    stand_in("automl.search", search=raising(KeyboardInterrupt()))
+    stand_in("automl.searching", search=raising(KeyboardInterrupt()))
     assert main(["search", "x.yaml"]) == 1
     assert capsys.readouterr() == ("", "stopped; go on with: automl search x.yaml --resume\n")
 
@@ -185,7 +185,7 @@ def test_a_search_ends_with_the_front_and_what_to_type_next(
 ) -> None:
     run = make_run(folder=Path("runs/digits"))
     calls: list[object] = []
-    stand_in("automl.search", search=lambda path, **given: (calls.append((path, given)), run)[1])
+    stand_in("automl.searching", search=lambda path, **given: (calls.append((path, given)), run)[1])
     assert main(["search", "x.yaml", "--resume", "--trials", "7", "--address", "auto"]) == 0
     assert calls == [("x.yaml", {"resume": True, "trials": 7, "address": "auto"})]
     page = capsys.readouterr().out
@@ -200,7 +200,7 @@ def test_a_search_ends_with_the_front_and_what_to_type_next(
 def test_distilling_shows_the_student(
     stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str], make_run: Callable[..., Run]
 ) -> None:
-    stand_in("automl.search", distill=lambda path: make_run(trials=1, name=path))
+    stand_in("automl.searching", distill=lambda path: make_run(trials=1, name=path))
     assert main(["distill", "one"]) == 0
     assert "1 trials: 1 trained" in capsys.readouterr().out
 

@@ -141,5 +141,7 @@ def test_many_objectives_are_all_shown(make_run: MakeRun) -> None:
 
 
 def test_next_steps_name_a_tracking_server_where_there_is_one(make_run: MakeRun) -> None:
-    run = replace(make_run(), config_text="name: digits\ntracking: {uri: 'http://${WHO}@mlflow:5000'}\n")
-    assert "MLflow  http://${WHO}@mlflow:5000" in next_steps(run).splitlines()
+    run = replace(make_run(), tracking={"command": "", "charts": "http://mlflow:5000/#/experiments/1"})
+    steps = next_steps(run).splitlines()
+    assert "charts  http://mlflow:5000/#/experiments/1" in steps
+    assert not any(step.startswith("MLflow") for step in steps)

@@ -140,8 +140,11 @@ def test_what_to_type_next_can_be_typed(make_run, tmp_path):
     text = Page(render(run)).text
     assert f"automl export '{run.folder}' --pick knee --to students/knee" in text
     assert "automl predict students/knee INPUT" in text
-    assert f"mlflow ui --backend-store-uri 'sqlite:///{run.folder}/mlflow.db'" in text
-    assert "mlflow ui --port 7" in Page(render(run, tracking_command="mlflow ui --port 7")).text
+    assert "mlflow ui" not in text
+    tracking = {"command": "mlflow ui --port 7", "charts": "http://127.0.0.1:7/#/experiments/1"}
+    tracked = Page(render(replace(run, tracking=tracking))).text
+    assert "mlflow ui --port 7" in tracked
+    assert "http://127.0.0.1:7/#/experiments/1" in tracked
 
 
 def test_the_limit_of_the_example_is_one_that_members_keep(make_run):

@@ -30,7 +30,9 @@ def find_loss(name: str) -> Callable[..., Tensor]:
         ValueError: There is none of this name.
     """
     if ":" in name:
-        found: Callable[..., Tensor] = import_object(name)
+        found = import_object(name)
+        if not callable(found):
+            raise ValueError(f"loss {name!r} must be a function or a class, got {type(found).__name__}")
         return found
     if name not in LOSSES:
         raise ValueError(f"unknown loss {name!r}; losses are {sorted(LOSSES)}, or package.module:name")

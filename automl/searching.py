@@ -80,6 +80,7 @@ def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Pr
     )
     stack.callback(lambda: _say_all(progress, str(tracker.close())))
     prepared, place = _teach(prepared, ledger, executor, progress, stack)
+    ledger.remember("finished", False)
     standing = Standing(objectives, config.limits)
     for finished in ledger.finished():
         standing.add(finished)
@@ -102,6 +103,8 @@ def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Pr
         listeners=(progress, _ToTracker(tracker)),
     )
     reason = controller.run()
+    if (hint := tracker.ui_hint(seconds=10)) is not None:
+        ledger.remember("tracking", {"command": hint.command, "charts": hint.charts})
 
     progress.say(f"search ended: {reason}")
     measure_front(
@@ -113,8 +116,7 @@ def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Pr
         progress=progress,
     )
     run = read_run(config.folder, ledger, config_text=dump_config(config))
-    hint = tracker.ui_hint(seconds=10)
-    write_report(run, tracking_command="" if hint is None else hint.command)
+    write_report(run)
     tracker.finish(_summary(run, prepared))
     if not run.front.members:
         raise WorkFailed(_nothing_found(run))

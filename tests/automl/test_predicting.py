@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from automl.predict import format_table, predict
+from automl.predicting import format_table, predict
 from search_spaces import ModelSignature, StudentSpec, TensorSpec
 from trials.compress import PRECISIONS
 from trials.description import describe, description_bytes
@@ -310,7 +310,7 @@ def test_the_table_lines_up_sources_and_names_classes_with_their_shares(largest,
 def test_running_a_student_never_imports_torch(largest, tmp_path):
     path = save_array(tmp_path / "row.npy", [1.0, 3.0, 2.0])
     code = (
-        "import sys; from pathlib import Path; from automl.predict import format_table, predict;"
+        "import sys; from pathlib import Path; from automl.predicting import format_table, predict;"
         "sys.stdout.write(format_table(predict(Path(sys.argv[1]), Path(sys.argv[2]))));"
         "heavy = {'torch', 'ray', 'optuna', 'mlflow', 'pandas', 'sklearn'} & set(sys.modules); assert not heavy, heavy"
     )

@@ -1,0 +1,116 @@
+"""What the project says of itself: its dependencies, pins, commands and the pages that are written by a program."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from automl.config.schema import schema
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("search_spaces", "teachers", "trials", "automl")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+COMMANDS = ("help", "demo", "test", "test-slow", "check", "fix", "docs", "bench")
+
+FROM_ANOTHER = {"pydantic-core": "pydantic"}
+"""Libraries that another one pins exactly and brings along."""
+
+
+def declared(*extras: str) -> set[str]:
+    texts = [*PROJECT["dependencies"], *(text for extra in extras for text in PROJECT["optional-dependencies"][extra])]
+    return {canonicalize_name(Requirement(text).name) for text in texts}
+
+
+def imported() -> set[str]:
+    names = set()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    names.add(str(node.module).partition(".")[0])
+    return names - set(sys.stdlib_module_names) - set(PACKAGES)
+
+
+def test_every_library_that_is_imported_is_a_dependency() -> None:
+    homes = packages_distributions()
+    known = declared("huggingface")
+    missing = set()
+    for name in imported():
+        distributions = {canonicalize_name(home) for home in homes.get(name, [name])}
+        distributions |= {FROM_ANOTHER[home] for home in distributions & set(FROM_ANOTHER)}
+        if not distributions & known:
+            missing.add(name)
+    assert not missing
+
+
+def test_every_dependency_is_pinned_exactly() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    # Local versions (+cpu) and addresses would tie the file to one machine or server.
+    assert not [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin)]
+    names = [canonicalize_name(pin.partition("==")[0]) for pin in pins]
+    assert len(set(names)) == len(names)
+    assert declared("dev", "docs", "huggingface") <= set(names)
+
+
+@pytest.mark.parametrize("text", PROJECT["dependencies"])
+def test_lower_bound_allows_the_pin(text: str) -> None:
+    requirement = Requirement(text)
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pin = re.search(rf"^{re.escape(requirement.name)}==(\S+)$", pins, re.MULTILINE | re.IGNORECASE)
+    assert pin is not None
+    assert requirement.specifier.contains(pin[1])
+
+
+def test_help_lists_every_command() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert targets == set(COMMANDS)
+    done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
+    for command in COMMANDS:
+        assert re.search(rf"^  make {command} +\w", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_make_alone_is_help() -> None:
+    done = subprocess.run(["make", "--dry-run"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert "awk" in done.stdout
+    assert "pip" not in done.stdout
+
+
+def test_continuous_integration_runs_the_same_commands() -> None:
+    script = ROOT / ".ci" / "run"
+    text = script.read_text(encoding="utf-8")
+    assert script.stat().st_mode & 0o100
+    assert "make check" in text
+    assert "make test" in text
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_schema_of_the_config_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "config.schema.json").read_text(encoding="utf-8") == schema(), "run: make fix"
+
+
+def test_reference_of_the_config_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/config_reference.py"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert (ROOT / "docs" / "config.md").read_text(encoding="utf-8") == done.stdout, "run: make fix"
+
+
+def test_changelog_knows_the_version() -> None:
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
