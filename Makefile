@@ -50,7 +50,7 @@ fix: $(STAMP) ## format, mend what can be mended, write generated files anew
 	@$(BIN)/python docs/config_reference.py > $(VENV)/generated && mv $(VENV)/generated docs/config.md
 
 docs: $(STAMP) ## build the site into site/
-	@$(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "site/index.html"
 
 bench: $(STAMP) ## measure what docs/results.md quotes

@@ -33,7 +33,7 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "nsga2": _nsga2,
     "random": _random,
 }
-"""Samplers by name. A name with a colon is imported instead: ``package.module:name``, called with ``seed`` and options."""
+"""Samplers by name. A name with a colon is imported, ``package.module:name``, and called with ``seed`` and options."""
 
 
 def make_sampler(name: str, *, seed: int, options: Mapping[str, Any]) -> BaseSampler:

@@ -341,10 +341,10 @@ def small_run(small_config: Path) -> Run:
     from automl.searching import search
 
     with (
-        mock.patch("automl.search.Executor", InProcessExecutor),
-        mock.patch("automl.search.Tracker") as tracker,
-        mock.patch("automl.search._summary"),
-        mock.patch("automl.search.write_report"),
+        mock.patch("automl.searching.Executor", InProcessExecutor),
+        mock.patch("automl.searching.Tracker") as tracker,
+        mock.patch("automl.searching._summary"),
+        mock.patch("automl.searching.write_report"),
     ):
         tracker.return_value.ui_hint.return_value = None
         tracker.return_value.close.return_value = ""
