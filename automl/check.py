@@ -5,13 +5,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from automl.check_report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.config import Config, load_config
 from automl.errors import UserError
 from automl.forecast import bytes_of_answers, forecast
 from automl.preparation import Prepared, at, prepare
-from automl.ranges import broken_limits, objectives_of, probes
+from automl.ranges import broken_limits, probes
 from automl.run_folder import CONFIG_FILE
 from automl.samplers import make_sampler
 from automl.space_check import Sampled, draw
@@ -78,7 +79,7 @@ def check(path: str | Path) -> CheckReport:
             for k, (name, coverage) in enumerate(prepared.coverages.items())
         ),
         space=_space(prepared, sampled),
-        ranges=_ranges(prepared, list(measured.values())),
+        ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
     )
 
@@ -134,7 +135,7 @@ def _notes(prepared: Prepared, sampled: Sampled) -> list[str]:
             notes.append(f"{unheard} of {len(train)} training rows have no teacher")
     if config.address is not None:
         notes.append(f"the forecast is for this machine, not for the cluster at {config.address}")
-    if config.resources.gpus:
+    if config.resources.gpus and not torch.cuda.is_available():
         notes.append("the forecast was made without the GPUs that trials will have")
     return notes
 
@@ -171,24 +172,27 @@ def _space(prepared: Prepared, sampled: Sampled) -> SpaceCheck:
     )
 
 
-def _ranges(prepared: Prepared, measured: list[tuple[Candidate, ...]]) -> tuple[RangeCheck, ...]:
-    """Say what each objective can be: costs as measured at the ends of the space, a task's metric from chance on."""
+def ranges_of(prepared: Prepared, measured: list[tuple[Candidate, ...]]) -> tuple[RangeCheck, ...]:
+    """Say what objectives, and what limits are on, can be: costs as measured, a task's metric from chance on."""
+    config = prepared.config
     limits: dict[str, list[str]] = {}
-    for limit in prepared.config.limits:
+    for limit in config.limits:
         limits.setdefault(limit.metric, []).append(str(limit))
+    of_task = {metric.name: metric for metric in prepared.task.metrics}
     ranges = []
-    for objective in objectives_of(prepared, measured):
-        low, high = sorted((objective.worst, objective.best))
-        if objective.metric in METRICS_OF_COST:
-            values = [candidate.metrics[objective.metric] for group in measured for candidate in group]
-            low, high = min(values), max(values)
+    for name in dict.fromkeys((*config.objectives, *limits)):
+        if name in METRICS_OF_COST:
+            values = [candidate.metrics[name] for group in measured for candidate in group]
+        else:
+            values = [of_task[name].chance, of_task[name].best]
         ranges.append(
             RangeCheck(
-                metric=objective.metric,
-                low=low,
-                high=high,
-                measured=objective.metric in METRICS_OF_COST,
-                limits=tuple(limits.get(objective.metric, ())),
+                metric=name,
+                objective=name in config.objectives,
+                low=min(values),
+                high=max(values),
+                measured=name in METRICS_OF_COST,
+                limits=tuple(limits.get(name, ())),
             )
         )
     return tuple(ranges)

@@ -81,10 +81,11 @@ class SpaceCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class RangeCheck:
-    """What one objective can be.
+    """What a metric can be that is an objective or has a limit.
 
     Args:
         metric: Its name.
+        objective: Whether it is an objective.
         low: Lowest value.
         high: Highest value.
         measured: Whether untrained students were measured; else it is what the task says.
@@ -92,6 +93,7 @@ class RangeCheck:
     """
 
     metric: str
+    objective: bool
     low: float
     high: float
     measured: bool
@@ -109,7 +111,7 @@ class CheckReport:
         data: The data.
         teachers: In the order of the config.
         space: What students can be.
-        ranges: One an objective.
+        ranges: One an objective, then one of each other metric that has a limit.
         forecast: What the search will take.
     """
 
@@ -128,7 +130,7 @@ class CheckReport:
             ("data", self._data()),
             ("teachers", self._teachers()),
             ("students", self._space()),
-            ("objectives", self._ranges()),
+            ("ranges", self._ranges()),
             ("forecast", self._forecast()),
             ("note", iter(self.notes)),
         )
@@ -177,9 +179,9 @@ class CheckReport:
     def _ranges(self) -> Iterator[str]:
         width = max(len(each.metric) for each in self.ranges)
         for each in self.ranges:
-            source = "ends of the space, measured untrained" if each.measured else "from chance to the best there is"
-            limits = f"; limit {', '.join(each.limits)}" if each.limits else ""
-            yield f"{each.metric:<{width}}  {_span(each.metric, each.low, each.high)} ({source}){limits}"
+            source = "ends of the space, measured untrained" if each.measured else "from chance to perfect"
+            roles = [*(["objective"] if each.objective else []), *each.limits]
+            yield f"{each.metric:<{width}}  {_span(each.metric, each.low, each.high)} ({source}); {', '.join(roles)}"
 
     def _forecast(self) -> Iterator[str]:
         found = self.forecast

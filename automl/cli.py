@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from automl import commands
-from automl.errors import UserError, WorkFailed
+from automl.errors import UserError, WorkFailed, disk_is_full
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 """Exit codes."""
@@ -155,13 +155,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkFailed as error:
         return _fail(error, FAILED, str(error))
     except KeyboardInterrupt as error:
-        remedy = f"; go on with: automl search {parsed.config} --resume" if parsed.command == "search" else ""
+        remedy = f"; go on with: {_resumption(parsed)}" if parsed.command == "search" else ""
         return _fail(error, FAILED, f"stopped{remedy}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:  # what nobody foresaw still ends in one message
+    except Exception as error:
+        if disk_is_full(error):
+            return _fail(error, FAILED, _no_room(error, parsed))
+        # What nobody foresaw still ends in one message.
         return _fail(error, FAILED, f"unexpected {_in_one_line(error)}; the traceback is in {_keep(error)}")
     return DONE
+
+
+def _resumption(parsed: argparse.Namespace) -> str:
+    return f"automl search {parsed.config} --resume"
+
+
+def _no_room(error: BaseException, parsed: argparse.Namespace) -> str:
+    file = getattr(error, "filename", None)
+    remedy = f"go on with: {_resumption(parsed)}" if parsed.command == "search" else "type the command again"
+    return f"the disk is full{f' at {file}' if file else ''}; free space and {remedy}"
 
 
 def _fail(error: BaseException, code: int, message: str) -> int:

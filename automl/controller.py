@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from automl.executor import Executor, LostWorkError, Share, Task
+from automl.errors import disk_is_full
+from automl.executor import Executor, LostWorkError, OverdueError, Share, Task
 from automl.ledger import Ledger, Proposal
 from automl.run import FinishedTrial
 from automl.standing import Standing
 from automl.students import Students
-from trials.records import Latency, Outcome, Trial, TrialResult
+from trials.records import Artefacts, Latency, Outcome, Trial, TrialResult
+
+MOST_REPEATS = 100
+"""Proposals in a row of students that are known already, after which a space counts as used up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,7 @@ class Controller:
         self._begun = time.monotonic()
         self._waiting: deque[Proposal] = deque()
         self._results = {f.result.digest: f.result for f in standing.finished if f.result.outcome is not Outcome.FAILED}
+        self._repeats = 0
         self._latencies: dict[str, dict[str, Latency]] = {}
         for finished in standing.finished:
             self._learn_latency(finished.trial, finished.result)
@@ -135,21 +140,29 @@ class Controller:
         flights: dict[Task, _Flight] = {}
         try:
             while True:
-                while len(flights) < self._in_flight and (proposal := self._next(len(flights))) is not None:
-                    self._launch(flights, proposal)
-                if not flights:
-                    return self._reason(0)
-                for task in self._executor.wait(list(flights), seconds=1.0):
+                full = self._fill(flights)
+                if not flights and not self._waiting and (reason := self._reason(0)):
+                    return reason
+                for task in self._executor.wait(list(flights), seconds=1.0 if full else 0.0) if flights else ():
                     self._land(flights, task)
                 for listener in self._listeners:
                     listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(len(flights)))
         finally:
             self._executor.cancel(list(flights))
 
+    def _fill(self, flights: dict[Task, _Flight]) -> bool:
+        """Start trials while there is room; False where it broke off, so that a known student lets others land."""
+        while len(flights) < self._in_flight and (proposal := self._next(len(flights))) is not None:
+            if not self._launch(flights, proposal):
+                return False
+        return True
+
     def _proposed(self, running: int) -> int:
         return len(self._standing.finished) + running + len(self._waiting)
 
     def _reason(self, running: int) -> str:
+        if self._repeats >= MOST_REPEATS:
+            return f"the last {MOST_REPEATS} proposals were students that are known; the space seems to hold no others"
         seconds = time.monotonic() - self._begun
         return self._stop.reason(self._standing, proposed=self._proposed(running), seconds=seconds)
 
@@ -158,15 +171,19 @@ class Controller:
             return self._waiting.popleft()
         return None if self._reason(running) else self._ledger.ask()
 
-    def _launch(self, flights: dict[Task, _Flight], proposal: Proposal) -> None:
+    def _launch(self, flights: dict[Task, _Flight], proposal: Proposal) -> bool:
+        """Start a trial; False where its result is known, and is written down."""
         trial = self._make_trial(proposal)
         trial = replace(trial, known_latency=dict(self._latencies.get(trial.spec.architecture_digest, {})))
         flight = _Flight(proposal, trial, datetime.now(UTC))
         if trial.digest in self._results:
             # The same student, trained in the same way from the same seed: the answer is known to the last bit.
+            self._repeats += 1
             self._finish(flight, replace(self._results[trial.digest], number=trial.number, seconds=0.0))
-        else:
-            self._submit(flights, flight)
+            return False
+        self._repeats = 0
+        self._submit(flights, flight)
+        return True
 
     def _submit(self, flights: dict[Task, _Flight], flight: _Flight) -> None:
         task = self._executor.submit(
@@ -182,8 +199,15 @@ class Controller:
 
     def _land(self, flights: dict[Task, _Flight], task: Task) -> None:
         flight = flights.pop(task)
+        artefacts = Artefacts()
         try:
             result: TrialResult = self._executor.fetch(task)
+            # At once, since a machine that goes down later would take them along.
+            artefacts = self._executor.fetch(task, part=1)
+            if fault := self._standing.fault(result):
+                result = _failed(flight.trial, fault)
+        except OverdueError as error:
+            result = _failed(flight.trial, str(error))
         except LostWorkError as error:
             flight.losses += 1
             if flight.losses <= self._retries:
@@ -191,10 +215,12 @@ class Controller:
                 return
             result = _failed(flight.trial, f"{error} (tried {flight.losses} times)")
         except Exception as error:
+            if disk_is_full(error):
+                raise
             result = _failed(flight.trial, f"{type(error).__name__}: {error}")
-        self._finish(flight, result, task=task)
+        self._finish(flight, result, artefacts=artefacts if result.outcome is Outcome.TRAINED else None)
 
-    def _finish(self, flight: _Flight, result: TrialResult, *, task: Task | None = None) -> None:
+    def _finish(self, flight: _Flight, result: TrialResult, *, artefacts: Artefacts | None = None) -> None:
         trial = flight.trial
         finished = FinishedTrial(
             trial=trial,
@@ -205,9 +231,9 @@ class Controller:
         )
         self._standing.add(finished)
         contenders = {member.digest for member in self._standing.contenders()}
-        if task is not None and result.digest in contenders:
+        if artefacts is not None and result.digest in contenders:
             # Before the ledger: a process killed in between leaves a trial that runs again, never one without files.
-            self._students.save(result.digest, self._executor.fetch(task, part=1))
+            self._students.save(result.digest, artefacts)
         self._ledger.tell(trial, result, objectives=self._standing.objectives, limits=self._standing.limits)
         self._students.prune(contenders)
         if result.outcome is not Outcome.FAILED:

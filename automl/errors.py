@@ -1,5 +1,7 @@
 """The two ways in which a command ends badly; the command line turns them into exit codes."""
 
+import errno
+
 
 class UserError(ValueError):
     """What the user gave is wrong: exit code 2.
@@ -16,3 +18,8 @@ class UserError(ValueError):
 
 class WorkFailed(RuntimeError):  # noqa: N818 - it is said to users as it reads: the work failed
     """The work itself could not be done, through no fault of the config: exit code 1."""
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Tell whether an error says that there is no room to write; that is neither the config's nor a trial's fault."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,28 +1,41 @@
 """Ray: where trials run. The only file that knows it."""
 
+import errno
+import math
 import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 # Read by Ray when it is imported, and by the processes that it starts.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # `fetch` tells of each; results that nobody fetches fail too.
+os.environ.setdefault(
+    "RAY_IGNORE_UNHANDLED_ERRORS", "1"
+)  # `fetch` tells of each; results that nobody fetches fail too.
 
 import ray
 import ray.exceptions
 
-from automl.errors import WorkFailed
+from automl.errors import UserError, WorkFailed
 
 MEASURING = "automl_measuring"
 """A Ray resource that one node has once: where latency is measured, one measurement at a time."""
 
 
+TRIES = 3
+"""How often ``run_all`` starts a task whose process dies."""
+
+
 class LostWorkError(RuntimeError):
     """A task's process died, or it was stopped because it took too long; nothing of it is left."""
+
+
+class OverdueError(LostWorkError):
+    """A task took longer than it may; another try would take as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +60,12 @@ class Task:
     Args:
         refs: References to its results.
         deadline: On the monotonic clock, in seconds; None without one.
+        again: Starts the same work anew.
     """
 
     refs: tuple[Any, ...]
     deadline: float | None
+    again: Callable[[], "Task"] | None = None
 
 
 class Executor:
@@ -82,12 +97,16 @@ class Executor:
         except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
             raise WorkFailed(f"cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
         self._functions: dict[Callable[..., Any], Any] = {}
-        self._can_measure = ray.cluster_resources().get(MEASURING, 0) > 0
+        total = ray.cluster_resources()
+        self._can_measure = total.get(MEASURING, 0) > 0
+        # A cluster of others may grow; this machine does not, and Ray would wait for ever.
+        self._most = {name: total.get(name, 0.0) for name in ("CPU", "GPU")} if local else {}
 
-    @property
-    def cpus(self) -> float:
-        """Processors of the whole cluster."""
-        return float(ray.cluster_resources().get("CPU", 1))
+    def room(self, share: Share) -> int:
+        """Count the tasks of a kind that the cluster can run at once; 1 at least."""
+        total = ray.cluster_resources()
+        asked = {"CPU": share.cpus, "GPU": share.gpus}
+        return max(1, int(min(total.get(kind, 0.0) // amount for kind, amount in asked.items() if amount > 0)))
 
     @property
     def num_nodes(self) -> int:
@@ -116,7 +135,16 @@ class Executor:
             returns: Number of results, when ``function`` returns a tuple that is to be fetched one by one.
             seconds: Time after which it is stopped, counted from now.
             name: As Ray's own tools show it.
+
+        Raises:
+            UserError: This machine has less than the task takes.
         """
+        for kind, asked, setting in (("CPU", share.cpus, "cpus"), ("GPU", share.gpus, "gpus")):
+            if asked > self._most.get(kind, math.inf):
+                raise UserError(
+                    f"a trial asks for {asked:g} {kind}s, this machine has {self._most[kind]:g}; lower it",
+                    place=f"resources.{setting}",
+                )
         resources = {MEASURING: 1.0} if share.measuring and self._can_measure else {}
         if function not in self._functions:
             self._functions[function] = ray.remote(function)  # Sends the function to the workers, once.
@@ -130,7 +158,8 @@ class Executor:
         )
         refs = remote.remote(*args)
         deadline = None if seconds is None else time.monotonic() + seconds
-        return Task(tuple(refs) if returns > 1 else (refs,), deadline)
+        again = partial(self.submit, function, *args, share=share, returns=returns, seconds=seconds, name=name)
+        return Task(tuple(refs) if returns > 1 else (refs,), deadline, again)
 
     def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
         """Wait until a task ends or its deadline passes, at most ``seconds``; give those that did."""
@@ -145,31 +174,45 @@ class Executor:
         """Get a result of a task that has ended.
 
         Raises:
-            LostWorkError: Its process died, or its deadline passed.
+            OverdueError: Its deadline passed; it is stopped.
+            LostWorkError: Its process died.
             Exception: What the function raised.
         """
+        if task.deadline is not None:
+            # Not by a timeout of `get`: what lies ready on another machine takes time to come.
+            ready, _ = ray.wait([task.refs[part]], timeout=0, fetch_local=False)
+            if not ready:
+                ray.cancel(task.refs[0], force=True)
+                raise OverdueError("it took longer than allowed and was stopped")
         try:
-            return ray.get(task.refs[part], timeout=0 if task.deadline is not None else None)
-        except ray.exceptions.GetTimeoutError as error:
-            ray.cancel(task.refs[0], force=True)
-            raise LostWorkError("it took longer than allowed and was stopped") from error
+            return ray.get(task.refs[part])
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
-        except (
-            ray.exceptions.WorkerCrashedError,
-            ray.exceptions.RaySystemError,
-            ray.exceptions.ObjectLostError,
-        ) as error:
+        except ray.exceptions.OutOfDiskError as error:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "Ray's store of objects") from error
+        except ray.exceptions.RayError as error:
             raise LostWorkError(f"its process died ({type(error).__name__}), perhaps for want of memory") from error
 
     def run_all(self, tasks: Sequence[Task]) -> list[Any]:
-        """Wait for all tasks and give their results, in order."""
-        pending = list(tasks)
-        while pending:
-            for task in self.wait(pending, seconds=1.0):
-                self.fetch(task)  # Raises as soon as one fails.
-                pending.remove(task)
-        return [self.fetch(task) for task in tasks]
+        """Wait for all tasks and give their results, in order; one whose process dies is started again.
+
+        Raises:
+            WorkFailed: The process of one died each time.
+            Exception: What a function raised, as soon as one does.
+        """
+        current, tries = list(tasks), dict.fromkeys(range(len(tasks)), 1)
+        results: dict[int, Any] = {}
+        while len(results) < len(current):
+            for task in self.wait([task for k, task in enumerate(current) if k not in results], seconds=1.0):
+                k = current.index(task)
+                try:
+                    results[k] = self.fetch(task)
+                except LostWorkError as error:
+                    if tries[k] == TRIES or task.again is None:
+                        raise WorkFailed(f"a task failed {tries[k]} times: {error}") from error
+                    tries[k] += 1
+                    current[k] = task.again()
+        return [results[k] for k in range(len(current))]
 
     def cancel(self, tasks: Sequence[Task]) -> None:
         """Stop tasks, whatever they do."""

@@ -10,8 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from automl.card import CARD_FILE, write_card
-from automl.config import Config, dump_config, load_config
-from automl.config.places import read_yaml
+from automl.config import Config, load_config
 from automl.errors import UserError, WorkFailed
 from automl.feeding import PREPROCESSING_FILE, preprocessing
 from automl.front import Member
@@ -116,7 +115,7 @@ def export(run: Run, *, pick: str, where: Sequence[str | Limit] = (), to: Path) 
         )
     members = _precisions(run, member, order=list(graphs))
     _add_measures(description, run, members)
-    plain, _ = read_yaml(dump_config(config), file=CONFIG_FILE)
+    plain = config.model_dump(mode="json")
     card = write_card(run, plain, description=description, members=members, parities=parities)
     record = json.dumps(preprocessing(description), indent=2, ensure_ascii=False) + "\n"
     files |= {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}

@@ -40,8 +40,14 @@ def measure_front(
     if waiting:
         progress.say(f"measuring {len(waiting)} candidates for the front alone")
     for member in waiting:
-        graph = (students.folder(member.digest) / PRECISIONS[member.precision].file_name).read_bytes()
-        task = executor.submit(measure_on_node, graph, setting, share=Share(measuring=True), name=f"measure-{member.digest}")
+        file = students.folder(member.digest) / PRECISIONS[member.precision].file_name
+        try:
+            graph = file.read_bytes()
+        except FileNotFoundError:  # Removed by hand: its latency stays provisional, and the others are measured.
+            progress.say(f"{file} is gone, so that trial {member.trial} is not measured alone and cannot be exported")
+            continue
+        share = Share(measuring=True)
+        task = executor.submit(measure_on_node, graph, setting, share=share, name=f"measure-{member.digest}")
         ((latency, metrics),) = executor.run_all([task])
         measured = FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency, metrics=metrics)
         final[member.digest, member.precision] = measured
@@ -55,4 +61,3 @@ def final_measurements(ledger: Ledger) -> dict[tuple[str, str], FinalMeasurement
     """Read back what was measured alone, by digest and precision."""
     records = (stored.final.validate_python(record) for _, record in ledger.recall_all(FINAL))
     return {(record.digest, record.precision): record for record in records}
-

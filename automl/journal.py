@@ -22,10 +22,17 @@ class GroupedJournal(JournalFileBackend):
     """
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write lines to the end of the file."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with get_lock_file(self._lock), Path(self._file_path).open("ab") as file:
-            file.write(lines.encode())
+        """Write lines to the end of the file: all of them or, where the disk is full, none."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        with get_lock_file(self._lock), Path(self._file_path).open("ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                while lines:
+                    lines = lines[file.write(lines) :]
+            except OSError as error:
+                file.truncate(end)
+                error.filename = self._file_path
+                raise
 
     def commit(self) -> None:
         """Wait until all that was written is on the disk."""
@@ -53,7 +60,7 @@ class RunLock:
         self._file = self._path.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._file.seek(0)
             holder = self._file.read().strip() or "unknown"
             self._file.close()

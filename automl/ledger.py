@@ -5,21 +5,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError  # Optuna hands the errors of a database on as they come.
 
 from automl import stored
-from automl.errors import WorkFailed
+from automl.errors import WorkFailed, disk_is_full
 from automl.journal import GroupedJournal, mend_journal
 from automl.objectives import Objective
+from automl.patience import Patience
 from automl.run import FinishedTrial
 from search_spaces import Categorical, Choice, Integer, Value, Values, walk
 from trials.records import Limit, Outcome, Trial, TrialResult
 
 JOURNAL = "study.journal"
+
+_patiently = Patience("the study's storage", (SQLAlchemyError, optuna.exceptions.StorageInternalError))
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -62,17 +66,18 @@ class Ledger:
 
     def ask(self) -> Proposal:
         """Propose a student and write it down before anything else happens."""
-        return self._suggest(self._study.ask())
+        return self._suggest(_patiently(self._study.ask))
 
     def running(self) -> list[Proposal]:
         """Proposals that an earlier process wrote down and did not end; they go on under their own numbers."""
-        trials = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        trials = _patiently(self._study.get_trials, deepcopy=False, states=(TrialState.RUNNING,))
         left = [trial for trial in trials if trial.number not in self._open]
-        return [self._suggest(optuna.Trial(self._study, trial._trial_id)) for trial in left]
+        return [self._suggest(_patiently(optuna.Trial, self._study, trial._trial_id)) for trial in left]
 
     def _suggest(self, trial: optuna.Trial) -> Proposal:
+        # What is written already is given again, so that a second try, or a resume, continues half a proposal.
+        values = walk(self._choices, lambda choice: _patiently(_suggest, trial, choice))
         self._open[trial.number] = trial
-        values = walk(self._choices, lambda choice: _suggest(trial, choice))
         self._commit()
         return Proposal(number=trial.number, values=values)
 
@@ -85,41 +90,58 @@ class Ledger:
         that needs training and its true costs: samplers learn nothing from FAIL.
         """
         opened = self._open.pop(trial.number)
-        opened.set_user_attr("trial", stored.trial.dump_python(trial, mode="json"))
-        opened.set_user_attr("result", stored.result.dump_python(result, mode="json"))
-        opened.set_user_attr("outcome", result.outcome.value)
+        record = {
+            **stored.attributes("trial", stored.trial.dump_python(trial, mode="json")),
+            **stored.attributes("result", stored.result.dump_python(result, mode="json")),
+            "outcome": result.outcome.value,
+        }
+        for name, value in record.items():
+            _patiently(opened.set_user_attr, name, value)
         if result.outcome is Outcome.FAILED:
-            self._study.tell(opened, state=TrialState.FAIL)
+            _patiently(self._study.tell, opened, state=TrialState.FAIL, skip_if_finished=True)
             self._commit()
             return
         metrics = result.candidates[0].metrics
         for limit in limits:
             if limit.metric in metrics:
-                opened.set_constraint(str(limit), limit.excess(metrics))
-        values = [metrics.get(objective.metric, objective.worst) for objective in objectives]
+                # Samplers add up how much is broken: as shares, so that bytes do not drown milliseconds.
+                excess = limit.excess(metrics) / (abs(limit.value) or 1.0)
+                _patiently(opened.set_constraint, str(limit), excess)
+        values = [metrics.get(objective.metric, objective.floor) for objective in objectives]
         assert all(math.isfinite(value) for value in values)
-        self._study.tell(opened, values)
+        _patiently(self._study.tell, opened, values, skip_if_finished=True)
         self._commit()
 
     def finished(self) -> tuple[FinishedTrial, ...]:
         """Trials that ended, by number."""
         states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-        return tuple(_finished(trial) for trial in self._study.get_trials(deepcopy=False, states=states))
+        ended = _patiently(self._study.get_trials, deepcopy=False, states=states)
+        return tuple(_finished(trial) for trial in ended)
 
     def remember(self, name: str, record: Any) -> None:
         """Write down a fact about the search as a whole."""
-        self._study.set_user_attr(name, record)
+        for key, value in stored.attributes(name, record).items():
+            _patiently(self._study.set_user_attr, key, value)
         self._commit()
 
     def recall(self, name: str) -> Any:
         """Read a fact back; None where it was never written."""
-        return self._study.user_attrs.get(name)
+        return stored.record_of(self._facts(), name)
 
     def recall_all(self, prefix: str) -> Iterator[tuple[str, Any]]:
         """Read all facts whose names start with ``prefix``; gives the rest of each name, and the fact."""
-        for name, record in self._study.user_attrs.items():
+        facts = self._facts()
+        for name in facts:
             if name.startswith(prefix):
-                yield name.removeprefix(prefix), record
+                yield name.removeprefix(prefix), stored.record_of(facts, name)
+
+    def forget(self) -> None:
+        """Remove the study, as of a search that could not begin."""
+        optuna.delete_study(study_name=self.name, storage=self._study._storage)
+        self._commit()
+
+    def _facts(self) -> dict[str, Any]:
+        return _patiently(lambda: self._study.user_attrs)
 
 
 def open_ledger(
@@ -128,8 +150,9 @@ def open_ledger(
     storage: str | None,
     name: str,
     choices: tuple[Choice, ...] = (),
-    directions: Sequence[str] | None = None,
+    directions: Sequence[Literal["maximize", "minimize"]] | None = None,
     sampler: optuna.samplers.BaseSampler | None = None,
+    fresh: bool = False,
 ) -> Ledger:
     """Open the study of a run, or make it.
 
@@ -140,8 +163,10 @@ def open_ledger(
         choices: Architecture and recipe together; needed to ask.
         directions: ``maximize`` or ``minimize`` for each objective; None opens an existing study to read.
         sampler: Who proposes; needed to ask.
+        fresh: The run is new, so that a study of its name, as in a database that others use too, is another run's.
 
     Raises:
+        ValueError: There is a study of this name, which is not this run's.
         WorkFailed: The storage cannot be reached, or holds no such study.
     """
     try:
@@ -150,13 +175,22 @@ def open_ledger(
             study = optuna.load_study(study_name=name, storage=backend)
         else:
             study = optuna.create_study(
-                study_name=name, storage=backend, sampler=sampler, directions=list(directions), load_if_exists=True
+                study_name=name,
+                storage=backend,
+                sampler=sampler,
+                directions=list(directions),
+                load_if_exists=not fresh,
             )
     except KeyError as error:
-        raise WorkFailed(f"there is no study {name!r} in {storage or folder / JOURNAL}") from error
+        place = "its storage" if storage is not None else folder / JOURNAL
+        raise WorkFailed(f"there is no study {name!r} in {place}") from error
+    except optuna.exceptions.DuplicatedStudyError as error:
+        raise ValueError(f"it holds a study {name!r} of another run already; give this search another name") from error
+    except ImportError as error:
+        raise WorkFailed(f"the driver of the study's storage is missing; install it: {error}") from None
     except Exception as error:
         # SQLAlchemy and its drivers raise errors of many kinds; their text can hold the URL with its password.
-        if storage is None:
+        if storage is None or disk_is_full(error):
             raise
         raise WorkFailed(
             f"the study's storage cannot be used ({type(error).__name__}): check `storage` and that the server runs"
@@ -181,7 +215,8 @@ def _storage(
 def _suggest(trial: optuna.Trial, choice: Choice) -> Value:
     domain = choice.domain
     if isinstance(domain, Categorical):
-        found: Value = trial.suggest_categorical(choice.name, list(domain.options))
+        found = trial.suggest_categorical(choice.name, list(domain.options))
+        assert found is not None
         return found
     if isinstance(domain, Integer):
         return trial.suggest_int(choice.name, domain.low, domain.high, step=domain.step, log=domain.log)
@@ -192,8 +227,8 @@ def _finished(trial: FrozenTrial) -> FinishedTrial:
     assert trial.datetime_start is not None
     assert trial.datetime_complete is not None
     return FinishedTrial(
-        trial=stored.trial.validate_python(trial.user_attrs["trial"]),
-        result=stored.result.validate_python(trial.user_attrs["result"]),
+        trial=stored.trial.validate_python(stored.record_of(trial.user_attrs, "trial")),
+        result=stored.result.validate_python(stored.record_of(trial.user_attrs, "result")),
         values=dict(trial.params),
         started=trial.datetime_start.astimezone(UTC),
         ended=trial.datetime_complete.astimezone(UTC),

@@ -27,6 +27,7 @@ class Objective:
             a task's metric, else the highest cost that the space can reach.
         best: The other end: what no model can exceed, or the lowest cost that the space can reach.
         log: Whether the metric counts by its logarithm, as size and latency do.
+        chance: What a model that knows nothing reaches, for a task's metric; None for a cost.
     """
 
     metric: str
@@ -34,6 +35,12 @@ class Objective:
     worst: float
     best: float
     log: bool = False
+    chance: float | None = None
+
+    @property
+    def floor(self) -> float:
+        """What is told of a student that was never trained."""
+        return self.worst if self.chance is None else self.chance
 
     def __post_init__(self) -> None:
         """Reject a range that is empty or runs the wrong way."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from automl.config import Config
 from automl.config.data import reader_arguments, row_limits
 from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
-from automl.errors import UserError
+from automl.errors import UserError, disk_is_full
 from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, sample
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
@@ -130,19 +131,22 @@ def at(config: Config, *path: str | int) -> Iterator[None]:
     """Turn a mistake into a message with its place in the config.
 
     Raises:
-        UserError: Where the body raises ValueError, or an OSError as for a missing file.
+        UserError: Where the body raises ValueError, or an OSError as for a missing file; not for a full disk.
     """
     try:
         yield
     except UserError:
         raise
     except (ValueError, OSError) as error:
+        if disk_is_full(error):
+            raise
         raise UserError(str(error), place=config.place(*path)) from error
 
 
 def _make_task(kind: str, dataset: Dataset) -> Task:
     if ":" in kind:
-        task: Task = import_object(kind)(dataset)
+        make: Any = import_object(kind)
+        task: Task = make(dataset)
         return task
     if kind not in TASKS:
         raise ValueError(f"unknown task {kind!r}; tasks are {sorted(TASKS)}, or package.module:name")

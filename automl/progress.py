@@ -14,6 +14,8 @@ from trials.records import Outcome
 
 PLAIN_SECONDS = 10.0
 """Time between plain lines, in seconds, where there is no terminal."""
+LIVE_SECONDS = 0.25
+"""Time between changes of the live line, in seconds: the front is computed for each."""
 
 
 class Progress:
@@ -32,7 +34,7 @@ class Progress:
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
         self._begun = time.monotonic()
         self._ended_here = 0
-        self._last_line = 0.0
+        self._next_line = self._begun
 
     def __enter__(self) -> "Progress":
         """Begin to count time."""
@@ -49,7 +51,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Write a line that stays."""
-        self._console.print(Text(line))
+        self._console.print(Text(line), soft_wrap=True)
 
     def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
         """Count, and tell at once of a trial that failed."""
@@ -60,13 +62,17 @@ class Progress:
             self.say(f"trial {finished.trial.number} failed: {last_line}")
 
     def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
-        """Write how things stand."""
-        line = self.line(standing, running=running)
+        """Write how things stand, from time to time."""
+        del proposed
+        now = time.monotonic()
+        if now < self._next_line:
+            return
         if self._console.is_terminal:
-            self._live.update(Text(line))
-        elif time.monotonic() - self._last_line >= PLAIN_SECONDS:
-            self._last_line = time.monotonic()
-            self._console.print(Text(line), soft_wrap=True)
+            self._next_line = now + LIVE_SECONDS
+            self._live.update(Text(self.line(standing, running=running)))
+        else:
+            self._next_line = now + PLAIN_SECONDS
+            self._console.print(Text(self.line(standing, running=running)), soft_wrap=True)
 
     def line(self, standing: Standing, *, running: int) -> str:
         """Put how things stand into one line."""
@@ -82,7 +88,7 @@ class Progress:
         if best := standing.best():
             parts.append("best " + ", ".join(f"{title(name)} {written(name, value)}" for name, value in best.items()))
         left = self._seconds_left(len(standing.finished))
-        return " · ".join([*parts, *([f"{duration(left)} left"] if left is not None else [])])
+        return " · ".join([*parts, *([f"{duration(left)} left"] if left else [])])
 
     def _seconds_left(self, done: int) -> float | None:
         elapsed = time.monotonic() - self._begun

@@ -7,7 +7,8 @@ import numpy as np
 from automl.objectives import Objective
 from automl.preparation import Prepared
 from search_spaces import StudentSpec, cost_of, sample
-from trials.records import METRICS_OF_COST, Candidate, Limit, Trial
+from trials.records import LATENCY_MARGIN, METRICS_OF_COST, Candidate, Limit, Trial
+from trials.tasks import Metric
 
 _SAMPLES = 300
 _COUNTED_SAMPLES = 40
@@ -44,7 +45,7 @@ def objectives_of(prepared: Prepared, measured: Sequence[tuple[Candidate, ...]])
         measured: Costs of the probes, by precision.
 
     Returns:
-        For a task's metric from chance to the best; for a cost from the lowest that was measured to the limit, or to
+        For a task's metric from the limit, or from chance where there is no limit, to the best; for a cost from the lowest that was measured to the limit, or to
         the highest that was measured where there is no limit, both on a logarithmic scale.
     """
     task_metrics = {metric.name: metric for metric in prepared.task.metrics}
@@ -60,19 +61,38 @@ def objectives_of(prepared: Prepared, measured: Sequence[tuple[Candidate, ...]])
         else:
             metric = task_metrics[name]
             found.append(
-                Objective(metric=name, higher_is_better=metric.higher_is_better, worst=metric.chance, best=metric.best)
+                Objective(
+                    metric=name,
+                    higher_is_better=metric.higher_is_better,
+                    worst=_worst_allowed(metric, prepared.config.limits),
+                    best=metric.best,
+                    chance=metric.chance,
+                )
             )
     return tuple(found)
 
 
+def _worst_allowed(metric: Metric, limits: Sequence[Limit]) -> float:
+    """Give the limit of a task's metric that lies between chance and the best, else chance."""
+    for limit in limits:
+        between = min(metric.chance, metric.best) < limit.value < max(metric.chance, metric.best)
+        if limit.metric == metric.name and limit.at_most != metric.higher_is_better and between:
+            return limit.value
+    return metric.chance
+
+
 def broken_limits(limits: Sequence[Limit], measured: Sequence[tuple[Candidate, ...]]) -> list[str]:
-    """Say which limits on costs no probe keeps in any precision, each with the nearest value that was measured."""
+    """Say which limits on costs no probe keeps in any precision, each with the nearest value that was measured.
+
+    A latency may have come out too high by ``LATENCY_MARGIN``, as at the gate of a trial.
+    """
     broken = []
     for limit in limits:
         if limit.metric not in METRICS_OF_COST:
             continue
         values = [candidate.metrics[limit.metric] for candidates in measured for candidate in candidates]
         nearest: Callable[..., float] = min if limit.at_most else max
-        if all(limit.excess({limit.metric: value}) > 0 for value in values):
+        margin = LATENCY_MARGIN if limit.metric == "latency_ms" and limit.at_most else 0.0
+        if all(limit.excess({limit.metric: value * (1 - margin)}) > 0 for value in values):
             broken.append(f"{limit}: the nearest student has {limit.metric} {nearest(values):.4g}")
     return broken

@@ -1,10 +1,12 @@
 """What a teacher that is trained first is asked: a trial without teachers, on the rows that it covers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from automl.preparation import Prepared, at, fixed_recipe
-from automl.teaching import home
 from search_spaces import SearchSpace, plain_digest
+from teachers import Coverage
 from teachers.digests import rows_digest
 from trials.data import Dataset
 from trials.records import Trial
@@ -48,3 +50,14 @@ def schooling(prepared: Prepared, position: int) -> Schooling:
         lessons = home(prepared.dataset, prepared.coverages[teacher.name])
     trial = Trial(number=position, spec=spec, recipe=recipe, seed=config.seed)
     return Schooling(space=space, trial=trial, lessons=lessons)
+
+
+def home(dataset: Dataset, coverage: Coverage) -> Dataset:
+    """Narrow the training rows to those that a teacher covers, with every label visible."""
+    train = dataset.splits["train"]
+    covered = coverage.rows(len(dataset), dataset.columns)[train]
+    if coverage.labels is not None:
+        covered &= np.isin(dataset.labels[train], coverage.labels)
+    if not covered.any():
+        raise ValueError("no training row is covered")
+    return replace(dataset, splits={**dataset.splits, "train": train[covered]}, labelled=None)

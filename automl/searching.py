@@ -13,7 +13,7 @@ from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.finale import measure_front
 from automl.journal import RunLock
-from automl.ledger import JOURNAL, Ledger, open_ledger
+from automl.ledger import Ledger, open_ledger
 from automl.machine import describe_machine
 from automl.nodes import CachePlace, trial_on_node
 from automl.objectives import Objective
@@ -22,9 +22,10 @@ from automl.progress import Progress
 from automl.ranges import broken_limits, objectives_of, probes
 from automl.report import front_figure, front_png, write_report
 from automl.run import FinishedTrial, Run
-from automl.run_folder import CONFIG_FILE, REPORT_FILE, read_run
+from automl.run_folder import REPORT_FILE, read_run
 from automl.samplers import make_sampler
 from automl.standing import Standing
+from automl.starting import is_begun, keep_config, refuse_existing, undo
 from automl.students import Students
 from automl.teaching import fill_cache, load_teachers, train_teachers
 from automl.tracking import Summary, Tracker
@@ -56,33 +57,49 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
         config = config.model_copy(update={"search": config.search.model_copy(update={"trials": trials})})
     if address is not None:
         config = config.model_copy(update={"address": address})
-    _refuse_existing(config, resume=resume)
+    refuse_existing(config, resume=resume)
     prepared = prepare(config)
     config.folder.mkdir(parents=True, exist_ok=True)
-    with RunLock(config.folder), ExitStack() as stack:
-        _keep_config(config)
-        ledger = _open(prepared)
+    with RunLock(config.folder):
+        fresh = not is_begun(config)
+        keep_config(config)
+        ledger = None
+        try:
+            ledger = _open(prepared, fresh=fresh)
+            return _search(prepared, ledger)
+        except UserError:
+            if fresh and not (ledger and ledger.finished()):
+                undo(config, ledger)
+            raise
+
+
+def _search(prepared: Prepared, ledger: Ledger) -> Run:
+    config = prepared.config
+    with ExitStack() as stack:
         progress = stack.enter_context(Progress(trials=config.search.trials, seconds=_seconds(config.search.minutes)))
+        progress.say(f"the run is kept in {config.folder}")
         executor = Executor(address=config.address)
         stack.callback(executor.close)
-        return _search(prepared, ledger, executor, progress, stack)
+        return _search_on(prepared, ledger, executor, progress, stack)
 
 
-def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack) -> Run:
+def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack) -> Run:
     config = prepared.config
+    with at(config, "tracking", "uri"):
+        uri = config.tracking.expanded_uri()
     objectives = _objectives(prepared, ledger, executor, progress)
+    prepared, place = _teach(prepared, ledger, executor, progress, stack)
     tracker = Tracker(
-        config.tracking.expanded_uri(),
+        uri,
         config.folder,
         experiment=config.tracking.experiment or config.name,
         objectives=objectives,
         primary_metric=prepared.task.metrics[0].name,
     )
     stack.callback(lambda: _say_all(progress, str(tracker.close())))
-    prepared, place = _teach(prepared, ledger, executor, progress, stack)
     ledger.remember("finished", False)
     standing = Standing(objectives, config.limits)
-    for finished in ledger.finished():
+    for finished in sorted(ledger.finished(), key=lambda finished: finished.ended):
         standing.add(finished)
     tracker.sync(read_run(config.folder, ledger, config_text=dump_config(config)))
     setting = executor.share((prepared.setting, place))
@@ -96,7 +113,7 @@ def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Pr
         standing=standing,
         students=Students(config.folder),
         share=share,
-        in_flight=config.search.in_flight or max(1, int(executor.cpus // max(share.cpus, 0.01))),
+        in_flight=config.search.in_flight or executor.room(share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
         stop=_stop_rule(config),
@@ -106,6 +123,7 @@ def _search(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Pr
     if (hint := tracker.ui_hint(seconds=10)) is not None:
         ledger.remember("tracking", {"command": hint.command, "charts": hint.charts})
 
+    progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
     measure_front(
         ledger,
@@ -138,46 +156,21 @@ class _ToTracker:
         """MLflow hears of trials that ended only."""
 
 
-def _refuse_existing(config: Config, *, resume: bool) -> None:
-    if (config.folder / JOURNAL).exists() or (config.folder / CONFIG_FILE).exists():
-        if not resume:
-            raise UserError(
-                f"the run {config.folder} exists; add --resume to go on with it, or give the search another name, "
-                "or remove the folder to start afresh",
-                place=config.place("name"),
-            )
-        before = load_config(config.folder / CONFIG_FILE, files_must_exist=False)
-        for section in ("seed", "data", "task", "student", "recipe", "teachers", "objectives", "limits", "precisions"):
-            if getattr(before, section) != getattr(config, section):
-                raise UserError(
-                    f"it differs from what the run {config.folder} began with, and trials of both could not be "
-                    "compared; change it back, or give the search another name",
-                    place=config.place(section),
-                )
-
-
-def _keep_config(config: Config) -> None:
-    path = config.folder / CONFIG_FILE
-    draft = path.with_suffix(".part")
-    draft.write_text(dump_config(config), encoding="utf-8")
-    draft.replace(path)
-
-
-def _open(prepared: Prepared) -> Ledger:
+def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
     config = prepared.config
     with at(config, "search", "sampler"):
         sampler = make_sampler(config.search.sampler.name, seed=config.seed, options=config.search.sampler.options)
     higher = {metric.name for metric in prepared.task.metrics if metric.higher_is_better}
     with at(config, "storage"):
-        storage = config.expanded_storage()
-    return open_ledger(
-        config.folder,
-        storage=storage,
-        name=config.name,
-        choices=prepared.choices,
-        directions=["maximize" if name in higher else "minimize" for name in config.objectives],
-        sampler=sampler,
-    )
+        return open_ledger(
+            config.folder,
+            storage=config.expanded_storage(),
+            name=config.name,
+            choices=prepared.choices,
+            directions=["maximize" if name in higher else "minimize" for name in config.objectives],
+            sampler=sampler,
+            fresh=fresh,
+        )
 
 
 def _objectives(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress) -> tuple[Objective, ...]:

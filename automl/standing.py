@@ -1,12 +1,13 @@
 """What a search has found so far."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from automl.front import Member, ParetoFront, contenders, pareto_front
 from automl.hypervolume_history import HypervolumeHistory
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, FinishedTrial
-from trials.records import LATENCY_MARGIN, Limit, Outcome
+from trials.records import LATENCY_MARGIN, Limit, Outcome, TrialResult
 
 
 class Standing:
@@ -46,6 +47,18 @@ class Standing:
 
     def _contending(self, members: Iterable[Member]) -> list[Member]:
         return contenders(members, self.objectives, self.limits, latency_margin=LATENCY_MARGIN)
+
+    def fault(self, result: TrialResult) -> str:
+        """Say why a result can be neither told nor compared, as with a metric that is no number; empty where it can."""
+        needed = {objective.metric for objective in self.objectives} | {limit.metric for limit in self.limits}
+        for candidate in result.candidates:
+            metrics = candidate.metrics
+            missing = sorted(needed - set(metrics))
+            if missing and result.outcome is Outcome.TRAINED:
+                return f"the {candidate.precision} student has no {missing}; the task measured {sorted(metrics)}"
+            if wrong := sorted(name for name in needed & set(metrics) if not math.isfinite(metrics[name])):
+                return f"the {candidate.precision} student gives {wrong} that are not finite"
+        return ""
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""

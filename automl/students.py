@@ -30,7 +30,7 @@ class Students:
         """Remove students that left the front, and what a killed process left half-written."""
         kept = set(keep)
         for path in self._folder.iterdir() if self._folder.exists() else ():
-            if path.name not in kept:
+            if path.name not in kept and path.is_dir():
                 shutil.rmtree(path)
 
     def num_bytes(self) -> int:
@@ -56,6 +56,7 @@ def write_folder(folder: Path, artefacts: Artefacts) -> None:
                 os.fsync(file.fileno())
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
-    except OSError:
+    except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
+        error.filename = error.filename or str(folder)  # A write that fails does not say where.
         raise

@@ -1,21 +1,21 @@
 """Teachers made ready for a search: trained where they must be, loaded, asked about every row, judged."""
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from automl.config.teachers import Teacher as TeacherConfig
-from automl.errors import UserError, WorkFailed
+from automl.errors import UserError, WorkFailed, disk_is_full
 from automl.executor import Executor, Share
 from automl.nodes import CACHE_DTYPE, answer_on_node
-from automl.preparation import Prepared, at, fixed_recipe
+from automl.preparation import Prepared, at
 from automl.run import TeacherRecord
+from automl.schooling import schooling
 from automl.students import write_folder
-from search_spaces import plain_digest
 from search_spaces.imports import import_object
 from teachers import (
     LOADERS,
@@ -33,11 +33,10 @@ from teachers import (
     read_logits,
     teacher_strength,
 )
-from teachers.digests import rows_digest
 from trials.compress import PRECISIONS
 from trials.data import Dataset
 from trials.description import read_description
-from trials.records import Outcome, Trial
+from trials.records import Outcome
 from trials.run_trial import run_trial
 
 
@@ -60,43 +59,29 @@ def train_teachers(prepared: Prepared, executor: Executor, folder: Path) -> dict
     for position, teacher in enumerate(prepared.config.teachers):
         if teacher.kind != "train":
             continue
-        with at(prepared.config, "teachers", position, "student"):
-            space = teacher.student.make_space()
-            spec = space.spec(teacher.student.values)
-        recipe = fixed_recipe(prepared.config, position, teacher)
-        trial = Trial(number=position, spec=spec, recipe=recipe, seed=prepared.config.seed)
-        with at(prepared.config, "teachers", position, "covers"):
-            lessons = home(prepared.dataset, prepared.coverages[teacher.name])
-        rows = rows_digest(lessons.inputs), rows_digest(lessons.labels), rows_digest(lessons.splits["train"])
-        folders[teacher.name] = folder / plain_digest([trial.digest, *rows])
+        schooled = schooling(prepared, position)
+        folders[teacher.name] = folder / schooled.folder_name()
         if not folders[teacher.name].exists():
             setting = replace(
                 prepared.setting,
-                space=space,
-                dataset=lessons,
+                space=schooled.space,
+                dataset=schooled.lessons,
                 ensemble=None,
                 teachers=None,
                 precisions=("float32",),
                 limits=(),
             )
             share = Share(cpus=prepared.config.resources.cpus, gpus=prepared.config.resources.gpus)
-            tasks[teacher.name] = executor.submit(run_trial, trial, setting, share=share, name=teacher.name)
+            tasks[teacher.name] = executor.submit(run_trial, schooled.trial, setting, share=share, name=teacher.name)
+    failures = []
     for name, (result, artefacts) in zip(tasks, executor.run_all(list(tasks.values())), strict=True):
-        if result.outcome is not Outcome.TRAINED:
-            raise WorkFailed(f"training teacher {name!r} failed:\n{result.error}")
-        write_folder(folders[name], artefacts)
+        if result.outcome is Outcome.TRAINED:
+            write_folder(folders[name], artefacts)  # The others need not be trained again.
+        else:
+            failures.append(f"training teacher {name!r} failed:\n{result.error}")
+    if failures:
+        raise WorkFailed("\n".join(failures))
     return folders
-
-
-def home(dataset: Dataset, coverage: Coverage) -> Dataset:
-    """Narrow the training rows to those that a teacher covers, with every label visible."""
-    train = dataset.splits["train"]
-    covered = coverage.rows(len(dataset), dataset.columns)[train]
-    if coverage.labels is not None:
-        covered &= np.isin(dataset.labels[train], coverage.labels)
-    if not covered.any():
-        raise ValueError("no training row is covered")
-    return replace(dataset, splits={**dataset.splits, "train": train[covered]}, labelled=None)
 
 
 def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teacher]:
@@ -200,7 +185,7 @@ def fill_cache(
         for shard in missing
     ]
     for shard, task in zip(missing, tasks, strict=True):
-        with at(prepared.config, "teachers", shard.teacher):
+        with _answering(prepared, shard.teacher):
             (arrays,) = executor.run_all([task])
         store.store_shard(shard.key, arrays)
     pack(store, shards, teachers, num_classes=dataset.num_classes)
@@ -208,6 +193,24 @@ def fill_cache(
         _judge(prepared, k, teacher, read_logits(store, shards, teacher=k)) for k, teacher in enumerate(teachers)
     ]
     return key, records, len(missing)
+
+
+@contextmanager
+def _answering(prepared: Prepared, position: int) -> Iterator[None]:
+    """Tell which teacher could not answer; what a model raises for inputs that do not fit it is of any kind."""
+    place = prepared.config.place("teachers", position)
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error), place=place) from error
+    except Exception as error:
+        if isinstance(error, WorkFailed) or disk_is_full(error):
+            raise
+        raise UserError(
+            f"it cannot answer about the data: {type(error).__name__}: {error}; check that its preprocessing brings "
+            "the inputs into the form that it takes",
+            place=place,
+        ) from error
 
 
 def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int, *, packed: bool) -> int:
@@ -219,7 +222,7 @@ def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int
     return shards + (0 if packed else pack_bytes)
 
 
-def _judge(prepared: Prepared, position: int, teacher: Teacher, logits: np.ndarray) -> TeacherRecord:  # type: ignore[type-arg] # (N, C) or (N, C_k) float32
+def _judge(prepared: Prepared, position: int, teacher: Teacher, logits: np.ndarray) -> TeacherRecord:
     dataset = prepared.dataset
     rows = dataset.splits["validation"]
     strength = teacher_strength(

@@ -12,7 +12,8 @@ import torch
 
 from teachers import Batch, Outputs
 from trials.data import Dataset
-from trials.distill import Lesson, distill
+from trials.distill import distill
+from trials.lesson import Lesson
 from trials.records import Trial
 from trials.run_trial import Setting
 from trials.student import Student
@@ -86,6 +87,7 @@ def _lesson(trial: Trial, setting: Setting, dataset: Dataset) -> Lesson:
         seed=trial.seed,
         ensemble=setting.ensemble,
         teachers=setting.teachers,
+        device=setting.device,
     )
 
 

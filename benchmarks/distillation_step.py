@@ -2,7 +2,7 @@
 
 Run it from the root of the repository, on a machine that does nothing else::
 
-    python benchmarks/distillation_step.py              # a table, in about a minute
+    python benchmarks/distillation_step.py              # a table, in a few minutes
     python benchmarks/distillation_step.py --json       # the same for programs
 
 Each student is trained by ``trials.distill`` on random images, an epoch with each kind of lesson in turn, in an order
@@ -105,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all students and print the figures."""
     parser = argparse.ArgumentParser(description="Time of a distillation step against one with labels only.")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--rounds", type=int, default=40, help="epochs of each kind of lesson (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=40, help="steps of an epoch (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=25, help="epochs of each kind of lesson (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=20, help="steps of an epoch (default: %(default)s)")
     parser.add_argument("--aggregation", choices=sorted(AGGREGATIONS), default="mean_of_losses")
     parser.add_argument("--weighting", choices=sorted(WEIGHTINGS), default="fixed")
     parser.add_argument("--only", metavar="TEXT", default="", help="only students with this text in their name")

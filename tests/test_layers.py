@@ -24,6 +24,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "optuna": ["automl/samplers/*", "automl/ledger.py", "automl/journal.py"],
+    "sqlalchemy": ["automl/ledger.py"],
     "ray": ["automl/executor.py"],
     "mlflow": ["automl/tracking/*"],
     "nni": ["automl/samplers/*", "search_spaces/nni*"],

@@ -82,12 +82,12 @@ def distill(
             record = _train_epoch(student, loss, optimizer, lesson, rows=rows, num_batches=num_batches, epoch=epoch)
             history += (record,)
     student.cpu().eval()
-    state = _own(optimizer.state_dict())
+    state = _on_processor(optimizer.state_dict())
     assert isinstance(state, dict)
     return Checkpoint(
         epoch=len(history),
         student={name: value.clone() for name, value in student.state_dict().items()},
-        loss={name: value.cpu().clone() for name, value in loss.state_dict().items()},
+        loss={name: value.cpu() for name, value in loss.state_dict().items()},
         optimizer=state,
         history=history,
     )
@@ -152,14 +152,14 @@ def _num_batches(student: nn.Module, num_rows: int, batch_size: int) -> int:
     return num_batches
 
 
-def _own(state: object) -> object:
-    """Copy the tensors of a nested state, to the processor."""
+def _on_processor(state: object) -> object:
+    """Move the tensors of a nested state to the processor, so that a checkpoint can be read anywhere."""
     if isinstance(state, Tensor):
-        return state.detach().cpu().clone()
+        return state.cpu()
     if isinstance(state, dict):
-        return {key: _own(value) for key, value in state.items()}
+        return {key: _on_processor(value) for key, value in state.items()}
     if isinstance(state, list):
-        return [_own(value) for value in state]
+        return [_on_processor(value) for value in state]
     return state
 
 

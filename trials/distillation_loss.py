@@ -22,18 +22,18 @@ class DistillationLoss(nn.Module):
     def __init__(self, lesson: Lesson) -> None:
         """Look the methods of the lesson's recipe up, and put everything where the lesson is taught."""
         super().__init__()
-        recipe, device = lesson.recipe, choose_device(lesson.device)
+        recipe, given, device = lesson.recipe, lesson.ensemble, choose_device(lesson.device)
         self.task = lesson.task
-        self.ensemble = None if lesson.ensemble is None else place_ensemble(lesson.ensemble, device)
+        self.ensemble = None if given is None else place_ensemble(given, device)
         self.aggregate = AGGREGATIONS[recipe.aggregation]
         self.weigh = WEIGHTINGS[recipe.weighting]
         self.weights = {term.name: term.weight for term in recipe.losses if term.weight > 0}
         self.terms = {term.name: bind(term) for term in recipe.losses if term.weight > 0 and term.name != HARD_LABEL}
         self.learnt = nn.ModuleList(loss for loss, _ in self.terms.values() if isinstance(loss, nn.Module))
-        names = () if lesson.ensemble is None else lesson.ensemble.names
+        names = () if given is None else given.names
         self.fixed_K = torch.tensor([recipe.teacher_weights.get(name, 1.0) for name in names], device=device)
         # Where every teacher votes on every row, votes and fixed weights are the same in each step.
-        self.all_vote = self.ensemble is not None and bool(self.ensemble.known_KC.all() and self.ensemble.rows_KN.all())
+        self.all_vote = given is not None and bool(given.known_KC.all() and given.rows_KN.all())
         self.votes_K1 = torch.ones(len(names), 1, device=device)
         self.shares_K1 = self.fixed_K[:, None] / self.fixed_K.sum().clamp(min=1e-12)
         self.to(device)

@@ -6,22 +6,30 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers.nsgaii._elite_population_selection_strategy import (  # The one that NSGA-II takes by itself.
+    NSGAIIElitePopulationSelectionStrategy,
+)
+from optuna.trial import FrozenTrial
 
 from automl.samplers.fresh import FreshSampler
 from search_spaces.imports import import_object
 
 
 def _tpe(*, seed: int, **options: Any) -> BaseSampler:
-    with warnings.catch_warnings():
-        # `group` lets it model choices jointly although some are conditional; Optuna calls it experimental.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(
-            **{"multivariate": True, "group": True, "warn_independent_sampling": False, **options}, seed=seed
-        )
+    # `group` lets it model choices jointly although some are conditional.
+    return TPESampler(**{"multivariate": True, "group": True, **options}, seed=seed)
 
 
-def _nsga2(*, seed: int, **options: Any) -> BaseSampler:
-    return NSGAIISampler(**{"population_size": 20, **options}, seed=seed)
+def _nsga2(*, seed: int, population_size: int = 20, **options: Any) -> BaseSampler:
+    select = NSGAIIElitePopulationSelectionStrategy(population_size=population_size)
+
+    def parents(study: optuna.Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
+        # The first trial of a generation takes parents as they were selected, those after it read them from the study
+        # by number. In one order always, a proposal that is cut off between the two goes on as it would have gone.
+        return sorted(select(study, population), key=lambda trial: trial.number)
+
+    strategies = {"elite_population_selection_strategy": parents, **options}
+    return NSGAIISampler(population_size=population_size, seed=seed, **strategies)
 
 
 def _random(*, seed: int, **options: Any) -> BaseSampler:
@@ -36,7 +44,7 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
 """Samplers by name. A name with a colon is imported, ``package.module:name``, and called with ``seed`` and options."""
 
 
-def make_sampler(name: str, *, seed: int, options: Mapping[str, Any]) -> BaseSampler:
+def make_sampler(name: str, *, seed: int, options: Mapping[str, Any]) -> FreshSampler:
     """Make the sampler of a search.
 
     Args:
@@ -54,9 +62,19 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any]) -> BaseSam
     else:
         raise ValueError(f"unknown sampler {name!r}; samplers are {sorted(SAMPLERS)}, or package.module:name")
     try:
-        return FreshSampler(lambda trial_seed: factory(seed=trial_seed, **options), seed=seed)
-    except TypeError as error:
-        raise ValueError(f"sampler {name!r} does not take these options: {error}") from error
+        return FreshSampler(lambda trial_seed: _made(name, factory, seed=trial_seed, options=options), seed=seed)
+    except (TypeError, ImportError) as error:
+        raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {error}") from error
+
+
+def _made(name: str, factory: Any, *, seed: int, options: Mapping[str, Any]) -> BaseSampler:
+    with warnings.catch_warnings():
+        # Whoever names a sampler need not hear at each trial that Optuna calls it experimental.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        made = factory(seed=seed, **options)
+    if not isinstance(made, BaseSampler):
+        raise ValueError(f"{name!r} must give a sampler of Optuna (optuna.samplers.BaseSampler), got {made!r}")
+    return made
 
 
 __all__ = ["SAMPLERS", "FreshSampler", "make_sampler"]

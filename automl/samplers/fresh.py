@@ -15,7 +15,8 @@ class FreshSampler(BaseSampler):
 
     A sampler of Optuna keeps a random generator, whose state is in no storage; so a search that is stopped and resumed
     would propose other students than one that was not. Here the sampler is made anew for each trial, with a seed that
-    is a hash of the search's seed and the trial's number.
+    is a hash of the search's seed and the trial's number; and once more for each choice that is drawn on its own, with
+    the choice's name in the hash, so that a proposal which was cut off halfway goes on as it would have gone.
 
     Args:
         make: Makes the sampler from a seed.
@@ -51,14 +52,15 @@ class FreshSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Ask the sampler of this trial."""
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+        """Ask a sampler of this trial and choice."""
+        sampler = self._make(trial_seed(self._seed, trial.number, param_name))
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Let a sampler that keeps its records in the study write them."""
         self._make(trial_seed(self._seed, trial.number)).after_trial(study, trial, state, values)
 
 
-def trial_seed(seed: int, number: int) -> int:
-    """Hash the search's seed and a trial's number into a seed below 2**32."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big")
+def trial_seed(seed: int, number: int, name: str = "") -> int:
+    """Hash the search's seed, a trial's number and perhaps a choice's name into a seed below 2**32."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{number}/{name}".encode()).digest()[:4], "big")

@@ -1,7 +1,7 @@
 """Searches made up in a moment, for what reads a run, and a small real one, for what needs its files."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, EpochRecord, Latency, Limit, Outcome, Trial, TrialResult
 
 if TYPE_CHECKING:  # Importing Ray takes seconds, which most tests need not wait for.
-    from automl.executor import Share, Task
+    from automl.executor import Executor, Share, Task
 
 OBJECTIVES = (
     Objective(metric="accuracy", higher_is_better=True, worst=0.1, best=1.0),
@@ -242,7 +242,6 @@ class _Raised:
 class InProcessExecutor:
     """Runs each task as it is submitted, in this process; else as ``Executor``."""
 
-    cpus = 2.0
     num_nodes = 1
 
     def __init__(self, *, address: str | None = None) -> None:
@@ -251,6 +250,10 @@ class InProcessExecutor:
 
     def share(self, thing: object) -> Any:
         return thing
+
+    def room(self, share: "Share") -> int:
+        del share
+        return 2
 
     def submit(
         self,
@@ -289,6 +292,16 @@ class InProcessExecutor:
 
     def close(self) -> None:
         """There is nothing to leave."""
+
+
+@pytest.fixture(scope="session")
+def executor() -> "Iterator[Executor]":
+    """Give a real cluster of two processors, one for all tests: starting it takes seconds."""
+    from automl.executor import Executor
+
+    made = Executor(cpus=2)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,16 +5,18 @@ import pytest
 import yaml
 from rich.console import Console
 
-from automl.check import check
+from automl.check import check, ranges_of
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
 from automl.forecast import Forecast
+from automl.objectives import parse_limit
 from automl.preparation import prepare
 from automl.schooling import schooling
 from automl.space_check import draw
 from automl.timing import MadeUpAnswers, num_steps
 from search_spaces import cost_of
-from trials.distill import Lesson, distill
+from trials.distill import distill
+from trials.lesson import Lesson
 from trials.records import Candidate, Latency, Outcome, TrialResult
 from trials.student import Student
 
@@ -114,6 +116,7 @@ def test_ranges_hold_what_the_search_found(after, small_run):
     assert list(ranges) == ["accuracy", "latency_ms", "size_bytes"]
     assert (ranges["accuracy"].low, ranges["accuracy"].high) == pytest.approx((0.1, 1.0))
     assert ranges["size_bytes"].limits == ("size_bytes <= 50000",)
+    assert all(each.objective for each in after.ranges)
     for member in small_run.front.members:
         assert ranges["size_bytes"].low <= member.metrics["size_bytes"] <= ranges["size_bytes"].high
 
@@ -121,8 +124,8 @@ def test_ranges_hold_what_the_search_found(after, small_run):
 def test_the_space_is_told(before, prepared):
     space = before[0].space
     assert (space.name, space.num_points, space.num_choices) == ("mlp", 2, len(prepared.choices))
-    # 64 inputs, W units with scale and shift of their norm, 10 outputs with a bias.
-    assert space.params == tuple(64 * width + 2 * width + (width + 1) * 10 for width in (16, 64))
+    # 64 inputs, W units with a bias, scale and shift of their norm, 10 outputs with a bias.
+    assert space.params == tuple(65 * width + 2 * width + (width + 1) * 10 for width in (16, 64))
     assert space.share_kept == 1
 
 
@@ -156,6 +159,17 @@ def test_limits_that_no_student_keeps_are_refused_with_the_nearest_value(small_c
     with pytest.raises(UserError, match=r"changed\.yaml:.*limits: no student keeps") as raised:
         check(path)
     assert "size_bytes <= 1000: the nearest student has size_bytes 1250" in str(raised.value)
+
+
+def test_a_limit_on_what_is_no_objective_is_told_too(prepared):
+    limit = parse_limit("params <= 2000")
+    config = prepared.config.model_copy(update={"objectives": ("cross_entropy",), "limits": (limit,)})
+    measured = [measured_as(1242, 6000.0), measured_as(4938, 20000.0)]
+    loss, params = ranges_of(replace(prepared, config=config), measured)
+    assert (loss.metric, loss.objective, loss.measured, loss.low) == ("cross_entropy", True, False, 0.0)
+    assert loss.high == pytest.approx(math.log(10))
+    assert (params.objective, params.measured, params.low, params.high) == (False, True, 1242, 4938)
+    assert params.limits == ("params <= 2000",)
 
 
 def test_a_student_that_cannot_be_exported_is_told_with_its_values(small_config, tmp_path, monkeypatch):
@@ -210,8 +224,6 @@ def test_the_share_that_keeps_limits_is_counted_as_the_gate_counts(prepared):
     assert 100 < len(small) < 200
 
     def limited(text):
-        from automl.objectives import parse_limit
-
         config = prepared.config.model_copy(update={"limits": (parse_limit(text),)})
         return draw(replace(prepared, config=config), widths)
 

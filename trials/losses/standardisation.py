@@ -30,7 +30,7 @@ def standardise(logits: Tensor) -> Tensor:
         The same shape; zeros where all logits of a sample are equal, so of one class alone.
     """
     if logits.shape[-1] == 1:
-        return torch.zeros_like(logits)  # The unbiased deviation of one number is not a number.
+        return logits * 0  # The unbiased deviation of one number is not a number.
     mean = logits.mean(dim=-1, keepdim=True)
     deviation = logits.std(dim=-1, keepdim=True)  # Unbiased, as in the authors' code.
     return (logits - mean) / (_EPSILON + deviation.masked_fill(deviation <= _EPSILON, torch.inf))

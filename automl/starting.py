@@ -1,0 +1,64 @@
+"""A run's folder as its search begins: refused, made, or left as it was."""
+
+from automl.config import Config, dump_config, load_config
+from automl.errors import UserError
+from automl.ledger import JOURNAL, Ledger
+from automl.run_folder import CONFIG_FILE
+
+_COMPARED = ("seed", "data", "task", "student", "recipe", "teachers", "objectives", "limits", "precisions")
+"""Sections that decide what a trial is; trials of one run must be comparable."""
+
+
+def is_begun(config: Config) -> bool:
+    """Tell whether there is a run in the folder."""
+    return (config.folder / JOURNAL).exists() or (config.folder / CONFIG_FILE).exists()
+
+
+def refuse_existing(config: Config, *, resume: bool) -> None:
+    """Make sure that a run in the folder is meant to go on, and can.
+
+    Raises:
+        UserError: It is not, or the config says something else than the one that it began with.
+    """
+    if not is_begun(config):
+        return
+    if not resume:
+        raise UserError(
+            f"the run {config.folder} exists; add --resume to go on with it, or give the search another name, "
+            "or remove the folder to start afresh",
+            place=config.place("name"),
+        )
+    before = load_config(config.folder / CONFIG_FILE, files_must_exist=False)
+    for section in _COMPARED:
+        if getattr(before, section) != getattr(config, section):
+            raise UserError(
+                f"it differs from what the run {config.folder} began with, and trials of both could not be "
+                "compared; change it back, or give the search another name",
+                place=config.place(section),
+            )
+
+
+def keep_config(config: Config) -> None:
+    """Write the config into the folder, whole or not at all."""
+    path = config.folder / CONFIG_FILE
+    draft = path.with_suffix(".part")
+    try:
+        draft.write_text(dump_config(config), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        error.filename = str(path)
+        raise
+
+
+def undo(config: Config, ledger: Ledger | None) -> None:
+    """Leave no trace of a run whose config turned out wrong before it began: mended, it can be started as it is.
+
+    Args:
+        config: Of the run.
+        ledger: Its study; None where it was not made yet.
+    """
+    if ledger is not None:
+        ledger.forget()
+    (config.folder / CONFIG_FILE).unlink(missing_ok=True)
+    (config.folder / JOURNAL).unlink(missing_ok=True)

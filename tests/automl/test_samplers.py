@@ -1,0 +1,55 @@
+"""A sampler is found by its name, and made anew for each trial."""
+
+import warnings
+
+import pytest
+from optuna.samplers import NSGAIISampler, TPESampler
+
+from automl.samplers import FreshSampler, make_sampler
+from automl.samplers.fresh import trial_seed
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"unknown sampler 'tbe'; samplers are \['nsga2', 'random', 'tpe'\], or pack"):
+        make_sampler("tbe", seed=0, options={})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.at_all:Sampler", "no module 'nowhere'"),
+        ("optuna.samplers:TPESampled", "has no 'TPESampled'; did you mean.*TPESampler"),
+        ("builtins:dict", r"must give a sampler of Optuna \(optuna.samplers.BaseSampler\), got \{'seed': 0\}"),
+        ("math:pi", "cannot be made with seed and {}: 'float' object is not callable"),
+    ],
+)
+def test_a_name_that_leads_to_no_sampler_is_told(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_sampler(name, seed=0, options={})
+
+
+def test_what_a_sampler_says_of_its_options_reaches_the_user() -> None:
+    with pytest.raises(ValueError, match="population_size"):
+        make_sampler("nsga2", seed=0, options={"population_size": 1})
+
+
+def test_options_of_the_config_win_over_the_house_s() -> None:
+    own = make_sampler("tpe", seed=0, options={"multivariate": False, "group": False})._sampler
+    assert isinstance(own, TPESampler)
+    assert not own._multivariate
+    own = make_sampler("nsga2", seed=0, options={"population_size": 7})._sampler
+    assert isinstance(own, NSGAIISampler)
+    assert own._population_size == 7
+
+
+def test_making_an_experimental_sampler_is_silent() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert isinstance(make_sampler("tpe", seed=0, options={}), FreshSampler)
+
+
+def test_seeds_differ_by_search_trial_and_choice() -> None:
+    seeds = [trial_seed(s, n, c) for s in (0, 1, 11) for n in (0, 1, 11, 111) for c in ("", "a", "b")]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert trial_seed(3, 5) == trial_seed(3, 5)

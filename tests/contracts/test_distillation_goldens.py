@@ -1,0 +1,79 @@
+"""Values of every loss, aggregation and weighting on fixed inputs, as they were once.
+
+A change that should move them re-records them, from the root of the repository::
+
+    PYTHONPATH=. python tests/contracts/test_distillation_goldens.py
+
+Shape letters: K = teachers, B = batch, C = classes.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble
+from trials.aggregation import AGGREGATIONS
+from trials.losses import LOSSES, bind
+from trials.recipe import LossTerm
+from trials.weighting import WEIGHTINGS
+
+FILE = Path(__file__).parents[1] / "golden" / "distillation.json"
+K, B, C = 3, 4, 5
+LABELS = torch.tensor([0, 3, 4, MISSING_LABEL])
+COVERAGES = {"a": Coverage(), "b": Coverage(column="style", values=("x",)), "c": Coverage()}
+ENSEMBLE = TeacherEnsemble(COVERAGES, num_classes=C, num_rows=B, columns={"style": np.array(["x", "y", "x", "x"])})
+VOTES_KB = ENSEMBLE.votes(Batch(index=torch.arange(B), inputs=torch.zeros(B, 1), labels=LABELS))
+
+
+def inputs() -> tuple[Outputs, Outputs]:
+    """Student and teachers: numbers that no generator has to give again."""
+    numbers = torch.arange((K + 1) * B * C, dtype=torch.float64)
+    logits = (3 * torch.sin(numbers * numbers)).float().reshape(K + 1, B, C)
+    return Outputs(logits=logits[0]), Outputs(logits=logits[1:])
+
+
+def values_of(catalog: str, name: str) -> list[list[float]]:
+    student, teachers = inputs()
+    if catalog == "weightings":
+        weigh = WEIGHTINGS[name]
+        fixed_K = torch.tensor([1.0, 2.0, 4.0])
+        weights_KB = weigh(teachers.logits, LABELS, votes_KB=VOTES_KB, fixed_K=fixed_K, ensemble=ENSEMBLE)
+        return weights_KB.tolist()
+    loss, temperature = bind(LossTerm(name=name if catalog == "losses" else "kd", weight=1.0))
+    if catalog == "losses":
+        return loss(student, teachers, LABELS).tolist()
+    weights_KB = VOTES_KB / VOTES_KB.sum(dim=0)
+    loss_B = AGGREGATIONS[name](
+        loss, student, teachers, LABELS, weights_KB=weights_KB, temperature=temperature, ensemble=ENSEMBLE
+    )
+    return [loss_B.tolist()]
+
+
+CATALOGS = {"losses": sorted(LOSSES), "aggregations": sorted(AGGREGATIONS), "weightings": sorted(WEIGHTINGS)}
+NAMES = [(catalog, name) for catalog, names in CATALOGS.items() for name in names]
+
+
+def test_each_catalog_name_has_a_golden_and_none_is_orphaned():
+    recorded = json.loads(FILE.read_text())
+    assert {catalog: sorted(values) for catalog, values in recorded.items()} == CATALOGS
+
+
+@pytest.mark.parametrize(("catalog", "name"), NAMES)
+def test_values_are_those_recorded(catalog, name):
+    recorded = json.loads(FILE.read_text())[catalog][name]
+    np.testing.assert_allclose(values_of(catalog, name), recorded, rtol=1e-4, atol=1e-6)
+
+
+def record() -> None:
+    """Write the values of today."""
+    values = {catalog: {name: values_of(catalog, name) for name in names} for catalog, names in CATALOGS.items()}
+    rounded = json.loads(json.dumps(values), parse_float=lambda text: float(f"{float(text):.7g}"))
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(json.dumps(rounded, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    record()

@@ -1,0 +1,114 @@
+"""From a graph to candidates: each precision measured as it would be shipped."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search_spaces import cost_of
+from trials.compress import PRECISIONS, Calibration
+from trials.distill import DivergedError
+from trials.export import onnx_predictor, parity
+from trials.measure import measure_latency, size_bytes
+from trials.records import Candidate, Latency, Trial
+from trials.setting import Setting
+from trials.student import Student
+
+EVALUATION_BATCH = 256
+_CALIBRATION_ROWS = 256
+_PARITY_ROWS = 256
+
+
+def costs(trial: Trial, setting: Setting, float32: bytes) -> Iterator[Candidate]:
+    """Measure what a graph costs in each precision, one after the other, as far as the caller goes."""
+    for precision, graph in in_precisions(float32, setting):
+        yield _cost(trial, setting, precision, graph, trial.known_latency)
+
+
+def in_precisions(float32: bytes, setting: Setting) -> Iterator[tuple[str, bytes]]:
+    """Bring a graph into every precision that is asked for, one after the other."""
+    calibration = _calibration(setting)
+    for precision in setting.precisions:
+        yield precision, PRECISIONS[precision].convert(float32, calibration)
+
+
+def _calibration(setting: Setting) -> Calibration:
+    """Some training rows, evenly spread."""
+    train = setting.dataset.splits["train"]
+    rows = train[np.linspace(0, len(train) - 1, min(_CALIBRATION_ROWS, len(train))).astype(np.int64)]
+    inputs = setting.dataset.batch(rows).inputs
+    (tensor,) = setting.task.signature(setting.dataset).inputs
+    assert isinstance(inputs, Tensor)
+    return {tensor.name: inputs.numpy()}
+
+
+def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: Mapping[str, Latency]) -> Candidate:
+    """Measure what a graph costs, without asking what it can."""
+    signature = setting.task.signature(setting.dataset)
+    cost = cost_of(setting.space, trial.spec, signature)
+    latency = known.get(precision) or measure_latency(graph, signature, setting.latency, provisional=True)
+    metrics = {
+        "latency_ms": latency.median_ms,
+        "size_bytes": float(size_bytes(graph)),
+        "params": float(cost.params),
+        "macs": float(cost.macs),
+    }
+    return Candidate(precision=precision, metrics=metrics, latency=latency, parity=0.0)
+
+
+def judge(
+    trial: Trial, setting: Setting, student: Student, graphs: Mapping[str, bytes], known: Mapping[str, Latency]
+) -> tuple[Candidate, ...]:
+    """Judge each graph on the validation split, as it would be shipped.
+
+    Args:
+        trial: What was asked.
+        setting: What all trials share.
+        student: Trained; the graphs are held against it.
+        graphs: By precision.
+        known: Latency by precision, where it was measured before.
+
+    Returns:
+        One candidate a precision, in the order of the graphs.
+
+    Raises:
+        DivergedError: A metric is infinite or not a number.
+    """
+    dataset = setting.dataset
+    rows = dataset.splits["validation"]
+    candidates = []
+    float32_answers = None
+    for precision, graph in graphs.items():
+        cost = _cost(trial, setting, precision, graph, known)
+        predict = onnx_predictor(graph, threads=setting.threads)
+        metrics = setting.task.evaluate(predict, dataset.batches(rows, batch_size=EVALUATION_BATCH))
+        inputs = dataset.batch(rows[:_PARITY_ROWS]).inputs
+        assert isinstance(inputs, Tensor)
+        if precision == "float32":
+            difference = parity(student, predict, inputs)
+        else:
+            if float32_answers is None:
+                with torch.no_grad():
+                    float32_answers = student(inputs).argmax(dim=-1).numpy()
+            difference = float((predict(inputs).argmax(axis=-1) == float32_answers).mean())
+        candidate = replace(cost, metrics={**cost.metrics, **metrics}, parity=difference)
+        _check_finite(candidate)
+        candidates.append(candidate)
+    return tuple(candidates)
+
+
+def _check_finite(candidate: Candidate) -> None:
+    """Let no value pass that is not a number: it could not be compared with others.
+
+    Raises:
+        DivergedError: A metric is infinite or not a number.
+    """
+    values = {**candidate.metrics, "parity": candidate.parity}
+    if wrong := sorted(name for name, value in values.items() if not math.isfinite(value)):
+        raise DivergedError(
+            f"the {candidate.precision} student gives {wrong} that are not finite; training diverged in its last "
+            "steps, so lower learning_rate"
+        )

@@ -1,0 +1,42 @@
+"""What all trials of a search share."""
+
+from dataclasses import dataclass, field
+
+from search_spaces import SearchSpace
+from teachers import EnsembleOutputs, TeacherEnsemble
+from trials.data import Dataset
+from trials.records import LatencySettings, Limit
+from trials.student import Normalisation
+from trials.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """What all trials of a search share; sent to the workers once.
+
+    Args:
+        space: Builds the students.
+        dataset: What they learn from and are judged on.
+        task: How they are judged.
+        statistics: Of the training inputs, for the preprocessing in the graph.
+        ensemble: Who the teachers are; None without teachers.
+        teachers: Where they are heard; None without teachers.
+        precisions: Each gives a candidate; the first is the one that the sampler is told.
+        limits: What a shipped student must keep.
+        latency: How latency is measured.
+        threads: Threads of PyTorch.
+        device: Where students are trained: ``cpu``, ``cuda``, or ``auto`` for ``cuda`` where there is one. They are
+            measured on the processor, or where ``latency`` says.
+    """
+
+    space: SearchSpace
+    dataset: Dataset
+    task: Task
+    statistics: Normalisation | None
+    ensemble: TeacherEnsemble | None = None
+    teachers: EnsembleOutputs | None = None
+    precisions: tuple[str, ...] = ("float32",)
+    limits: tuple[Limit, ...] = ()
+    latency: LatencySettings = field(default_factory=LatencySettings)
+    threads: int = 1
+    device: str = "auto"
