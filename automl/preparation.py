@@ -122,6 +122,7 @@ def prepare(config: Config) -> Prepared:
             limits=config.limits,
             latency=config.latency.settings(),
             threads=config.resources.threads,
+            device="auto" if config.resources.gpus else "cpu",
         ),
     )
 

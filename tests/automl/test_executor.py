@@ -54,7 +54,10 @@ def test_results_come_back_in_order_and_one_by_one(executor: Executor) -> None:
 
 
 def test_wait_gives_what_ended_and_no_more_than_the_time_asked(executor: Executor) -> None:
-    tasks = [executor.submit(time.sleep, seconds, share=LIGHT) for seconds in (0.0, 30.0)]
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+
+    tasks = [executor.submit(sleep, seconds, share=LIGHT) for seconds in (0.0, 30.0)]
     ended(executor, tasks[0])
     assert executor.wait(tasks, seconds=1.0) == [tasks[0]]
     began = time.monotonic()

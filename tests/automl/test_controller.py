@@ -1,0 +1,481 @@
+"""The loop of a search: nothing is lost, nothing runs twice, and it ends when it should."""
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from automl.controller import MOST_REPEATS, Controller, StopRule
+from automl.executor import Executor, LostWorkError, OverdueError, Share, Task
+from automl.ledger import Ledger, Proposal, open_ledger
+from automl.objectives import Objective
+from automl.run import FinishedTrial
+from automl.samplers import make_sampler
+from automl.standing import Standing
+from automl.students import Students
+from search_spaces import Choice, Integer, Real, StudentSpec
+from trials.recipe import LossTerm, Recipe
+from trials.records import Artefacts, Candidate, Latency, Limit, Outcome, Trial, TrialResult
+
+WIDE = (Choice(name="width", domain=Real(low=1.0, high=1000.0, log=True)),)
+NARROW = (Choice(name="width", domain=Integer(low=1, high=3)),)
+OBJECTIVES = (
+    Objective(metric="accuracy", higher_is_better=True, worst=0.1, best=1.0),
+    Objective(metric="size_bytes", higher_is_better=False, worst=1e4, best=1.0, log=True),
+)
+LATENCY = Latency(median_ms=1.0, low_ms=0.9, high_ms=1.1, runs=10, provisional=True, device="none")
+RECIPE = Recipe(losses=(LossTerm(name="hard_label", weight=1.0),), epochs=1, batch_size=8, learning_rate=0.01)
+Function = Callable[[Trial, Any], tuple[TrialResult, Artefacts]]
+
+
+def make_trial(proposal: Proposal) -> Trial:
+    spec = StudentSpec(space="own", values=proposal.values)
+    return Trial(number=proposal.number, spec=spec, recipe=RECIPE, seed=0)
+
+
+def trained(trial: Trial, setting: Any = None, /, **metrics: float) -> tuple[TrialResult, Artefacts]:
+    """Train nothing: the wider, the better and the larger."""
+    del setting
+    width = float(trial.spec.values["width"])
+    found = {"accuracy": 1 - 1 / (1 + width), "size_bytes": width, **metrics}
+    latency = trial.known_latency.get("float32", replace(LATENCY, median_ms=1.0 + trial.number))
+    candidate = Candidate(precision="float32", metrics=found, latency=latency, parity=0.0)
+    result = TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.TRAINED, candidates=(candidate,))
+    return result, Artefacts(files={"graph": trial.digest.encode()})
+
+
+class Listening:
+    def __init__(self) -> None:
+        self.finished: list[FinishedTrial] = []
+        self.ticks: list[tuple[int, int]] = []
+
+    def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
+        self.finished.append(finished)
+        assert standing.finished[-1] is finished
+
+    def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
+        del standing
+        self.ticks.append((running, proposed))
+
+
+class Search:
+    """A search in a folder; made again, it goes on."""
+
+    def __init__(self, folder: Path, executor: Any, function: Function = trained, **changes: Any) -> None:
+        choices = changes.pop("choices", WIDE)
+        limits = changes.pop("limits", ())
+        self.folder = folder
+        self.ledger: Ledger = open_ledger(
+            folder,
+            storage=changes.pop("storage", None),
+            name="s",
+            choices=choices,
+            directions=["maximize", "minimize"],
+            sampler=make_sampler("random", seed=0, options={}),
+        )
+        self.standing = Standing(OBJECTIVES, limits)
+        for finished in self.ledger.finished():
+            self.standing.add(finished)
+        self.listening = Listening()
+        self.students = changes.pop("students", Students(folder))
+        settings: dict[str, Any] = {
+            "share": Share(cpus=1.0),
+            "in_flight": 1,
+            "seconds": None,
+            "retries": 0,
+            "stop": StopRule(trials=4),
+        }
+        self.controller = Controller(
+            ledger=self.ledger,
+            executor=executor,
+            make_trial=make_trial,
+            function=function,
+            setting=None,
+            standing=self.standing,
+            students=self.students,
+            listeners=(self.listening,),
+            **(settings | changes),
+        )
+
+    def run(self) -> str:
+        return self.controller.run()
+
+    @property
+    def outcomes(self) -> list[tuple[int, str]]:
+        return [(f.trial.number, f.result.outcome.value) for f in self.ledger.finished()]
+
+
+class Scripted:
+    """An executor whose tasks end as a script says: a result, or an error that ``fetch`` raises, one a submission."""
+
+    def __init__(self, *script: Exception | None, stop_after: int | None = None) -> None:
+        self.script = list(script)
+        self.submitted: list[int] = []
+        self.cancelled: list[int] = []
+        self.waits = 0
+        self._stop_after = stop_after
+
+    def submit(self, function: Function, trial: Trial, setting: Any, **_: Any) -> Task:
+        self.submitted.append(trial.number)
+        error = self.script.pop(0) if self.script else None
+        return Task((error, *function(trial, setting)), float(trial.number))
+
+    def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
+        del seconds
+        self.waits += 1
+        if self.waits == self._stop_after:
+            raise KeyboardInterrupt
+        return [tasks[0]]
+
+    def fetch(self, task: Task, part: int = 0) -> Any:
+        if task.refs[0] is not None:
+            raise task.refs[0]
+        return task.refs[1 + part]
+
+    def cancel(self, tasks: Sequence[Task]) -> None:
+        self.cancelled += [int(task.deadline or 0) for task in tasks]
+
+
+def test_a_search_tells_every_trial_and_keeps_the_files_of_its_front(tmp_path: Path) -> None:
+    search = Search(tmp_path, Scripted())
+    assert search.run() == "4 trials were asked for"
+    assert search.outcomes == [(number, "trained") for number in range(4)]
+    assert [f.trial.number for f in search.listening.finished] == [0, 1, 2, 3]
+    front = {member.digest for member in search.standing.contenders()}
+    assert {path.name for path in (tmp_path / "students").iterdir()} == front
+    for digest in front:
+        assert (tmp_path / "students" / digest / "graph").read_bytes() == digest.encode()
+    assert search.listening.ticks[-1] == (0, 4)
+
+
+def test_never_more_in_flight_than_allowed(tmp_path: Path) -> None:
+    search = Search(tmp_path, Scripted(), in_flight=3, stop=StopRule(trials=7))
+    search.run()
+    assert max(running for running, _ in search.listening.ticks) == 2  # After one of three landed.
+    assert len(search.outcomes) == 7
+
+
+def test_ctrl_c_cancels_what_runs_and_leaves_it_to_the_next_search(tmp_path: Path) -> None:
+    stopped = Scripted(stop_after=3)
+    search = Search(tmp_path, stopped, in_flight=2, stop=StopRule(trials=6))
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    assert stopped.submitted == [0, 1, 2, 3]
+    assert stopped.cancelled == [2, 3]
+    assert search.outcomes == [(0, "trained"), (1, "trained")]
+
+    resumed = Scripted()
+    again = Search(tmp_path, resumed, in_flight=2, stop=StopRule(trials=6))
+    again.run()
+    assert resumed.submitted == [2, 3, 4, 5]  # Under their own numbers; what had ended is not run again.
+
+    whole = Search(tmp_path_of(tmp_path, "whole"), Scripted(), in_flight=2, stop=StopRule(trials=6))
+    whole.run()
+    assert [f.values for f in again.ledger.finished()] == [f.values for f in whole.ledger.finished()]
+    assert again.standing.front().members == whole.standing.front().members
+
+
+def tmp_path_of(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
+
+
+def test_a_search_that_has_ended_goes_on_when_more_trials_are_asked_for(tmp_path: Path) -> None:
+    Search(tmp_path, Scripted()).run()
+    nothing = Scripted()
+    assert Search(tmp_path, nothing).run() == "4 trials were asked for"
+    assert nothing.submitted == []
+    more = Scripted()
+    Search(tmp_path, more, stop=StopRule(trials=6)).run()
+    assert more.submitted == [4, 5]
+
+
+def test_lost_work_is_tried_again_and_then_counts_as_failed(tmp_path: Path) -> None:
+    lost = LostWorkError("its process died")
+    executor = Scripted(lost, lost, None, lost, lost, lost)
+    search = Search(tmp_path, executor, retries=2, stop=StopRule(trials=3))
+    search.run()
+    assert executor.submitted == [0, 0, 0, 1, 1, 1, 2]
+    assert search.outcomes == [(0, "trained"), (1, "failed"), (2, "trained")]
+    assert search.ledger.finished()[1].result.error == "its process died (tried 3 times)"
+
+
+def test_a_trial_that_took_too_long_is_not_tried_again(tmp_path: Path) -> None:
+    executor = Scripted(OverdueError("it took longer than allowed and was stopped"))
+    search = Search(tmp_path, executor, retries=2, stop=StopRule(trials=2))
+    search.run()
+    assert executor.submitted == [0, 1]
+    assert search.outcomes == [(0, "failed"), (1, "trained")]
+
+
+def test_an_exception_fails_its_trial_alone(tmp_path: Path) -> None:
+    search = Search(tmp_path, Scripted(ValueError("no such thing")), stop=StopRule(trials=2))
+    search.run()
+    assert search.outcomes == [(0, "failed"), (1, "trained")]
+    assert search.ledger.finished()[0].result.error == "ValueError: no such thing"
+
+
+def test_files_that_are_lost_on_their_way_count_as_lost_work(tmp_path: Path) -> None:
+    class Losing(Scripted):
+        def fetch(self, task: Task, part: int = 0) -> Any:
+            if part == 1 and len(self.submitted) == 1:
+                raise LostWorkError("its machine went down")
+            return super().fetch(task, part)
+
+    executor = Losing()
+    search = Search(tmp_path, executor, retries=1, stop=StopRule(trials=1))
+    search.run()
+    assert executor.submitted == [0, 0]
+    assert search.outcomes == [(0, "trained")]
+    assert len(list((tmp_path / "students").iterdir())) == 1
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("metric", ["accuracy", "size_bytes", "latency_ms"])
+def test_what_is_not_finite_is_a_failure_and_never_on_the_front(tmp_path: Path, metric: str, bad: float) -> None:
+    def function(trial: Trial, setting: Any) -> tuple[TrialResult, Artefacts]:
+        return trained(trial, setting, **({"latency_ms": 1.0} | ({metric: bad} if trial.number == 1 else {})))
+
+    limits = (Limit(metric="latency_ms", at_most=True, value=2.0),)
+    search = Search(tmp_path, Scripted(), function, limits=limits, stop=StopRule(trials=3))
+    search.run()
+    assert search.outcomes == [(0, "trained"), (1, "failed"), (2, "trained")]
+    assert f"['{metric}'] that are not finite" in search.ledger.finished()[1].result.error
+    assert 1 not in {member.trial for member in search.standing.front().members}
+
+
+def test_an_objective_that_the_task_did_not_measure_is_told(tmp_path: Path) -> None:
+    def function(trial: Trial, setting: Any) -> tuple[TrialResult, Artefacts]:
+        result, artefacts = trained(trial, setting)
+        (candidate,) = result.candidates
+        return replace(result, candidates=(replace(candidate, metrics={"size_bytes": 5.0, "f1": 0.5}),)), artefacts
+
+    search = Search(tmp_path, Scripted(), function, stop=StopRule(trials=1))
+    search.run()
+    error = search.ledger.finished()[0].result.error
+    assert error == "the float32 student has no ['accuracy']; the task measured ['f1', 'size_bytes']"
+    assert not (tmp_path / "students").exists()
+
+
+def test_an_equal_student_is_not_trained_twice_even_after_a_resume(tmp_path: Path) -> None:
+    first = Scripted()
+    Search(tmp_path, first, choices=NARROW, stop=StopRule(trials=6)).run()
+    second = Scripted()
+    search = Search(tmp_path, second, choices=NARROW, stop=StopRule(trials=12))
+    search.run()
+    finished = search.ledger.finished()
+    assert len(finished) == 12
+    assert len(first.submitted + second.submitted) == len({f.result.digest for f in finished}) == 3
+    for one in finished:
+        twin = next(f for f in finished if f.result.digest == one.result.digest)
+        assert one.result == replace(twin.result, number=one.trial.number)
+    assert {path.name for path in (tmp_path / "students").iterdir()} == {f.result.digest for f in finished}
+
+
+def test_a_failed_student_is_tried_again_when_it_is_proposed_again(tmp_path: Path) -> None:
+    executor = Scripted(*[ValueError("chance")] * 4)
+    search = Search(tmp_path, executor, choices=NARROW, stop=StopRule(trials=12))
+    search.run()
+    assert executor.submitted[:4] == [0, 1, 2, 3]
+    assert len(executor.submitted) == 4 + len({f.result.digest for f in search.ledger.finished()[4:]})
+
+
+def test_known_students_do_not_keep_running_ones_from_landing(tmp_path: Path) -> None:
+    """With time as the only bound, a used-up space would else be proposed from without end."""
+    executor = Scripted()
+    search = Search(tmp_path, executor, choices=NARROW, in_flight=2, stop=StopRule(trials=10**9, seconds=600))
+    assert search.run() == (
+        f"the last {MOST_REPEATS} proposals were students that are known; the space seems to hold no others"
+    )
+    assert len(executor.submitted) <= 4  # Two of a kind may be in flight at once.
+    assert len(search.listening.ticks) >= MOST_REPEATS
+
+
+def test_latency_of_an_architecture_is_measured_once_even_after_a_resume(tmp_path: Path) -> None:
+    choices = (Choice(name="width", domain=Integer(low=1, high=2)), Choice(name="rate", domain=Real(low=0, high=1)))
+
+    def make(proposal: Proposal) -> Trial:
+        spec = StudentSpec(space="own", values={"width": proposal.values["width"]})
+        recipe = replace(RECIPE, weight_decay=float(proposal.values["rate"]))
+        return Trial(number=proposal.number, spec=spec, recipe=recipe, seed=0)
+
+    for trials in (4, 10):
+        search = Search(tmp_path, Scripted(), choices=choices, stop=StopRule(trials=trials))
+        search.controller._make_trial = make
+        search.run()
+    latencies: dict[str, set[float]] = {}
+    for finished in search.ledger.finished():
+        architecture = finished.trial.spec.architecture_digest
+        latencies.setdefault(architecture, set()).add(finished.result.candidates[0].latency.median_ms)
+    assert [len(found) for found in latencies.values()] == [1, 1]
+
+
+def test_a_full_disk_ends_the_search_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    class Full(Students):
+        def save(self, digest: str, artefacts: Artefacts) -> None:
+            if (tmp_path / "students").exists():
+                raise OSError(errno.ENOSPC, "No space left on device", str(self.folder(digest)))
+            super().save(digest, artefacts)
+
+    search = Search(tmp_path, Scripted(), students=Full(tmp_path))
+    with pytest.raises(OSError, match="No space left"):
+        search.run()
+    assert search.outcomes == [(0, "trained")]
+    resumed = Scripted()
+    again = Search(tmp_path, resumed)
+    again.run()
+    assert resumed.submitted == [1, 2, 3]
+    assert {p.name for p in (tmp_path / "students").iterdir()} == {m.digest for m in again.standing.contenders()}
+
+
+def test_a_worker_s_full_disk_does_not_use_trials_up(tmp_path: Path) -> None:
+    search = Search(tmp_path, Scripted(OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        search.run()
+    assert search.outcomes == []
+
+
+def test_a_database_holds_a_search_and_its_resume(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    with pytest.raises(KeyboardInterrupt):
+        Search(tmp_path, Scripted(stop_after=3), storage=url).run()
+    resumed = Scripted()
+    search = Search(tmp_path, resumed, storage=url)
+    search.run()
+    assert resumed.submitted == [2, 3]
+    assert search.outcomes == [(number, "trained") for number in range(4)]
+    assert not (tmp_path / "study.journal").exists()
+
+
+def standing_with(*hypervolumes: float) -> Any:
+    return SimpleNamespace(hypervolumes=list(hypervolumes))
+
+
+@pytest.mark.parametrize(
+    ("rule", "proposed", "seconds", "hypervolumes", "reason"),
+    [
+        (StopRule(trials=5), 4, 1e9, (), ""),
+        (StopRule(trials=5), 5, 0, (), "5 trials were asked for"),
+        (StopRule(trials=5, seconds=90), 1, 90, (), ""),
+        (StopRule(trials=5, seconds=90), 1, 90.1, (), "the time is up (1.5 minutes)"),
+        (StopRule(trials=99, stall_trials=2), 3, 0, (0.1, 0.1), ""),
+        (StopRule(trials=99, stall_trials=2), 3, 0, (0.1, 0.1, 0.1), "the hypervolume grew by 0 in the last 2 trials"),
+        (StopRule(trials=99, stall_trials=2, stall_growth=0.05), 4, 0, (0.1, 0.2, 0.21, 0.22), "the hypervolume grew"),
+        (StopRule(trials=99, stall_trials=2, stall_growth=0.05), 4, 0, (0.1, 0.2, 0.21, 0.26), ""),
+        (StopRule(trials=99), 4, 1e9, (0.1,) * 50, ""),
+    ],
+)
+def test_stop_rules(
+    rule: StopRule, proposed: int, seconds: float, hypervolumes: tuple[float, ...], reason: str
+) -> None:
+    said = rule.reason(standing_with(*hypervolumes), proposed=proposed, seconds=seconds)
+    assert said.startswith(reason)
+    assert bool(said) == bool(reason)
+
+
+def test_a_search_stops_when_its_front_no_longer_grows(tmp_path: Path) -> None:
+    def same(trial: Trial, setting: Any) -> tuple[TrialResult, Artefacts]:
+        return trained(trial, setting, accuracy=0.5, size_bytes=100.0)
+
+    search = Search(tmp_path, Scripted(), same, stop=StopRule(trials=50, stall_trials=3))
+    assert search.run() == "the hypervolume grew by 0 in the last 3 trials"
+    assert len(search.outcomes) == 4
+
+
+def test_a_search_whose_time_is_up_lets_running_trials_end(tmp_path: Path) -> None:
+    def slow(trial: Trial, setting: Any) -> tuple[TrialResult, Artefacts]:
+        time.sleep(0.02)
+        return trained(trial, setting)
+
+    search = Search(tmp_path, Scripted(), slow, in_flight=2, stop=StopRule(trials=10**9, seconds=0.2))
+    assert search.run().startswith("the time is up")
+    assert 2 <= len(search.outcomes) <= 12
+    assert search.ledger.running() == []
+
+
+def real_function(folder: Path, *, hanging: int = -1, dying: int = -1, tries: int = 0) -> Function:
+    """Make a trial that Ray sends by value, with numbers that hang, or whose process dies at the first tries."""
+
+    def function(trial: Any, setting: Any) -> Any:
+        import os
+        import signal
+        import time
+
+        from trials.records import Artefacts, Candidate, Latency, Outcome, TrialResult
+
+        del setting
+        mark = folder / f"{trial.number}-{len(list(folder.glob(f'{trial.number}-*')))}"
+        mark.write_text(str(os.getpid()))
+        if trial.number == hanging:
+            time.sleep(600)
+        if trial.number == dying and len(list(folder.glob(f"{trial.number}-*"))) <= tries:
+            os.kill(os.getpid(), signal.SIGKILL)
+        latency = Latency(median_ms=1.0, low_ms=0.9, high_ms=1.1, runs=1, provisional=True, device="none")
+        metrics = {"accuracy": 0.5, "size_bytes": float(trial.spec.values["width"])}
+        candidate = Candidate(precision="float32", metrics=metrics, latency=latency, parity=0.0)
+        result = TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.TRAINED, candidates=(candidate,))
+        return result, Artefacts(files={"graph": b"0"})
+
+    return function
+
+
+def test_on_ray_a_killed_worker_is_retried_and_then_counted(executor: Executor, tmp_path: Path) -> None:
+    marks = tmp_path_of(tmp_path, "marks")
+    search = Search(
+        tmp_path, executor, real_function(marks, dying=1, tries=1), retries=1, in_flight=2, stop=StopRule(trials=4)
+    )
+    search.run()
+    assert search.outcomes == [(number, "trained") for number in range(4)]
+    assert sorted(path.name for path in marks.iterdir()) == ["0-0", "1-0", "1-1", "2-0", "3-0"]
+
+    folder = tmp_path_of(tmp_path, "always")
+    marks = tmp_path_of(folder, "marks")
+    search = Search(folder, executor, real_function(marks, dying=1, tries=9), retries=1, stop=StopRule(trials=3))
+    search.run()
+    assert search.outcomes == [(0, "trained"), (1, "failed"), (2, "trained")]
+    assert "its process died" in search.ledger.finished()[1].result.error
+    assert sorted(path.name for path in marks.iterdir()) == ["0-0", "1-0", "1-1", "2-0"]
+
+
+def test_on_ray_a_trial_that_hangs_ends_at_its_deadline(executor: Executor, tmp_path: Path) -> None:
+    marks = tmp_path_of(tmp_path, "marks")
+    search = Search(
+        tmp_path, executor, real_function(marks, hanging=0), seconds=8.0, retries=2, in_flight=2, stop=StopRule(trials=3)
+    )
+    search.run()
+    assert search.outcomes == [(0, "failed"), (1, "trained"), (2, "trained")]
+    assert [f.trial.number for f in search.listening.finished][-1] == 0
+
+
+def test_on_ray_ctrl_c_frees_the_workers_and_leaves_trials_running(
+    executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = tmp_path_of(tmp_path, "marks")
+    wait = executor.wait
+
+    def interrupted(tasks: Sequence[Task], *, seconds: float) -> list[Task]:
+        if (marks / "0-0").exists() and (marks / "0-0").read_text():
+            os.kill(os.getpid(), signal.SIGINT)
+        return wait(tasks, seconds=min(seconds, 0.1))
+
+    monkeypatch.setattr(executor, "wait", interrupted)
+    search = Search(tmp_path, executor, real_function(marks, hanging=0))
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    assert search.outcomes == []
+    pid = int((marks / "0-0").read_text())
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists() and " Z" not in Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < deadline, "the worker was not stopped"
+        time.sleep(0.05)
+    monkeypatch.undo()
+    again = Search(tmp_path, executor, real_function(marks), stop=StopRule(trials=2))
+    again.run()
+    assert again.outcomes == [(0, "trained"), (1, "trained")]
