@@ -94,8 +94,9 @@ class Executor:
                 logging_level="ERROR",
                 configure_logging=True,
             )
-        except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise WorkFailed(f"cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
+        _say_nothing_of_deaths()
         self._functions: dict[Callable[..., Any], Any] = {}
         total = ray.cluster_resources()
         self._can_measure = total.get(MEASURING, 0) > 0
@@ -240,3 +241,16 @@ def _require_token() -> None:
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     Config.initialize("")  # Ray read its settings when it was imported; this makes it read them again.
+
+
+def _say_nothing_of_deaths() -> None:
+    """Keep standard output for results: Ray writes a paragraph there for every process that dies; ``fetch`` tells it."""
+    from ray._private import worker
+
+    tell = worker.print_to_stdstream
+
+    def tell_of_others(data: dict[str, Any], ignore_prefix: bool) -> None:
+        if data.get("pid") != "raylet":
+            tell(data, ignore_prefix)
+
+    worker.print_to_stdstream = tell_of_others

@@ -294,7 +294,7 @@ def test_known_students_do_not_keep_running_ones_from_landing(tmp_path: Path) ->
     assert search.run() == (
         f"the last {MOST_REPEATS} proposals were students that are known; the space seems to hold no others"
     )
-    assert len(executor.submitted) <= 4  # Two of a kind may be in flight at once.
+    assert 3 <= len(executor.submitted) < 10  # Two of a kind may be in flight at once.
     assert len(search.listening.ticks) >= MOST_REPEATS
 
 

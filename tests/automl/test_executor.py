@@ -104,7 +104,9 @@ def test_an_exception_that_cannot_travel_is_told_all_the_same(executor: Executor
         executor.run_all([executor.submit(fail, share=LIGHT)])
 
 
-def test_a_killed_process_is_lost_work(executor: Executor) -> None:
+def test_a_killed_process_is_lost_work_and_told_by_fetch_alone(
+    executor: Executor, capsys: pytest.CaptureFixture[str]
+) -> None:
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -112,6 +114,8 @@ def test_a_killed_process_is_lost_work(executor: Executor) -> None:
     with pytest.raises(LostWorkError, match="its process died") as caught:
         executor.fetch(task)
     assert not isinstance(caught.value, OverdueError)
+    time.sleep(1.0)  # Ray would write of it from a thread, a moment later.
+    assert capsys.readouterr().out == ""
 
 
 def test_run_all_starts_again_what_was_killed(executor: Executor, tmp_path: Path) -> None:
@@ -203,7 +207,7 @@ def test_nobody_else_may_run_code_on_the_cluster(executor: Executor) -> None:
     assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
 
 
-def test_workers_leave_the_threads_of_pytorch_to_the_trial(executor: Executor) -> None:
+def test_workers_report_no_usage_to_anybody(executor: Executor) -> None:
     def usage() -> str:
         return os.environ.get("RAY_USAGE_STATS_ENABLED", "")
 

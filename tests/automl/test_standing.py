@@ -1,0 +1,111 @@
+"""What a search has found so far, whatever order its trials end in."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from automl.front import contenders, pareto_front
+from automl.run import FinalMeasurement, FinishedTrial, Run
+from automl.standing import Standing, members_of
+from trials.records import LATENCY_MARGIN, Latency, Outcome, TrialResult
+
+
+def standing_of(run: Run) -> Standing:
+    standing = Standing(run.front.objectives, run.limits)
+    for finished in run.trials:
+        standing.add(finished)
+    return standing
+
+
+def changed(finished: FinishedTrial, **metrics: float) -> TrialResult:
+    first, *others = finished.result.candidates
+    return replace(finished.result, candidates=(replace(first, metrics={**first.metrics, **metrics}), *others))
+
+
+def test_the_front_counts_and_history_are_those_of_all_trials(make_run: Callable[..., Run]) -> None:
+    run = make_run(trials=40, finished=False)
+    standing = standing_of(run)
+    assert standing.front() == run.front
+    assert standing.hypervolumes == pytest.approx(run.hypervolumes)
+    assert [standing.count(outcome) for outcome in Outcome] == [run.count(outcome) for outcome in Outcome]
+
+
+def test_contenders_kept_step_by_step_are_those_of_all_members_at_once(make_run: Callable[..., Run]) -> None:
+    for seed in range(5):
+        run = make_run(trials=40, finished=False, seed=seed)
+        standing = standing_of(run)
+        members = [member for finished in run.trials for member in members_of(finished)]
+        at_once = contenders(members, standing.objectives, standing.limits, latency_margin=LATENCY_MARGIN)
+        assert standing.contenders() == at_once
+        assert {m.digest for m in standing.front().members} <= {m.digest for m in at_once}
+
+
+def test_only_trained_students_are_members(make_run: Callable[..., Run]) -> None:
+    run = make_run(trials=12)
+    for finished in run.trials:
+        trained = finished.result.outcome is Outcome.TRAINED
+        assert len(members_of(finished)) == (2 if trained else 0)
+
+
+def test_final_measurements_take_the_place_of_provisional_ones(make_run: Callable[..., Run]) -> None:
+    standing = standing_of(make_run(trials=20, finished=False, limits=()))
+    slow = standing.front().members[0]
+    alone = Latency(median_ms=1e6, low_ms=1e6, high_ms=1e6, runs=9, provisional=False, device="alone")
+    key = (slow.digest, slow.precision)
+    final = {key: FinalMeasurement(digest=key[0], precision=key[1], latency=alone, metrics={"test_accuracy": 0.5})}
+    (member,) = [m for m in standing.front(final).members if (m.digest, m.precision) == key]
+    assert member.metrics["latency_ms"] == 1e6
+    assert member.metrics["test_accuracy"] == 0.5
+    assert not member.latency.provisional
+    assert standing.front().members[0] == slow  # Asking changed nothing.
+
+
+def test_best_values_are_those_of_the_front(make_run: Callable[..., Run]) -> None:
+    run = make_run(trials=30, finished=False)
+    best = standing_of(run).best()
+    metrics = [member.metrics for member in run.front.members]
+    assert best["accuracy"] == max(m["accuracy"] for m in metrics)
+    assert best["size_bytes"] == min(m["size_bytes"] for m in metrics)
+    assert standing_of(make_run(trials=0)).best() == {}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_no_number_no_member(make_run: Callable[..., Run], bad: float) -> None:
+    run = make_run(trials=6, finished=False, limits=())
+    standing = Standing(run.front.objectives, ())
+    for finished in run.trials:
+        spoilt = tuple(replace(c, metrics={**c.metrics, "accuracy": bad}) for c in finished.result.candidates)
+        result = replace(finished.result, candidates=spoilt)
+        assert "['accuracy'] that are not finite" in standing.fault(result)
+        standing.add(replace(finished, result=result))  # Even where nobody looked at the fault.
+    assert standing.front().members == ()
+    assert standing.hypervolumes == [0.0] * 6
+
+
+@pytest.mark.parametrize(
+    ("outcome", "metrics", "missing", "fault"),
+    [
+        (Outcome.TRAINED, {}, None, ""),
+        (Outcome.TRAINED, {"other": math.nan}, None, ""),
+        (Outcome.TRAINED, {"size_bytes": math.inf}, None, r"gives ['size_bytes'] that are not finite"),
+        (Outcome.TRAINED, {}, "accuracy", "has no ['accuracy']; the task measured ["),
+        (Outcome.INFEASIBLE, {}, "accuracy", ""),
+        (Outcome.INFEASIBLE, {"latency_ms": math.nan}, "accuracy", "gives ['latency_ms'] that are not finite"),
+    ],
+)
+def test_faults(
+    make_run: Callable[..., Run], outcome: Outcome, metrics: dict[str, float], missing: str | None, fault: str
+) -> None:
+    run = make_run(trials=1, outcomes={0: Outcome.TRAINED})
+    result: Any = replace(changed(run.trials[0], **metrics), outcome=outcome)
+    if missing is not None:
+        stripped = tuple(
+            replace(c, metrics={k: v for k, v in c.metrics.items() if k != missing}) for c in result.candidates
+        )
+        result = replace(result, candidates=stripped)
+    found = Standing(run.front.objectives, run.limits).fault(result)
+    assert fault in found
+    assert bool(found) == bool(fault)
