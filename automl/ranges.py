@@ -45,8 +45,9 @@ def objectives_of(prepared: Prepared, measured: Sequence[tuple[Candidate, ...]])
         measured: Costs of the probes, by precision.
 
     Returns:
-        For a task's metric from the limit, or from chance where there is no limit, to the best; for a cost from the lowest that was measured to the limit, or to
-        the highest that was measured where there is no limit, both on a logarithmic scale.
+        For a task's metric from the limit, or from chance where there is no limit, to the best; for a cost from the
+        lowest that was measured to the limit, or to the highest that was measured where there is no limit, both on a
+        logarithmic scale.
     """
     task_metrics = {metric.name: metric for metric in prepared.task.metrics}
     found = []
@@ -94,5 +95,7 @@ def broken_limits(limits: Sequence[Limit], measured: Sequence[tuple[Candidate, .
         nearest: Callable[..., float] = min if limit.at_most else max
         margin = LATENCY_MARGIN if limit.metric == "latency_ms" and limit.at_most else 0.0
         if all(limit.excess({limit.metric: value * (1 - margin)}) > 0 for value in values):
-            broken.append(f"{limit}: the nearest student has {limit.metric} {nearest(values):.4g}")
+            value = nearest(values)
+            shown = f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+            broken.append(f"{limit}: the nearest student has {limit.metric} {shown}")
     return broken

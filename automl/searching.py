@@ -73,6 +73,29 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
             raise
 
 
+def distill(path: str | Path) -> Run:
+    """Train one fixed student: a search of one trial, with the same tracking, report and export.
+
+    Args:
+        path: Of a config whose student has ``values`` and whose recipe leaves nothing to search.
+
+    Returns:
+        The run; its front holds the student in the precisions that beat each other in nothing.
+
+    Raises:
+        UserError: The config leaves something to search, or what ``search`` raises.
+        WorkFailed: As ``search``.
+    """
+    config = load_config(path)
+    if config.student.values is None:
+        raise UserError("distill trains one fixed student; give values instead of choices", place=config.place("student"))
+    if searched := [choice.name for choice in config.recipe.choices()]:
+        raise UserError(
+            f"distill trains once; give one value each for {', '.join(searched)}", place=config.place("recipe")
+        )
+    return search(path, trials=1)
+
+
 def _search(prepared: Prepared, ledger: Ledger) -> Run:
     config = prepared.config
     with ExitStack() as stack:

@@ -5,7 +5,7 @@ from automl.errors import UserError
 from automl.ledger import JOURNAL, Ledger
 from automl.run_folder import CONFIG_FILE
 
-_COMPARED = ("seed", "data", "task", "student", "recipe", "teachers", "objectives", "limits", "precisions")
+_COMPARED = ("seed", "data", "task", "student", "recipe", "teachers", "objectives", "limits", "precisions", "latency")
 """Sections that decide what a trial is; trials of one run must be comparable."""
 
 

@@ -6,8 +6,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from automl.report.looks import BAD, FAINT, LINE, layout, log_axis, precision_colours, quality_range
 from automl.numbers import counted, milliseconds, title, written
+from automl.report.looks import BAD, FAINT, LINE, layout, log_axis, precision_colours, quality_range
 from automl.report.points import (
     Point,
     drawable,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 
+from automl.numbers import counted, duration, milliseconds, title, written
 from automl.report.figures import front_figure
 from automl.report.markup import Cell, Figures, empty, section, table, words
-from automl.numbers import counted, duration, milliseconds, title, written
 from automl.report.points import Point, cost_metrics, front_points, quality_metric
 from automl.run import Run
 from trials.records import LATENCY_MARGIN, Limit, Outcome

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from automl.report.looks import BAD, log_axis, precision_colours, quality_range
 from automl.numbers import counted, title, written
+from automl.report.looks import BAD, log_axis, precision_colours, quality_range
 from automl.report.points import (
     Point,
     cost_metrics,

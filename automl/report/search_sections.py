@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Sequence
 from html import escape
 
+from automl.numbers import counted, duration, title, written
 from automl.report.choices import FEWEST_TRIALS, choice_figure, choices_by_influence
 from automl.report.course import hypervolume_figure, strength_figure, training_figure
 from automl.report.markup import Cell, Figures, command, empty, section, table, words
-from automl.numbers import counted, duration, title, written
 from automl.report.points import front_points, quality_metric
 from automl.run import FinishedTrial, Run, TeacherRecord
 from trials.records import Outcome

@@ -13,11 +13,11 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from automl.front import Member, best, knee
+from automl.numbers import duration, written
 from automl.objectives import Objective
 from automl.report import front_figure, front_png, render, write_report
 from automl.report.choices import choices_by_influence
 from automl.report.looks import quality_range
-from automl.numbers import duration, written
 from trials.records import Limit, Outcome
 
 EVIL = """<script>alert("x")</script> & 'quoted' $name ${style}"""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automl.front import contenders, pareto_front
+from automl.front import contenders
 from automl.run import FinalMeasurement, FinishedTrial, Run
 from automl.standing import Standing, members_of
 from trials.records import LATENCY_MARGIN, Latency, Outcome, TrialResult

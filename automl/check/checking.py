@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from automl.check_report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
+from automl.check.forecast import bytes_of_answers, forecast
+from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
+from automl.check.space import Sampled, draw
+from automl.check.teachers import examine_teachers
 from automl.config import Config, load_config
 from automl.errors import UserError
-from automl.forecast import bytes_of_answers, forecast
 from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
 from automl.run_folder import CONFIG_FILE
 from automl.samplers import make_sampler
-from automl.space_check import Sampled, draw
-from automl.teacher_check import examine_teachers
 from automl.teaching import describe_coverage
 from teachers import MISSING_LABEL
 from trials.data import Dataset

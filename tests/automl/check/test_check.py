@@ -5,15 +5,16 @@ import pytest
 import yaml
 from rich.console import Console
 
-from automl.check import check, ranges_of
+from automl.check import check
+from automl.check.checking import ranges_of
+from automl.check.forecast import Forecast
+from automl.check.space import draw
+from automl.check.timing import MadeUpAnswers, num_steps
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
-from automl.forecast import Forecast
 from automl.objectives import parse_limit
 from automl.preparation import prepare
 from automl.schooling import schooling
-from automl.space_check import draw
-from automl.timing import MadeUpAnswers, num_steps
 from search_spaces import cost_of
 from trials.distill import distill
 from trials.lesson import Lesson
@@ -154,7 +155,7 @@ def test_all_is_printed(before):
 
 
 def test_limits_that_no_student_keeps_are_refused_with_the_nearest_value(small_config, tmp_path, monkeypatch):
-    monkeypatch.setattr("automl.check.measure_untrained", lambda probe, setting: measured_as(1000, 5000.0))
+    monkeypatch.setattr("automl.check.checking.measure_untrained", lambda probe, setting: measured_as(1000, 5000.0))
     path = changed(small_config, tmp_path, limits=["size_bytes <= 1000"])
     with pytest.raises(UserError, match=r"changed\.yaml:.*limits: no student keeps") as raised:
         check(path)
@@ -176,7 +177,7 @@ def test_a_student_that_cannot_be_exported_is_told_with_its_values(small_config,
     def fail(probe, setting):
         raise RuntimeError("no such operation in ONNX")
 
-    monkeypatch.setattr("automl.check.measure_untrained", fail)
+    monkeypatch.setattr("automl.check.checking.measure_untrained", fail)
     with pytest.raises(UserError, match="cannot be exported and measured: RuntimeError: no such operation") as raised:
         check(changed(small_config, tmp_path))
     assert "'layer1.width'" in str(raised.value)
@@ -187,8 +188,8 @@ def test_a_student_that_cannot_be_trained_fails_the_check(small_config, tmp_path
         failed = TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.FAILED, error="boom: no loss")
         return failed, None
 
-    monkeypatch.setattr("automl.check.measure_untrained", lambda probe, setting: measured_as(1000, 5000.0))
-    monkeypatch.setattr("automl.forecast.run_trial", fail)
+    monkeypatch.setattr("automl.check.checking.measure_untrained", lambda probe, setting: measured_as(1000, 5000.0))
+    monkeypatch.setattr("automl.check.forecast.run_trial", fail)
     with pytest.raises(WorkFailed, match=r"cannot be trained:\nboom: no loss"):
         check(changed(small_config, tmp_path))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from automl.forecast import Forecast
+from automl.check.forecast import Forecast
 from automl.numbers import duration, written
 
 _MOST_CLASSES = 12

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import psutil
 
+from automl.check.space import Sampled
+from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.errors import WorkFailed
 from automl.nodes import CACHE_DTYPE
 from automl.preparation import Prepared
 from automl.schooling import Schooling
-from automl.space_check import Sampled
-from automl.timing import MadeUpAnswers, num_steps, small, step_seconds
 from teachers import cache_bytes
 from trials.records import Outcome
 from trials.run_trial import Setting, run_trial

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from automl.errors import UserError
+from automl.export.picking import names, pick_member
 from automl.front import knee
-from automl.picking import names, pick_member
 from trials.records import Limit
 
 

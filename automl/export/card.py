@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl.feeding import PREPROCESSING_FILE, python_example
+from automl.export.feeding import PREPROCESSING_FILE, python_example
+from automl.export.parity import Parity
 from automl.front import Member
-from automl.parity import Parity
 from automl.run import Run
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL

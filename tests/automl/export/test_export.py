@@ -12,8 +12,8 @@ from rich.console import Console
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
 from automl.export import export
-from automl.parity import Parity
-from automl.picking import names
+from automl.export.parity import Parity
+from automl.export.picking import names
 from automl.predicting import predict
 from automl.preparation import prepare
 from trials.compress import PRECISIONS

@@ -9,14 +9,14 @@ from typing import Any
 
 from rich.text import Text
 
-from automl.card import CARD_FILE, write_card
 from automl.config import Config, load_config
 from automl.errors import UserError, WorkFailed
-from automl.feeding import PREPROCESSING_FILE, preprocessing
+from automl.export.card import CARD_FILE, write_card
+from automl.export.feeding import PREPROCESSING_FILE, preprocessing
+from automl.export.parity import Parity, compare
+from automl.export.picking import names, pick_member
 from automl.front import Member
 from automl.numbers import written
-from automl.parity import Parity, compare
-from automl.picking import names, pick_member
 from automl.preparation import at
 from automl.run import Run
 from automl.run_folder import CONFIG_FILE

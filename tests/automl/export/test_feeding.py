@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from automl.feeding import preprocessing, python_example
+from automl.export.feeding import preprocessing, python_example
 
 
 def describe(kind, shape, dtype, value_range=None):
