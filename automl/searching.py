@@ -139,7 +139,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         in_flight=config.search.in_flight or executor.room(share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
-        stop=_stop_rule(config),
+        stop=_stop_rule(prepared),
         listeners=(progress, _ToTracker(tracker)),
     )
     reason = controller.run()
@@ -250,10 +250,11 @@ def _teach(
     return ready, CachePlace.of(store, key, executor)
 
 
-def _stop_rule(config: Config) -> StopRule:
+def _stop_rule(prepared: Prepared) -> StopRule:
+    config = prepared.config
     stall = config.search.stall
     return StopRule(
-        trials=config.search.trials or _UNBOUNDED,
+        trials=config.search.trials or (_UNBOUNDED if prepared.choices else 1),
         seconds=_seconds(config.search.minutes),
         stall_trials=None if stall is None else stall.trials,
         stall_growth=0.0 if stall is None else stall.growth,

@@ -156,7 +156,9 @@ def _running(config: Config) -> Iterator[Mistake]:
     if ":" not in sampler and sampler not in SAMPLERS:
         message = unknown(sampler, SAMPLERS, "sampler") + ", or package.module:name"
         yield Mistake(path=("search", "sampler"), message=message)
-    if config.search.trials is None and config.search.minutes is None and config.search.stall is None:
+    searched = config.student.values is None or config.recipe.choices()
+    bounds = (config.search.trials, config.search.minutes, config.search.stall)
+    if searched and all(bound is None for bound in bounds):
         message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
         yield Mistake(path=("search",), message=message)
 

@@ -61,15 +61,15 @@ def test_a_proposal_becomes_an_architecture_and_a_recipe(prepared: Prepared) -> 
     values = sample(prepared.choices, np.random.default_rng(0))
     trial = prepared.trial(7, values)
     assert (trial.number, trial.seed) == (7, prepared.config.seed)
-    assert set(values) == set(trial.spec.values) | {"learning_rate"}
-    assert trial.recipe.learning_rate == values["learning_rate"]
+    assert set(values) == set(trial.spec.values) | {"recipe.learning_rate"}
+    assert trial.recipe.learning_rate == values["recipe.learning_rate"]
 
 
 def test_a_fixed_student_leaves_the_recipe_to_be_searched(tmp_path: Path) -> None:
     values = "values: {depth: 1, activation: relu, normalisation: batch, shortcut: false, dropout: 0.0, layer1.width: 8}"
     fixed = prepare(config_of(tmp_path, CONFIG.replace("  choices:\n    depth: [1, 2]\n", f"  {values}\n")))
-    assert [choice.name for choice in fixed.choices] == ["learning_rate"]
-    assert fixed.trial(0, {"learning_rate": 0.005}).spec.values["layer1.width"] == 8
+    assert [choice.name for choice in fixed.choices] == ["recipe.learning_rate"]
+    assert fixed.trial(0, {"recipe.learning_rate": 0.005}).spec.values["layer1.width"] == 8
 
 
 def test_coverage_is_by_names_of_classes(prepared: Prepared) -> None:
@@ -89,7 +89,7 @@ def test_coverage_is_by_names_of_classes(prepared: Prepared) -> None:
         ('[3, "5"]', '[3, "3"]', r":25:\d+: teachers\[1\]\.covers", "at least one and differ"),
         ("slant, v", "slope, v", r":18:\d+: teachers\[0\]\.covers", "the data has no column 'slope'; it has .*'slant'"),
         ("[left]}", "[lft]}", r":18:\d+: teachers\[0\]\.covers", "no row has 'slant' in .*'lft'.*the column holds .*'left'"),
-        ("kind: classification", "kind: nowhere.at:all", r":4:\d+: task", "no module 'nowhere'"),
+        ("kind: classification", "kind: nowhere.at:all", r":3:\d+: task", "no module 'nowhere'"),
         ("mean_of_losses", "mean_of_logits", r":13:\d+: recipe\.aggregation", "only some classes; use mean_of_losses"),
         ("name: digits}", "name: digits, limit_rows: 5}", r":2:\d+: data", ""),
     ],
@@ -114,7 +114,7 @@ def test_a_space_that_cannot_be_built_is_told_before_the_search(
     )
     monkeypatch.syspath_prepend(tmp_path)
     text = CONFIG.replace("space: mlp\n  choices:\n    depth: [1, 2]\n", "space: broken_space:space\n")
-    with pytest.raises(UserError, match=r":6:\d+: student: space 'broken' cannot build .*RuntimeError: no layers"):
+    with pytest.raises(UserError, match=r":5:\d+: student: space 'broken' cannot build .*RuntimeError: no layers"):
         prepare(config_of(tmp_path, text))
 
 

@@ -1,0 +1,68 @@
+"""From a config to a run: what a search and the distilling of one student leave behind."""
+
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+import automl
+from automl.errors import UserError
+from automl.searching import distill
+from trials.records import Outcome
+
+FIXED = """
+name: fixed
+runs: {runs}
+data: {{kind: sklearn, name: digits}}
+student:
+  space: mlp
+  values: {{depth: 1, activation: relu, normalisation: batch, shortcut: false, dropout: 0.0, layer1.width: 32}}
+recipe: {{epochs: 2, batch_size: 64, learning_rate: {rate}, losses: {{hard_label: {{weight: 1.0}}}}}}
+objectives: [accuracy, size_bytes]
+latency: {{warmup_runs: 2, min_runs: 20, seconds: 0.01}}
+{more}
+"""
+
+
+def written(tmp_path: Path, *, rate: str = "0.01", more: str = "") -> Path:
+    path = tmp_path / "fixed.yaml"
+    path.write_text(FIXED.format(runs=tmp_path / "runs", rate=rate, more=more))
+    return path
+
+
+@pytest.fixture
+def without_servers(in_process: Any) -> Any:
+    with (
+        mock.patch("automl.searching.Executor", in_process),
+        mock.patch("automl.searching.Tracker") as tracker,
+        mock.patch("automl.searching._summary"),
+    ):
+        tracker.return_value.ui_hint.return_value = None
+        tracker.return_value.close.return_value = ""
+        yield
+
+
+def test_distill_trains_one_student_and_leaves_a_whole_run(tmp_path: Path, without_servers: Any) -> None:
+    run = distill(written(tmp_path))
+    assert run.count(Outcome.TRAINED) == len(run.trials) == 1
+    (member,) = run.front.members
+    assert member.metrics["accuracy"] > 0.5
+    assert not member.latency.provisional
+    assert "test_accuracy" in member.metrics
+    assert (run.folder / "students" / member.digest / "model.onnx").is_file()
+    assert (run.folder / "report.html").is_file()
+
+
+def test_distill_refuses_what_is_to_be_searched(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"recipe: distill trains once; give one value each for recipe\.learning_rate"):
+        distill(written(tmp_path, rate="[0.01, 0.02]", more="search: {trials: 2}"))
+    path = written(tmp_path, more="search: {trials: 2}")
+    path.write_text(path.read_text().replace("values:", "choices:"))
+    with pytest.raises(UserError, match="student: distill trains one fixed student; give values"):
+        distill(path)
+
+
+def test_a_search_in_which_nothing_varies_trains_once(tmp_path: Path, without_servers: Any) -> None:
+    run = automl.search(written(tmp_path))
+    assert len(run.trials) == 1
