@@ -55,11 +55,11 @@ def make_trial(proposal: Proposal) -> Trial:
     return Trial(number=proposal.number, spec=spec, recipe=RECIPE, seed=proposal.number)
 
 
-def open_empty(folder: Path, *, sampler: str) -> Ledger:
-    """Make a study in a folder."""
+def open_empty(folder: Path, *, sampler: str, sqlite: bool = False) -> Ledger:
+    """Make a study in a folder: a journal, or a database of SQLite to compare with."""
     return open_ledger(
         folder,
-        storage=None,
+        storage=f"sqlite:///{folder / 'study.db'}" if sqlite else None,
         name="benchmark",
         choices=CHOICES,
         directions=["maximize", "minimize"],
@@ -81,7 +81,9 @@ class _Track:
         """Nothing to do."""
 
 
-def run_trials(executor: Executor, *, num_trials: int, seconds: float, track: bool) -> float:
+def run_trials(
+    executor: Executor, *, num_trials: int, seconds: float, track: bool = False, sqlite: bool = False
+) -> float:
     """Run a search of empty trials, two at a time.
 
     Returns:
@@ -96,7 +98,7 @@ def run_trials(executor: Executor, *, num_trials: int, seconds: float, track: bo
             tracker.ui_hint(seconds=60)  # Making the database is done once a search, and is not what is measured.
             listeners = (_Track(tracker),)
         controller = Controller(
-            ledger=open_empty(folder, sampler="random"),
+            ledger=open_empty(folder, sampler="random", sqlite=sqlite),
             executor=executor,
             make_trial=make_trial,
             function=empty_trial,
@@ -150,13 +152,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=300, help="empty trials")
     arguments = parser.parse_args()
     executor = Executor(cpus=2)
-    run_trials(executor, num_trials=20, seconds=0.0, track=False)  # Workers start.
-    empty = run_trials(executor, num_trials=arguments.trials, seconds=0.0, track=False)
+    run_trials(executor, num_trials=20, seconds=0.0)  # Workers start.
+    empty = run_trials(executor, num_trials=arguments.trials, seconds=0.0)
+    sqlite_trials = arguments.trials // 5
+    sqlite = run_trials(executor, num_trials=sqlite_trials, seconds=0.0, sqlite=True)
     ideal = 20.0
     busy = run_trials(executor, num_trials=40, seconds=1.0, track=True)
     executor.close()
     figures = {
         "empty_trials_per_second": arguments.trials / empty,
+        "empty_trials_per_second_sqlite": sqlite_trials / sqlite,
         "overhead_of_one_second_trials": busy / ideal - 1,
         "proposal_seconds": {name: proposal_seconds(name, (10, 100, 1000)) for name in ("random", "nsga2", "tpe")},
     }
@@ -164,6 +169,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
     print(f"empty trials, two workers, durable ledger: {figures['empty_trials_per_second']:.1f} a second")
+    print(f"the same with SQLite as ledger: {figures['empty_trials_per_second_sqlite']:.1f} a second")
     print(f"trials of one second, tracking on: {busy:.2f} s instead of {ideal:.0f} s, {busy / ideal - 1:.1%} overhead")
     for name, times in figures["proposal_seconds"].items():
         print(f"a proposal of {name}: " + ", ".join(f"{1e3 * s:.1f} ms with {n} trials" for n, s in times.items()))

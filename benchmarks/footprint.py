@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import torch
 import yaml
 
 from teachers import (
@@ -78,20 +79,18 @@ def cache_on_disk(num_rows: int, num_teachers: int, num_classes: int) -> tuple[i
         Bytes that were forecast and bytes of its files.
     """
     chance = np.random.default_rng(0)
-    inputs = chance.normal(size=(num_rows, 4)).astype(np.float32)
+    rows = chance.normal(size=(num_rows, 4)).astype(np.float32)
 
-    def answer(rows: Inputs) -> Outputs:
-        import torch
-
-        return Outputs(logits=torch.randn(len(rows), num_classes))
+    def answer(inputs: Inputs) -> Outputs:
+        return Outputs(logits=torch.randn(len(inputs), num_classes))
 
     teachers = [
         load_callable(model=answer, digest=str(k)).teacher(f"teacher{k}", Coverage()) for k in range(num_teachers)
     ]
     with tempfile.TemporaryDirectory() as folder:
         store = OutputStore(folder, limit_bytes=None)
-        shards = plan_shards(teachers, inputs, dtype="float16")
-        fill(store, shards, teachers, inputs, num_classes=num_classes)
+        shards = plan_shards(teachers, rows, dtype="float16")
+        fill(store, shards, teachers, rows, num_classes=num_classes)
         pack(store, shards, teachers, num_classes=num_classes)
         used = store.used_bytes()
     return cache_bytes(num_rows, num_teachers, num_classes, "float16"), used
@@ -109,9 +108,8 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({"peak_bytes": together, "largest_process_bytes": largest, "caches": caches}))
         return
-    print(
-        f"peak memory of {arguments.config.name}: {together / 2**20:,.0f} MiB, largest process {largest / 2**20:,.0f} MiB"
-    )
+    print(f"peak memory of {arguments.config.name}, all processes: {together / 2**20:,.0f} MiB")
+    print(f"largest of them: {largest / 2**20:,.0f} MiB")
     for num_rows, num_teachers, num_classes, forecast, used in caches:
         print(
             f"cache of {num_rows:,} samples × {num_teachers} teachers × {num_classes} classes: "
