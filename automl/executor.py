@@ -244,7 +244,7 @@ def _require_token() -> None:
 
 
 def _say_nothing_of_deaths() -> None:
-    """Keep standard output for results: Ray writes a paragraph there for every process that dies; ``fetch`` tells it."""
+    """Keep standard output for results: Ray writes there of every process that dies, and ``fetch`` tells it too."""
     from ray._private import worker
 
     tell = worker.print_to_stdstream

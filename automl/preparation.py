@@ -136,8 +136,10 @@ def at(config: Config, *path: str | int) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        if error.place:
+            raise
+        raise UserError(str(error), place=config.place(*path)) from error
     except (ValueError, OSError) as error:
         if disk_is_full(error):
             raise

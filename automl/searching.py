@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from automl import stored
-from automl.config import Config, dump_config, load_config
+from automl.config import dump_config, load_config
 from automl.controller import Controller, StopRule
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
@@ -88,7 +88,9 @@ def distill(path: str | Path) -> Run:
     """
     config = load_config(path)
     if config.student.values is None:
-        raise UserError("distill trains one fixed student; give values instead of choices", place=config.place("student"))
+        raise UserError(
+            "distill trains one fixed student; give values instead of choices", place=config.place("student")
+        )
     if searched := [choice.name for choice in config.recipe.choices()]:
         raise UserError(
             f"distill trains once; give one value each for {', '.join(searched)}", place=config.place("recipe")

@@ -22,7 +22,7 @@ from automl.tracking.rows import (
     trial_row,
 )
 
-SEARCH_TAG = "automl.searching"
+SEARCH_TAG = "automl.search"
 KEY_FILE = "tracking.json"
 _PER_BATCH = 100
 """MLflow takes 100 parameters, 100 tags and 1,000 values in all in one call."""

@@ -445,9 +445,21 @@ def test_on_ray_a_killed_worker_is_retried_and_then_counted(executor: Executor, 
 
 
 def test_on_ray_a_trial_that_hangs_ends_at_its_deadline(executor: Executor, tmp_path: Path) -> None:
+    def warm_up() -> None:
+        import trials.records  # noqa: F401 - it brings PyTorch, which takes a new process seconds
+
+        time.sleep(0.5)
+
+    executor.run_all([executor.submit(warm_up, share=Share()) for _ in range(2)])
     marks = tmp_path_of(tmp_path, "marks")
     search = Search(
-        tmp_path, executor, real_function(marks, hanging=0), seconds=8.0, retries=2, in_flight=2, stop=StopRule(trials=3)
+        tmp_path,
+        executor,
+        real_function(marks, hanging=0),
+        seconds=8.0,
+        retries=2,
+        in_flight=2,
+        stop=StopRule(trials=3),
     )
     search.run()
     assert search.outcomes == [(0, "failed"), (1, "trained"), (2, "trained")]

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def test_measurements_run_one_at_a_time(executor: Executor) -> None:
 
     share = Share(cpus=0.1, measuring=True)
     spans = sorted(executor.run_all([executor.submit(span, share=share) for _ in range(4)]))
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 def test_more_than_the_machine_has_is_refused_and_not_waited_for(executor: Executor) -> None:

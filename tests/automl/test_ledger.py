@@ -273,7 +273,9 @@ class _Away:
         return self._function(*args, **options)
 
 
-@pytest.mark.parametrize("method", ["create_new_trial", "set_trial_param", "set_trial_user_attr", "set_trial_state_values"])
+@pytest.mark.parametrize(
+    "method", ["create_new_trial", "set_trial_param", "set_trial_user_attr", "set_trial_state_values"]
+)
 def test_the_search_waits_for_a_database_that_is_away_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_waiting: list[float], method: str
 ) -> None:

@@ -66,7 +66,9 @@ def test_a_proposal_becomes_an_architecture_and_a_recipe(prepared: Prepared) -> 
 
 
 def test_a_fixed_student_leaves_the_recipe_to_be_searched(tmp_path: Path) -> None:
-    values = "values: {depth: 1, activation: relu, normalisation: batch, shortcut: false, dropout: 0.0, layer1.width: 8}"
+    values = (
+        "values: {depth: 1, activation: relu, normalisation: batch, shortcut: false, dropout: 0.0, layer1.width: 8}"
+    )
     fixed = prepare(config_of(tmp_path, CONFIG.replace("  choices:\n    depth: [1, 2]\n", f"  {values}\n")))
     assert [choice.name for choice in fixed.choices] == ["recipe.learning_rate"]
     assert fixed.trial(0, {"recipe.learning_rate": 0.005}).spec.values["layer1.width"] == 8
@@ -88,7 +90,12 @@ def test_coverage_is_by_names_of_classes(prepared: Prepared) -> None:
         ('[3, "5"]', "[3, 10]", r":25:\d+: teachers\[1\]\.covers", "the data has no class 10; its classes are"),
         ('[3, "5"]', '[3, "3"]', r":25:\d+: teachers\[1\]\.covers", "at least one and differ"),
         ("slant, v", "slope, v", r":18:\d+: teachers\[0\]\.covers", "the data has no column 'slope'; it has .*'slant'"),
-        ("[left]}", "[lft]}", r":18:\d+: teachers\[0\]\.covers", "no row has 'slant' in .*'lft'.*the column holds .*'left'"),
+        (
+            "[left]}",
+            "[lft]}",
+            r":18:\d+: teachers\[0\]\.covers",
+            "no row has 'slant' in .*'lft'.*the column holds .*'left'",
+        ),
         ("kind: classification", "kind: nowhere.at:all", r":3:\d+: task", "no module 'nowhere'"),
         ("mean_of_losses", "mean_of_logits", r":13:\d+: recipe\.aggregation", "only some classes; use mean_of_losses"),
         ("name: digits}", "name: digits, limit_rows: 5}", r":2:\d+: data", ""),
@@ -110,7 +117,8 @@ def test_a_space_that_cannot_be_built_is_told_before_the_search(
         "def space():\n"
         "    def build(spec, signature):\n"
         "        raise RuntimeError('no layers')\n"
-        "    return SearchSpace(name='broken', choices=(Choice(name='a', domain=Categorical(options=(1, 2))),), build=build)\n"
+        "    choice = Choice(name='a', domain=Categorical(options=(1, 2)))\n"
+        "    return SearchSpace(name='broken', choices=(choice,), build=build)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     text = CONFIG.replace("space: mlp\n  choices:\n    depth: [1, 2]\n", "space: broken_space:space\n")
@@ -125,5 +133,5 @@ def test_a_full_disk_is_not_the_config_s_fault(tmp_path: Path) -> None:
     assert not isinstance(caught.value, UserError)
     with pytest.raises(UserError, match=r"data: .*nothing there"), at(config, "data"):
         raise FileNotFoundError("nothing there")
-    with pytest.raises(UserError, match="^elsewhere: told already"), at(config, "data"):
+    with pytest.raises(UserError, match=r"^elsewhere: told already"), at(config, "data"):
         raise UserError("told already", place="elsewhere")

@@ -51,7 +51,9 @@ def test_a_line_counts_and_names_the_best(make_run: Callable[..., Run], clock: C
     run = make_run(trials=12, finished=False)
     line = progress.line(follow(progress, run, clock, seconds=5), running=2)
     best = max(member.metrics["accuracy"] for member in run.front.members)
-    assert line.startswith(f"12/24 done · 2 running · 1 infeasible · 1 failed · hypervolume {run.front.hypervolume:.4f}")
+    assert line.startswith(
+        f"12/24 done · 2 running · 1 infeasible · 1 failed · hypervolume {run.front.hypervolume:.4f}"
+    )
     assert f"best accuracy {best:.4f}".rstrip("0") in line
     assert "latency" in line
     assert line.endswith(" · 1 min 00 s left")  # Twelve more of five seconds.
@@ -62,7 +64,9 @@ def test_before_the_first_trial_there_is_little_to_say(clock: Clock, make_run: C
     standing = Standing(make_run(trials=0).front.objectives, ())
     console, _ = plain()
     assert Progress(trials=None, seconds=None, console=console).line(standing, running=1) == "0 done · 1 running"
-    assert Progress(trials=9, seconds=60, console=console).line(standing, running=0).endswith("running · 1 min 00 s left")
+    assert (
+        Progress(trials=9, seconds=60, console=console).line(standing, running=0).endswith("running · 1 min 00 s left")
+    )
 
 
 def test_time_left_counts_what_this_process_saw(make_run: Callable[..., Run], clock: Clock) -> None:

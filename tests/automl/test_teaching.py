@@ -153,8 +153,14 @@ def test_a_machine_without_the_answers_fetches_them(
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (teacher(Model(width=7)), r"teacher 'left' gave 7 columns of logits, expected 10; set the labels that it covers"),
-        (teacher(Model(width=3), Coverage(labels=(1, 2))), r"gave 3 columns of logits, expected 10 \(all classes\) or 2"),
+        (
+            teacher(Model(width=7)),
+            r"teacher 'left' gave 7 columns of logits, expected 10; set the labels that it covers",
+        ),
+        (
+            teacher(Model(width=3), Coverage(labels=(1, 2))),
+            r"gave 3 columns of logits, expected 10 \(all classes\) or 2",
+        ),
         (teacher(Model(error=RuntimeError("mat1 and mat2"))), r"cannot answer about the data: RuntimeError: mat1 and"),
     ],
 )

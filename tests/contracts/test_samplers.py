@@ -114,7 +114,9 @@ def tell(ledger: Ledger, proposal: Proposal) -> None:
     ledger.tell(*answer(proposal), objectives=OBJECTIVES, limits=(LIMIT,))
 
 
-def propose(folder: Path, name: str, *, seed: int = 0, reopened: bool = False, told: bool = True) -> list[dict[str, Value]]:
+def propose(
+    folder: Path, name: str, *, seed: int = 0, reopened: bool = False, told: bool = True
+) -> list[dict[str, Value]]:
     ledger, proposed = open_at(folder, name, seed=seed), []
     for _ in range(TRIALS):
         proposal = ledger.ask()

@@ -19,9 +19,7 @@ def read_factory(*, factory: str, options: Mapping[str, object] | None = None) -
     """
     function = import_object(factory)
     if not callable(function):
-        raise ValueError(
-            f"{factory!r} is a {type(function).__name__}, expected a function that returns RawData"
-        )
+        raise ValueError(f"{factory!r} is a {type(function).__name__}, expected a function that returns RawData")
     options = options or {}
     signature = inspect.signature(function)
     try:
@@ -30,7 +28,5 @@ def read_factory(*, factory: str, options: Mapping[str, object] | None = None) -
         raise ValueError(f"{factory!r} takes {signature}, got options {sorted(options)}: {error}") from error
     raw = function(**options)
     if not isinstance(raw, RawData):
-        raise ValueError(
-            f"{factory!r} must return trials.data.RawData, got {type(raw).__name__}"
-        )
+        raise ValueError(f"{factory!r} must return trials.data.RawData, got {type(raw).__name__}")
     return raw
