@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -183,7 +184,8 @@ def test_the_traceback_is_shown_on_demand(
 def test_a_search_ends_with_the_front_and_what_to_type_next(
     stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str], make_run: Callable[..., Run]
 ) -> None:
-    run = make_run(folder=Path("runs/digits"))
+    tracking = {"command": "mlflow ui --port 5000", "charts": "http://127.0.0.1:5000/#/experiments/1"}
+    run = replace(make_run(folder=Path("runs/digits")), tracking=tracking)
     calls: list[object] = []
     stand_in("automl.searching", search=lambda path, **given: (calls.append((path, given)), run)[1])
     assert main(["search", "x.yaml", "--resume", "--trials", "7", "--address", "auto"]) == 0
@@ -192,7 +194,8 @@ def test_a_search_ends_with_the_front_and_what_to_type_next(
     assert "pick  trial  precision  accuracy  latency_ms  size_bytes  test_accuracy" in page
     assert page.endswith(
         "\n\nreport  runs/digits/report.html\n"
-        "MLflow  mlflow ui --backend-store-uri sqlite:///runs/digits/mlflow.db\n"
+        "MLflow  mlflow ui --port 5000\n"
+        "charts  http://127.0.0.1:5000/#/experiments/1\n"
         "export  automl export runs/digits --pick knee --to digits-student\n"
     )
 
