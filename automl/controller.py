@@ -222,19 +222,21 @@ class Controller:
 
     def _finish(self, flight: _Flight, result: TrialResult, *, artefacts: Artefacts | None = None) -> None:
         trial = flight.trial
-        finished = FinishedTrial(
+        # As it will be told, but for the times, which the study takes when it is.
+        draft = FinishedTrial(
             trial=trial,
             result=result,
             values=flight.proposal.values,
             started=flight.started,
             ended=datetime.now(UTC),
         )
-        self._standing.add(finished)
+        self._standing.add(draft)
         contenders = {member.digest for member in self._standing.contenders()}
         if artefacts is not None and result.digest in contenders:
             # Before the ledger: a process killed in between leaves a trial that runs again, never one without files.
             self._students.save(result.digest, artefacts)
-        self._ledger.tell(trial, result, objectives=self._standing.objectives, limits=self._standing.limits)
+        finished = self._ledger.tell(trial, result, objectives=self._standing.objectives, limits=self._standing.limits)
+        self._standing.finished[-1] = finished
         self._students.prune(contenders)
         if result.outcome is not Outcome.FAILED:
             self._results[result.digest] = result

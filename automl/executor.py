@@ -98,6 +98,8 @@ class Executor:
             raise WorkFailed(f"cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
         _say_nothing_of_deaths()
         self._functions: dict[Callable[..., Any], Any] = {}
+        self.local = local
+        """Whether it runs on this machine alone, on a cluster that ends with this process."""
         total = ray.cluster_resources()
         self._can_measure = total.get(MEASURING, 0) > 0
         # A cluster of others may grow; this machine does not, and Ray would wait for ever.

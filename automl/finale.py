@@ -1,7 +1,10 @@
 """The end of a search: the front measured once more, with nothing running beside it."""
 
+from pathlib import Path
+
 from automl import stored
 from automl.executor import Executor, Share
+from automl.front import Member
 from automl.ledger import Ledger
 from automl.nodes import measure_on_node
 from automl.progress import Progress
@@ -35,29 +38,34 @@ def measure_front(
         students: Files of the contenders.
         progress: Is told.
     """
-    final = final_measurements(ledger)
-    waiting = [m for m in standing.contenders(final) if (m.digest, m.precision) not in final]
-    if waiting:
-        progress.say(f"measuring {len(waiting)} candidates for the front alone")
-    for member in waiting:
-        file = students.folder(member.digest) / PRECISIONS[member.precision].file_name
+    gone: set[Path] = set()
+    told = False
+    while waiting := [(m, file) for m in standing.unsettled() if (file := _graph_file(students, m)) not in gone]:
+        if not told:
+            progress.say(f"measuring {len(waiting)} candidates for the front alone")
+            told = True
+        member, file = waiting[0]
         try:
             graph = file.read_bytes()
-        except FileNotFoundError:  # Removed by hand: its latency stays provisional, and the others are measured.
-            progress.say(f"{file} is gone, so that trial {member.trial} is not measured alone and cannot be exported")
+        except FileNotFoundError:  # Removed by hand; only what is measured alone can stand on the front.
+            progress.say(f"{file} is gone, so that trial {member.trial} cannot be measured alone and leaves the front")
+            gone.add(file)
             continue
         share = Share(measuring=True)
         task = executor.submit(measure_on_node, graph, setting, share=share, name=f"measure-{member.digest}")
         ((latency, metrics),) = executor.run_all([task])
         measured = FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency, metrics=metrics)
-        final[member.digest, member.precision] = measured
         record = stored.final.dump_python(measured, mode="json")
         ledger.remember(f"{FINAL}{member.digest}:{member.precision}", record)
+        standing.settle(measured)  # Which may let others contend that seemed beaten.
     ledger.remember("finished", True)
-    students.prune(member.digest for member in standing.front(final).members)
+    students.prune(member.digest for member in standing.front(settled=True).members)
 
 
-def final_measurements(ledger: Ledger) -> dict[tuple[str, str], FinalMeasurement]:
-    """Read back what was measured alone, by digest and precision."""
-    records = (stored.final.validate_python(record) for _, record in ledger.recall_all(FINAL))
-    return {(record.digest, record.precision): record for record in records}
+def _graph_file(students: Students, member: Member) -> Path:
+    return students.folder(member.digest) / PRECISIONS[member.precision].file_name
+
+
+def final_measurements(ledger: Ledger) -> list[FinalMeasurement]:
+    """Read back what was measured alone."""
+    return [stored.final.validate_python(record) for _, record in ledger.recall_all(FINAL)]

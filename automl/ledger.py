@@ -83,8 +83,8 @@ class Ledger:
 
     def tell(
         self, trial: Trial, result: TrialResult, *, objectives: Sequence[Objective], limits: Sequence[Limit]
-    ) -> None:
-        """Write down how a trial ended.
+    ) -> FinishedTrial:
+        """Write down how a trial ended, and give it as the study has it.
 
         A failed trial is told FAIL. One that the gate refused is told COMPLETE, with the worst value of each metric
         that needs training and its true costs: samplers learn nothing from FAIL.
@@ -98,19 +98,17 @@ class Ledger:
         for name, value in record.items():
             _patiently(opened.set_user_attr, name, value)
         if result.outcome is Outcome.FAILED:
-            _patiently(self._study.tell, opened, state=TrialState.FAIL, skip_if_finished=True)
+            told = _patiently(self._study.tell, opened, state=TrialState.FAIL, skip_if_finished=True)
             self._commit()
-            return
+            return _finished(told)
         metrics = result.candidates[0].metrics
-        for limit in limits:
-            if limit.metric in metrics:
-                # Samplers add up how much is broken: as shares, so that bytes do not drown milliseconds.
-                excess = limit.excess(metrics) / (abs(limit.value) or 1.0)
-                _patiently(opened.set_constraint, str(limit), excess)
+        for name, excess in _broken(result, limits).items():
+            _patiently(opened.set_constraint, name, excess)
         values = [metrics.get(objective.metric, objective.floor) for objective in objectives]
         assert all(math.isfinite(value) for value in values)
-        _patiently(self._study.tell, opened, values, skip_if_finished=True)
+        told = _patiently(self._study.tell, opened, values, skip_if_finished=True)
         self._commit()
+        return _finished(told)
 
     def finished(self) -> tuple[FinishedTrial, ...]:
         """Trials that ended, by number."""
@@ -153,6 +151,7 @@ def open_ledger(
     directions: Sequence[Literal["maximize", "minimize"]] | None = None,
     sampler: optuna.samplers.BaseSampler | None = None,
     fresh: bool = False,
+    known: bool = False,
 ) -> Ledger:
     """Open the study of a run, or make it.
 
@@ -164,6 +163,7 @@ def open_ledger(
         directions: ``maximize`` or ``minimize`` for each objective; None opens an existing study to read.
         sampler: Who proposes; needed to ask.
         fresh: The run is new, so that a study of its name, as in a database that others use too, is another run's.
+        known: The run has files of students, so that its study must be there; else it is not made anew.
 
     Raises:
         ValueError: There is a study of this name, which is not this run's.
@@ -171,8 +171,8 @@ def open_ledger(
     """
     try:
         backend, commit = _storage(folder, storage, mend=directions is not None)
-        if directions is None:
-            study = optuna.load_study(study_name=name, storage=backend)
+        if directions is None or known:
+            study = optuna.load_study(study_name=name, storage=backend, sampler=sampler)
         else:
             study = optuna.create_study(
                 study_name=name,
@@ -196,6 +196,22 @@ def open_ledger(
             f"the study's storage cannot be used ({type(error).__name__}): check `storage` and that the server runs"
         ) from None
     return Ledger(study, choices=choices, commit=commit)
+
+
+def _broken(result: TrialResult, limits: Sequence[Limit]) -> dict[str, float]:
+    """Say by how much the candidate that breaks least breaks each limit: one precision that keeps all is enough.
+
+    Samplers add up what is broken, so it is told as shares of the limits: bytes must not drown milliseconds.
+    """
+    excesses = [
+        {
+            str(limit): limit.excess(candidate.metrics) / (abs(limit.value) or 1.0)
+            for limit in limits
+            if limit.metric in candidate.metrics
+        }
+        for candidate in result.candidates
+    ]
+    return min(excesses, key=lambda excess: sum(max(0.0, share) for share in excess.values()))
 
 
 def _storage(

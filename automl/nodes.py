@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from automl.errors import WorkFailed
 from automl.executor import Executor, resolve
-from teachers import CachedOutputs, OutputStore, PackKey, Teacher, compute_shard
+from teachers import CachedOutputs, DamagedEntryError, OutputStore, PackKey, Teacher, compute_shard
 from trials.records import Artefacts, Latency, Trial, TrialResult
 from trials.run_trial import Setting, measure_finally, run_trial
 
@@ -24,7 +25,8 @@ class CachePlace:
     Args:
         folder: Of the store, on every machine.
         key: Names the outputs.
-        content: Reference to the file's bytes, for a machine that lacks them; None where there is one machine only.
+        content: Reference to the file's bytes, for a machine that lacks them; None where all trials run on the machine
+            that has the file.
     """
 
     folder: Path
@@ -34,15 +36,26 @@ class CachePlace:
     @classmethod
     def of(cls, store: OutputStore, key: PackKey, executor: Executor) -> "CachePlace":
         """Tell workers of a file in the store of this machine."""
-        content = executor.share(store.read_shard_bytes(key)) if executor.num_nodes > 1 else None
+        # A cluster of one machine may grow, and this machine need not be part of it.
+        content = None if executor.local else executor.share(store.read_shard_bytes(key))
         return cls(folder=store.folder.absolute(), key=key, content=content)
 
     def open(self) -> CachedOutputs:
-        """Open the outputs on this machine; fetch them first where they are missing or damaged."""
+        """Open the outputs on this machine; fetch them first where they are missing or damaged.
+
+        Raises:
+            WorkFailed: They cannot be used and cannot be fetched, so that every other trial would fail as well.
+        """
         store = OutputStore(self.folder, limit_bytes=None)
         if self.content is not None and store.fault(self.key) is not None:
             store.store_shard_bytes(self.key, resolve(self.content))
-        return CachedOutputs.open(store, self.key)
+        try:
+            return CachedOutputs.open(store, self.key)
+        except DamagedEntryError as error:
+            raise WorkFailed(
+                f"the teachers' answers were removed or damaged during the search: {error}; go on with --resume, which "
+                "asks the teachers again"
+            ) from error
 
 
 def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tuple[TrialResult, Artefacts]:

@@ -100,7 +100,10 @@ def _open(folder: Path, description: Mapping[str, Any], precision: str | None) -
     precision = next(iter(graphs)) if precision is None else precision
     if precision not in graphs:
         raise ValueError(f"the student was not exported in precision {precision!r}; it has {sorted(graphs)}")
-    path = folder / str(graphs[precision])
+    name = str(graphs[precision])
+    if {"/", "\\", ":", "\0"} & set(name) or name in ("", ".", ".."):
+        raise ValueError(f"{folder / 'student.json'} names the graph {name!r}, which is no file of this folder")
+    path = folder / name
     if not path.is_file():
         raise ValueError(f"{path} is missing; export the student again")
     options = onnxruntime.SessionOptions()

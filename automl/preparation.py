@@ -101,7 +101,7 @@ def prepare(config: Config) -> Prepared:
             ensemble = TeacherEnsemble(
                 coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
             )
-    _check_aggregation(config, ensemble)
+    check_aggregation(config, ensemble)
     _check_metrics(config, task)
     return Prepared(
         config=config,
@@ -185,8 +185,16 @@ def _class_number(label: str | int, class_names: tuple[str, ...]) -> int:
     raise ValueError(f"the data has no class {label!r}; its classes are {list(class_names)}")
 
 
-def _check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
-    """Refuse to average what teachers of different classes say."""
+def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
+    """Refuse to average what teachers of different classes say.
+
+    Args:
+        config: Its recipe is read.
+        ensemble: As the config tells it, or as loaded: a student of an earlier run tells its classes only then.
+
+    Raises:
+        UserError: The recipe averages, or may choose to, and a teacher knows only some classes.
+    """
     setting = config.recipe.aggregation
     if ensemble is None or all(group.classes is None for group in ensemble.groups):
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 READABLE = (".csv", ".npy", ".npz", *IMAGE_SUFFIXES)
@@ -74,15 +74,18 @@ def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.gene
 
 
 def _read_image(path: Path, spec: InputSpec) -> NDArray[np.generic]:
-    """Give one image as a batch (1, C, H, W), resized and with its values laid over the student's range."""
+    """Give one image as a batch (1, C, H, W), decoded as for training, its values laid over the student's range."""
     if spec.kind != "image" or spec.shape[0] not in _MODES:
         raise ValueError(f"{path} is an image, but the student takes {_wanted(spec)}")
     channels, height, width = spec.shape
     assert channels is not None and height is not None and width is not None
     try:
         with Image.open(path) as opened:
-            picture = opened.convert(_MODES[channels])
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+            if opened.mode.startswith(("I", "F")):  # Pillow would cut their values off at 255 without a word
+                raise ValueError(f"it has more than 8 bits a channel (mode {opened.mode}); convert it to 8 first")
+            # Cameras store a turned picture and a note of the turn.
+            picture = ImageOps.exif_transpose(opened).convert(_MODES[channels])
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow raises all of them
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)

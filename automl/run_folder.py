@@ -1,9 +1,13 @@
 """A run found again and read from its folder and its study."""
 
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from automl import stored
 from automl.config.environment import expanded
+from automl.config.masked import masked_config
 from automl.config.places import read_yaml
 from automl.errors import UserError
 from automl.finale import final_measurements
@@ -13,6 +17,7 @@ from automl.standing import Standing
 
 CONFIG_FILE = "config.yaml"
 REPORT_FILE = "report.html"
+_MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def load_run(run: str | Path) -> Run:
@@ -43,22 +48,24 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
     if kept is None:
         raise UserError("its search was stopped before the first trial; go on with --resume", place=str(folder))
     limits = stored.limits.validate_python(ledger.recall("limits"))
-    standing = Standing(stored.objectives.validate_python(kept), limits)
+    final = final_measurements(ledger)
+    standing = Standing(stored.objectives.validate_python(kept), limits, final)
+    ended = bool(ledger.recall("finished"))
     trials = ledger.finished()
     for finished in sorted(trials, key=lambda finished: finished.ended):
         standing.add(finished)
     return Run(
         name=ledger.name,
         folder=folder,
-        config_text=config_text,
+        config_text=masked_config(config_text),  # it goes into the page, and to MLflow's server
         primary_metric=ledger.recall("primary_metric"),
-        front=standing.front(final_measurements(ledger)),
+        front=standing.front(settled=ended),
         limits=limits,
         trials=trials,
         hypervolumes=tuple(standing.hypervolumes),
         teachers=stored.teachers.validate_python(ledger.recall("teachers") or ()),
         machine=ledger.recall("machine"),
-        finished=bool(ledger.recall("finished")),
+        finished=ended,
         tracking=ledger.recall("tracking") or {},
     )
 
@@ -75,14 +82,31 @@ def find_run(run: str | Path) -> Path:
     for folder in (Path(run), Path("runs") / run):
         if (folder / CONFIG_FILE).is_file():
             return folder
-    from automl.tracking import find_run_folder
-
-    try:
-        found = find_run_folder(str(run), None)
-    except ValueError:
-        found = None
-    if found is not None and (found / CONFIG_FILE).is_file():
-        return found
+    for folder in _known_to_mlflow(str(run)) if _MLFLOW_ID.fullmatch(str(run)) else ():
+        if (folder / CONFIG_FILE).is_file():
+            return folder
     runs = sorted(str(path.parent) for path in Path("runs").glob(f"*/{CONFIG_FILE}"))
     there = f"; there are {runs}" if runs else f"; there are no runs in {Path('runs').absolute()}"
     raise UserError(f"expected the folder of a run, its name or its MLflow run id, got {str(run)!r}{there}")
+
+
+def _known_to_mlflow(mlflow_run_id: str) -> Iterator[Path]:
+    """Ask the server of the environment, or the stores below ``runs``, then all that configs of runs name."""
+    from automl.tracking import find_run_folder
+
+    for uri in (None, *_tracking_uris()):
+        with suppress(Exception):  # of many servers, one may be away, in whatever way MLflow and its libraries say so
+            yield find_run_folder(mlflow_run_id, uri)
+
+
+def _tracking_uris() -> list[str]:
+    """Read where the runs of this folder are tracked; configs that cannot be read are passed over."""
+    found = []
+    for path in sorted(Path("runs").glob(f"*/{CONFIG_FILE}")):
+        try:
+            plain, _ = read_yaml(path.read_text(encoding="utf-8"), file=str(path))
+            uri = (plain.get("tracking") or {}).get("uri")
+            found += [expanded(uri)] if uri else []
+        except (UserError, OSError, ValueError, AttributeError, TypeError):
+            continue
+    return list(dict.fromkeys(found))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from automl import stored
-from automl.config import dump_config, load_config
+from automl.config import Config, dump_config, load_config
 from automl.controller import Controller, StopRule
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
-from automl.finale import measure_front
+from automl.finale import final_measurements, measure_front
 from automl.journal import RunLock
 from automl.ledger import Ledger, open_ledger
 from automl.machine import describe_machine
@@ -30,6 +30,7 @@ from automl.students import Students
 from automl.teaching import fill_cache, load_teachers, train_teachers
 from automl.tracking import Summary, Tracker
 from teachers import OutputStore, TeacherEnsemble
+from teachers.digests import rows_digest
 from trials.run_trial import measure_untrained
 
 _EXAMPLE_ROWS = 4
@@ -67,8 +68,9 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
         try:
             ledger = _open(prepared, fresh=fresh)
             return _search(prepared, ledger)
-        except UserError:
-            if fresh and not (ledger and ledger.finished()):
+        except (UserError, WorkFailed) as error:
+            never_began = ledger is None or (isinstance(error, UserError) and not ledger.finished())
+            if fresh and never_began:
                 undo(config, ledger)
             raise
 
@@ -112,6 +114,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     config = prepared.config
     with at(config, "tracking", "uri"):
         uri = config.tracking.expanded_uri()
+    _refuse_other_data(prepared, ledger)
     objectives = _objectives(prepared, ledger, executor, progress)
     prepared, place = _teach(prepared, ledger, executor, progress, stack)
     tracker = Tracker(
@@ -123,7 +126,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     )
     stack.callback(lambda: _say_all(progress, str(tracker.close())))
     ledger.remember("finished", False)
-    standing = Standing(objectives, config.limits)
+    standing = Standing(objectives, config.limits, final_measurements(ledger))
     for finished in sorted(ledger.finished(), key=lambda finished: finished.ended):
         standing.add(finished)
     tracker.sync(read_run(config.folder, ledger, config_text=dump_config(config)))
@@ -138,7 +141,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         standing=standing,
         students=Students(config.folder),
         share=share,
-        in_flight=config.search.in_flight or executor.room(share),
+        in_flight=_in_flight(config, executor, share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
         stop=_stop_rule(prepared),
@@ -195,6 +198,23 @@ def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
             directions=["maximize" if name in higher else "minimize" for name in config.objectives],
             sampler=sampler,
             fresh=fresh,
+            # Files of students without their study mean that the study is elsewhere, not that there was none.
+            known=not fresh and Students(config.folder).num_bytes() > 0,
+        )
+
+
+def _refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
+    """Make sure that the data is what the run began with, since its config may say the same of other rows."""
+    dataset = prepared.dataset
+    digest = rows_digest(dataset.inputs) + rows_digest(dataset.labels)
+    kept = ledger.recall("data")
+    if kept is None:
+        ledger.remember("data", digest)
+    elif kept != digest:
+        raise UserError(
+            "the rows or labels are not those that the run began with, so that its trials could not be compared; "
+            "bring them back, or give the search another name",
+            place=prepared.config.place("data"),
         )
 
 
@@ -250,6 +270,13 @@ def _teach(
         progress.say(f"{unheard} of {len(train)} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
     return ready, CachePlace.of(store, key, executor)
+
+
+def _in_flight(config: Config, executor: Executor, share: Share) -> int:
+    """Give the number of trials at a time; a trial's time runs from its start, so none waits here for a place."""
+    room = executor.room(share)
+    asked = config.search.in_flight or room
+    return min(asked, room) if executor.local else asked
 
 
 def _stop_rule(prepared: Prepared) -> StopRule:

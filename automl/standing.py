@@ -1,7 +1,7 @@
 """What a search has found so far."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from automl.front import Member, ParetoFront, contenders, pareto_front
 from automl.hypervolume_history import HypervolumeHistory
@@ -16,20 +16,24 @@ class Standing:
     Args:
         objectives: What is compared.
         limits: What members keep.
+        final: What was measured alone before, as of a search that ended and goes on.
     """
 
-    def __init__(self, objectives: Sequence[Objective], limits: Sequence[Limit]) -> None:
+    def __init__(
+        self, objectives: Sequence[Objective], limits: Sequence[Limit], final: Iterable[FinalMeasurement] = ()
+    ) -> None:
         self.objectives = tuple(objectives)
         self.limits = tuple(limits)
         self.finished: list[FinishedTrial] = []
         self.hypervolumes: list[float] = []
         self._members: list[Member] = []
         self._contenders: list[Member] = []
+        self._final = {(measured.digest, measured.precision): measured for measured in final}
         self._history = HypervolumeHistory(objectives, limits)
 
     def add(self, finished: FinishedTrial) -> None:
         """Take a trial that ended."""
-        members = members_of(finished)
+        members = [self._settled(member) for member in members_of(finished)]
         self.finished.append(finished)
         self._members.extend(members)
         self.hypervolumes.append(self._history.add(members))
@@ -37,13 +41,35 @@ class Standing:
             # Who is out stays out: whoever beat it is still there, or was beaten in turn.
             self._contenders = self._contending([*self._contenders, *members])
 
-    def front(self, final: Mapping[tuple[str, str], FinalMeasurement] | None = None) -> ParetoFront:
-        """Give the front, with final measurements in place of provisional ones where there are any."""
-        return pareto_front(_finalised(self._members, final or {}), self.objectives, self.limits)
+    def settle(self, measured: FinalMeasurement) -> None:
+        """Take what was measured alone in place of what was measured beside other work."""
+        self._final[measured.digest, measured.precision] = measured
+        self._members = [self._settled(member) for member in self._members]
+        self._contenders = self._contending(self._members)  # It may be slower than it seemed, and others better.
 
-    def contenders(self, final: Mapping[tuple[str, str], FinalMeasurement] | None = None) -> list[Member]:
+    def front(self, *, settled: bool = False) -> ParetoFront:
+        """Give the front.
+
+        Args:
+            settled: Of those alone that were measured alone: latencies beside other work do not compare with theirs.
+        """
+        members = [m for m in self._members if self._is_settled(m)] if settled else self._contenders
+        return pareto_front(members, self.objectives, self.limits)
+
+    def contenders(self) -> list[Member]:
         """Give those that may stand on the front once their latency is measured alone."""
-        return self._contending(_finalised(self._members, final)) if final else self._contenders
+        return self._contenders
+
+    def unsettled(self) -> list[Member]:
+        """Give the contenders that are still to be measured alone."""
+        return [member for member in self._contenders if not self._is_settled(member)]
+
+    def _is_settled(self, member: Member) -> bool:
+        return (member.digest, member.precision) in self._final
+
+    def _settled(self, member: Member) -> Member:
+        measured = self._final.get((member.digest, member.precision))
+        return member if measured is None else measured.applied(member)
 
     def _contending(self, members: Iterable[Member]) -> list[Member]:
         return contenders(members, self.objectives, self.limits, latency_margin=LATENCY_MARGIN)
@@ -90,11 +116,3 @@ def members_of(finished: FinishedTrial) -> list[Member]:
         )
         for candidate in finished.result.candidates
     ]
-
-
-def _finalised(members: Iterable[Member], final: Mapping[tuple[str, str], FinalMeasurement]) -> list[Member]:
-    found = []
-    for member in members:
-        measured = final.get((member.digest, member.precision))
-        found.append(member if measured is None else measured.applied(member))
-    return found

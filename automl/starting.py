@@ -5,8 +5,20 @@ from automl.errors import UserError
 from automl.ledger import JOURNAL, Ledger
 from automl.run_folder import CONFIG_FILE
 
-_COMPARED = ("seed", "data", "task", "student", "recipe", "teachers", "objectives", "limits", "precisions", "latency")
-"""Sections that decide what a trial is; trials of one run must be comparable."""
+_COMPARED = (
+    "seed",
+    "data",
+    "task",
+    "student",
+    "recipe",
+    "teachers",
+    "objectives",
+    "limits",
+    "precisions",
+    "latency",
+    "storage",
+)
+"""Sections that decide what a trial is and where it is written; trials of one run must be comparable."""
 
 
 def is_begun(config: Config) -> bool:

@@ -46,6 +46,7 @@ def write_folder(folder: Path, artefacts: Artefacts) -> None:
         artefacts: The files.
     """
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    aside = folder.with_name(f"{folder.name}.{os.getpid()}.old")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
@@ -54,9 +55,15 @@ def write_folder(folder: Path, artefacts: Artefacts) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            # Killed in between, the old one is still there, if under another name; a folder replaces none in one step.
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
         draft.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
+        if aside.exists() and not folder.exists():
+            aside.rename(folder)
         shutil.rmtree(draft, ignore_errors=True)
         error.filename = error.filename or str(folder)  # A write that fails does not say where.
         raise

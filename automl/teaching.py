@@ -1,17 +1,18 @@
 """Teachers made ready for a search: trained where they must be, loaded, asked about every row, judged."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from automl.answering import answer_all
 from automl.config.teachers import Teacher as TeacherConfig
-from automl.errors import UserError, WorkFailed, disk_is_full
+from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
-from automl.nodes import CACHE_DTYPE, answer_on_node
+from automl.nodes import CACHE_DTYPE
 from automl.preparation import Prepared, at
 from automl.run import TeacherRecord
 from automl.schooling import schooling
@@ -19,6 +20,7 @@ from automl.students import write_folder
 from search_spaces.imports import import_object
 from teachers import (
     LOADERS,
+    CachedOutputs,
     Coverage,
     LoadedModel,
     OutputStore,
@@ -30,13 +32,12 @@ from teachers import (
     pack,
     pack_key,
     plan_shards,
-    read_logits,
     teacher_strength,
 )
 from trials.compress import PRECISIONS
 from trials.data import Dataset
 from trials.description import read_description
-from trials.records import Outcome
+from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
 
 
@@ -76,12 +77,24 @@ def train_teachers(prepared: Prepared, executor: Executor, folder: Path) -> dict
     failures = []
     for name, (result, artefacts) in zip(tasks, executor.run_all(list(tasks.values())), strict=True):
         if result.outcome is Outcome.TRAINED:
-            write_folder(folders[name], artefacts)  # The others need not be trained again.
+            _keep(folders[name], artefacts)  # The others need not be trained again.
         else:
             failures.append(f"training teacher {name!r} failed:\n{result.error}")
     if failures:
         raise WorkFailed("\n".join(failures))
     return folders
+
+
+def _keep(folder: Path, artefacts: Artefacts) -> None:
+    """Write a trained teacher, unless another search that trained the same one was faster; its files stay."""
+    draft = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.new")
+    write_folder(draft, artefacts)
+    try:
+        draft.rename(folder)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        if not folder.exists():
+            raise
 
 
 def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teacher]:
@@ -165,68 +178,35 @@ def fill_cache(
     shards = plan_shards(teachers, dataset.inputs, dtype=CACHE_DTYPE)
     key = pack_key(teachers, shards, num_classes=dataset.num_classes)
     leases.enter_context(store.lease([*(shard.key for shard in shards), key]))
-    missing = list(store.missing(shards))
-    try:
-        store.make_room(_bytes_to_come(missing, dataset, len(teachers), packed=store.fault(key) is None))
-    except ValueError as error:
-        raise UserError(str(error), place=prepared.config.place("resources", "cache_gb")) from error
-    shared = {shard.teacher: executor.share(teachers[shard.teacher]) for shard in missing}
-    share = Share(cpus=prepared.config.resources.cpus, gpus=prepared.config.resources.gpus)
-    tasks = [
-        executor.submit(
-            answer_on_node,
-            shared[shard.teacher],
-            dataset.inputs[shard.start : shard.stop],
-            dataset.num_classes,
-            prepared.config.resources.threads,
-            share=share,
-            name=f"teacher-{teachers[shard.teacher].name}",
-        )
-        for shard in missing
-    ]
-    for shard, task in zip(missing, tasks, strict=True):
-        with _answering(prepared, shard.teacher):
-            (arrays,) = executor.run_all([task])
-        store.store_shard(shard.key, arrays)
-    pack(store, shards, teachers, num_classes=dataset.num_classes)
-    records = [
-        _judge(prepared, k, teacher, read_logits(store, shards, teacher=k)) for k, teacher in enumerate(teachers)
-    ]
-    return key, records, len(missing)
+    missing: list[Shard] = []
+    if store.fault(key) is not None:  # Else nothing is read of the shards, which may have been evicted.
+        missing = list(store.missing(shards))
+        try:
+            store.make_room(_bytes_to_come(missing, dataset, len(teachers)))
+        except ValueError as error:
+            raise UserError(str(error), place=prepared.config.place("resources", "cache_gb")) from error
+        answer_all(prepared, teachers, missing, executor, store)
+        pack(store, shards, teachers, num_classes=dataset.num_classes)
+    answers = CachedOutputs.open(store, key)
+    return key, [_judge(prepared, k, teacher, answers) for k, teacher in enumerate(teachers)], len(missing)
 
 
-@contextmanager
-def _answering(prepared: Prepared, position: int) -> Iterator[None]:
-    """Tell which teacher could not answer; what a model raises for inputs that do not fit it is of any kind."""
-    place = prepared.config.place("teachers", position)
-    try:
-        yield
-    except ValueError as error:
-        raise UserError(str(error), place=place) from error
-    except Exception as error:
-        if isinstance(error, WorkFailed) or disk_is_full(error):
-            raise
-        raise UserError(
-            f"it cannot answer about the data: {type(error).__name__}: {error}; check that its preprocessing brings "
-            "the inputs into the form that it takes",
-            place=place,
-        ) from error
-
-
-def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int, *, packed: bool) -> int:
-    """Forecast what filling will write: the shards that are missing, and the pack unless it is there."""
+def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int) -> int:
+    """Forecast what filling will write: the shards that are missing, and the pack."""
     # The forecast of a cache is its shards and, as large again, the pack.
     rows = sum(shard.stop - shard.start for shard in missing)
     shards = cache_bytes(rows, 1, dataset.num_classes, CACHE_DTYPE) // 2
-    pack_bytes = cache_bytes(len(dataset), num_teachers, dataset.num_classes, CACHE_DTYPE) // 2
-    return shards + (0 if packed else pack_bytes)
+    return shards + cache_bytes(len(dataset), num_teachers, dataset.num_classes, CACHE_DTYPE) // 2
 
 
-def _judge(prepared: Prepared, position: int, teacher: Teacher, logits: np.ndarray) -> TeacherRecord:
+def _judge(prepared: Prepared, position: int, teacher: Teacher, answers: CachedOutputs) -> TeacherRecord:
     dataset = prepared.dataset
     rows = dataset.splits["validation"]
+    logits = answers.read(rows, teacher=position)
+    if teacher.coverage.labels is not None:
+        logits = logits[:, list(teacher.coverage.labels)]
     strength = teacher_strength(
-        logits[rows],
+        logits,
         dataset.labels[rows],
         coverage=teacher.coverage,
         class_names=dataset.class_names,

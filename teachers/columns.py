@@ -59,5 +59,5 @@ def check_finite(teacher: Teacher, output: str, values: Tensor) -> None:
         bad = int((~finite_B).sum())
         raise ValueError(
             f"teacher {teacher.name!r} gave {output} that are not finite for {bad} of {len(values)} rows; "
-            "check its preprocessing, and use float32 for values beyond 65504"
+            "check its preprocessing; as float16, in which answers are kept, values end at 65504"
         )

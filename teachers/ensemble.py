@@ -105,7 +105,9 @@ class TeacherEnsemble:
     def votes(self, batch: Batch) -> Tensor:
         """Tell who may vote on which sample.
 
-        A teacher votes on a row that it covers, unless the row's label is known and is none of its classes.
+        A teacher votes on a row that it covers, unless the row's label is known and is none of its classes. Where the
+        label is hidden, nobody can say that the row is not its business: it votes, and spreads all its belief over the
+        classes that it knows.
 
         Args:
             batch: Its ``index`` and ``labels`` are read.
@@ -113,11 +115,24 @@ class TeacherEnsemble:
         Returns:
             ``votes_KB``, float32, 1 where the teacher votes and 0 elsewhere.
         """
-        votes_KB = self.rows_KN[:, batch.index].float()
+        return self._votes(batch.index, batch.labels)
+
+    def num_unheard(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
+        """Count the rows on which no teacher votes.
+
+        Args:
+            rows: Row numbers (B,).
+            labels: Their labels (B,) as students see them: ``MISSING_LABEL`` where they may not.
+        """
+        votes_KB = self._votes(torch.from_numpy(rows), torch.from_numpy(labels))
+        return int((votes_KB == 0).all(dim=0).sum())
+
+    def _votes(self, index_B: Tensor, label_B: Tensor) -> Tensor:
+        votes_KB = self.rows_KN[:, index_B].float()
         if all(group.classes is None for group in self.groups):
             return votes_KB
-        labelled_B = batch.labels != MISSING_LABEL
-        knows_KB = self.known_KC[:, batch.labels.clamp(min=0)] | ~labelled_B
+        labelled_B = label_B != MISSING_LABEL
+        knows_KB = self.known_KC[:, label_B.clamp(min=0)] | ~labelled_B
         return votes_KB * knows_KB
 
 

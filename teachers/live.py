@@ -1,4 +1,4 @@
-"""Teachers that answer on the spot, for what cannot be cached.
+"""Teachers that answer on the spot, without a cache.
 
 Shape letters: K = teachers, B = batch, C = classes.
 """
@@ -11,7 +11,11 @@ from teachers.teacher import Teacher
 
 
 class LiveOutputs:
-    """Runs every teacher on every batch; fulfils ``EnsembleOutputs``."""
+    """Runs every teacher on every batch; fulfils ``EnsembleOutputs``.
+
+    A search does not use it: teachers of every kind that there is can be cached, since every batch consists of rows as
+    they are. Batches that are made anew at each step would need it, and cached answers are held against it.
+    """
 
     def __init__(self, teachers: Sequence[Teacher], *, num_classes: int) -> None:
         """Keep the teachers.

@@ -28,7 +28,9 @@ class TeacherModel(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What a teacher may vote on; it is never heard outside.
+    """What a teacher may vote on: never on a row outside, never on a known label outside.
+
+    A row whose label students do not see cannot be outside its labels; there it votes, among its own classes only.
 
     Args:
         labels: Classes that it knows, as indices into the data set's classes; None means all.

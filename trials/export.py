@@ -1,7 +1,7 @@
 """From a trained module to the ONNX graph that ships, in one file.
 
-Tracing a module takes more than a second, filling a traced graph with other weights a few hundredths. So a module is
-traced once an architecture (``trace``), and each trained student of that architecture only fills the template.
+Tracing a module takes more than a second, filling a traced graph with other weights a few hundredths. So a worker
+traces an architecture once (``trace``, kept by ``trials.templates``), and each trained student only fills the template.
 """
 
 import copy

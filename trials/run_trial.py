@@ -1,5 +1,6 @@
 """One trial, start to end: build, gate, distil, compress, measure."""
 
+import errno
 import resource
 import time
 import traceback
@@ -10,7 +11,7 @@ import torch
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
 from trials.distill import Checkpoint, distill
-from trials.export import Template, onnx_predictor, replace_weights, stand_in, trace
+from trials.export import Template, onnx_predictor, replace_weights, stand_in
 from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge
 from trials.lesson import Lesson
 from trials.measure import measure_latency
@@ -27,10 +28,13 @@ from trials.records import (
 )
 from trials.setting import Setting
 from trials.student import Student, save_weights
+from trials.templates import trace_once
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
-    """Train and measure one student. Whatever crashes inside is a result, too.
+    """Train and measure one student. Whatever crashes inside is a result, too, unless the disk is full.
 
     Args:
         trial: What is asked.
@@ -38,6 +42,9 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
 
     Returns:
         What came, and the student's files; no files unless it was trained.
+
+    Raises:
+        OSError: There is no room to write on this machine, which is not the student's fault and hits all others.
     """
     started = time.perf_counter()
     threads = torch.get_num_threads()
@@ -46,7 +53,9 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
         with random_state_kept(choose_device(setting.device)):
             outcome, candidates, checkpoint, artefacts = _run(trial, setting)
         error = ""
-    except Exception:
+    except Exception as raised:
+        if isinstance(raised, OSError) and raised.errno in _NO_ROOM:
+            raise
         outcome, candidates, checkpoint, artefacts = Outcome.FAILED, (), None, Artefacts()
         error = traceback.format_exc(limit=-8)
     finally:
@@ -78,8 +87,7 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
         device=setting.device,
     )
     torch.manual_seed(trial.seed)
-    student = Student(setting.space.build(trial.spec, signature), signature=signature, statistics=setting.statistics)
-    template = trace(student, signature)
+    student, template = _untrained(trial, setting)
     refused, latencies = _gate(trial, setting, template)
     if refused:
         return Outcome.INFEASIBLE, refused, None, Artefacts()
@@ -99,6 +107,13 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
     files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
     files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
     return Outcome.TRAINED, candidates, checkpoint, Artefacts(files=files)
+
+
+def _untrained(trial: Trial, setting: Setting) -> tuple[Student, Template]:
+    """Build a student, and give the graph of its architecture."""
+    signature = setting.task.signature(setting.dataset)
+    student = Student(setting.space.build(trial.spec, signature), signature=signature, statistics=setting.statistics)
+    return student, trace_once(student, signature, name=(trial.spec.architecture_digest, setting.statistics))
 
 
 def _gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Candidate, ...], Mapping[str, Latency]]:
@@ -130,9 +145,8 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
     Returns:
         Candidates without metrics of the task; their latency is provisional.
     """
-    signature = setting.task.signature(setting.dataset)
-    student = Student(setting.space.build(trial.spec, signature), signature=signature, statistics=setting.statistics)
-    return tuple(costs(trial, setting, stand_in(trace(student, signature))))
+    _, template = _untrained(trial, setting)
+    return tuple(costs(trial, setting, stand_in(template)))
 
 
 def measure_finally(graph: bytes, setting: Setting) -> tuple[Latency, dict[str, float]]:

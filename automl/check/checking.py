@@ -130,7 +130,7 @@ def _notes(prepared: Prepared, sampled: Sampled) -> list[str]:
         )
     train = prepared.dataset.splits["train"]
     if prepared.ensemble is not None:
-        unheard = int((~prepared.ensemble.rows_KN[:, train].any(dim=0)).sum())
+        unheard = prepared.ensemble.num_unheard(train, prepared.dataset.student_labels[train])
         if unheard:
             notes.append(f"{unheard} of {len(train)} training rows have no teacher")
     if config.address is not None:

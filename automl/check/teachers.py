@@ -12,7 +12,7 @@ from automl.nodes import CACHE_DTYPE
 from automl.preparation import Prepared, at
 from automl.schooling import Schooling, schooling
 from automl.teaching import load_teachers
-from teachers import OutputStore, Teacher, compute_shard, plan_shards, teacher_strength
+from teachers import OutputStore, Teacher, compute_shard, pack_key, plan_shards, teacher_strength
 
 _STRENGTH_ROWS = 512
 """Validation rows on which loaded teachers are judged, at most."""
@@ -52,6 +52,7 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
     store = OutputStore(folder / "outputs", limit_bytes=None)
     schoolings: dict[int, Schooling] = {}
     examined: dict[int, Examined] = {}
+    teachers: list[Teacher] = []
     for position, teacher in enumerate(config.teachers):
         trained = {}
         if teacher.kind == "train":
@@ -63,7 +64,16 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
         loaded = _load(prepared, position, trained)
         with at(config, "teachers", position):
             examined[position] = _examine(prepared, loaded, store)
+        teachers.append(loaded)
+    if teachers and not schoolings and _is_packed(prepared, teachers, store):
+        examined = {position: replace(found, kept=True) for position, found in examined.items()}
     return schoolings, examined
+
+
+def _is_packed(prepared: Prepared, teachers: list[Teacher], store: OutputStore) -> bool:
+    """Tell whether the answers of all teachers together are kept, so that no shard is needed."""
+    shards = plan_shards(teachers, prepared.dataset.inputs, dtype=CACHE_DTYPE)
+    return store.fault(pack_key(teachers, shards, num_classes=prepared.dataset.num_classes)) is None
 
 
 def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Teacher:
@@ -87,8 +97,12 @@ def _examine(prepared: Prepared, teacher: Teacher, store: OutputStore) -> Examin
     started = time.perf_counter()
     answers = compute_shard(teacher, chosen, num_classes=dataset.num_classes, dtype=CACHE_DTYPE)
     seconds = time.perf_counter() - started
+    logits = answers["logits"].astype(np.float32)
+    labels = teacher.coverage.labels
+    if labels is not None and logits.shape[1] != len(labels):
+        logits = logits[:, list(labels)]  # As the ensemble hears it.
     strength = teacher_strength(
-        answers["logits"].astype(np.float32),
+        logits,
         dataset.labels[rows],
         coverage=teacher.coverage,
         class_names=dataset.class_names,

@@ -21,12 +21,13 @@ from automl.config.student import FixedStudent
 
 
 class Covers(Part):
-    """What a teacher may vote on; it is never heard outside."""
+    """What a teacher may vote on: rows by a column, classes by labels. A hidden label keeps nobody out."""
 
     labels: Listed[TextOrWhole] | None = None
-    """Classes that it knows, by name or number; null means all."""
+    """Classes that it knows, by name or number; null means all. It does not vote on rows whose label is known to be
+    another; on rows without a label it votes, among these classes."""
     column: str | None = None
-    """Column of the data that tells which rows it knows; null means all rows."""
+    """Column of the data that tells which rows it knows; it never votes on others, labelled or not. Null means all."""
     values: Listed[TextOrWhole] = ()
     """Values of that column for which it may speak."""
 

@@ -6,6 +6,7 @@ from typing import Any
 from automl.export.feeding import PREPROCESSING_FILE, python_example
 from automl.export.parity import Parity
 from automl.front import Member
+from automl.masking import mask
 from automl.run import Run
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
@@ -186,6 +187,7 @@ def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> st
 def _limits_of_knowledge(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -> str:
     data = config["data"]
     source = ", ".join(f"{key} {data[key]}" for key in ("kind", "name", "path", "factory") if data.get(key))
+    source = mask(source)
     lines = [
         f"It was judged on held-out rows of one data set ({source}); on inputs of another origin it may do worse, "
         "and nothing here says by how much.",

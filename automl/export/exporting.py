@@ -173,26 +173,36 @@ def _read(source: Path, config: Config) -> tuple[dict[str, Any], Student, dict[s
     try:
         description = read_description(source)
         student = load_student(source, build)
-        files = {name: (source / name).read_bytes() for name in _named(description) if (source / name).is_file()}
+        needed = _named(description)
+        files = {name: (source / name).read_bytes() for name in needed if (source / name).is_file()}
     except (ValueError, OSError) as error:
         raise WorkFailed(
             f"the student's files cannot be used: {error}. If the search still runs, it may have left the front: "
             "look at automl front, and export again"
         ) from error
-    if missing := [name for name in _named(description) if name not in files]:
+    if missing := [name for name in needed if name not in files]:
         raise WorkFailed(f"{source} lacks {missing}; the run is damaged, pick another member of its front")
     return description, student, files
 
 
 def _named(description: Mapping[str, Any]) -> list[str]:
-    return [*description["graphs"].values(), WEIGHTS_FILE]
+    """Name the files of a student; a run of others' may name any file of this machine, so its own words do not count.
+
+    Raises:
+        ValueError: The description has a precision that there is not, or a graph under another name.
+    """
+    graphs = description["graphs"]
+    known = {precision: kind.file_name for precision, kind in PRECISIONS.items()}
+    if strange := {precision: name for precision, name in graphs.items() if known.get(precision) != name}:
+        raise ValueError(f"{DESCRIPTION_FILE} names the graphs {strange}; expected those of {known}")
+    return [*(known[precision] for precision in graphs), WEIGHTS_FILE]
 
 
 def _graphs(
     description: Mapping[str, Any], student: Student, files: Mapping[str, bytes], *, first: str
 ) -> dict[str, bytes]:
     """Give the graph in each precision, the picked one first, float32 among them whether the run made it or not."""
-    graphs = {precision: files[name] for precision, name in description["graphs"].items()}
+    graphs = {precision: files[PRECISIONS[precision].file_name] for precision in description["graphs"]}
     if "float32" not in graphs:
         graphs["float32"] = export_onnx(student, parse_signature(description))
     return {first: graphs[first], **graphs}

@@ -92,6 +92,13 @@ def _narrow(run: Run, limits: Sequence[Limit]) -> Run:
     """Keep the members that keep the limits, of which there must be one."""
     if not limits:
         return run
+    if read_at_last := sorted({limit.metric for limit in limits if limit.metric.startswith("test_")}):
+        raise UserError(
+            f"{', '.join(read_at_last)} cannot choose a student: chosen by its test scores, it would look better than "
+            "it is; validation chooses and test reports, so name "
+            + ", ".join(metric.removeprefix("test_") for metric in read_at_last),
+            place="--where",
+        )
     try:
         front = where(run.front, limits)
     except ValueError as error:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from html import escape
 
+from automl.masking import mask
 from automl.numbers import counted, duration, title, written
 from automl.report.choices import FEWEST_TRIALS, choice_figure, choices_by_influence
 from automl.report.course import hypervolume_figure, strength_figure, training_figure
@@ -70,7 +71,7 @@ def _failed(run: Run) -> str:
     trials: dict[str, list[int]] = {}
     for finished in run.trials:
         if finished.result.outcome is Outcome.FAILED:
-            trials.setdefault(_last_line(finished.result.error), []).append(finished.trial.number)
+            trials.setdefault(_last_line(mask(finished.result.error)), []).append(finished.trial.number)
     if not trials:
         return ""
     rows = [

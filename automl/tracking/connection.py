@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from automl.masking import mask
 from automl.tracking.rows import FOLDER_TAG
 
 STORE_FILE = "mlflow.db"
@@ -42,12 +43,6 @@ def default_uri(folder: Path) -> str:
 def is_server(uri: str) -> bool:
     """Say whether a server answers under a tracking URI, which then keeps the artefacts too."""
     return not re.match(r"(sqlite|postgresql|mysql|mssql)[+:]", uri)
-
-
-def mask(text: str) -> str:
-    """Hide user names, passwords and tokens of the addresses in a text."""
-    text = re.sub(r"(\w://)[^\s'\"/]*@", r"\1***@", text)
-    return re.sub(r"(?i)\b((?:password|passwd|pwd|token|secret|api_?key)=)[^&\s'\"]+", r"\1***", text)
 
 
 def quiet_mlflow() -> None:
@@ -114,6 +109,9 @@ def find_run_folder(mlflow_run_id: str, uri: str | None = None, *, search_in: Pa
 
 
 def _ask_server(mlflow_run_id: str, uri: str) -> Path:
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not file.exists():  # to connect would make it
+        raise ValueError(f"no MLflow run {mlflow_run_id!r} at {mask(uri)}: there is no such file")
     client = connect(uri)
     from mlflow.exceptions import MlflowException
 

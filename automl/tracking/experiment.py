@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,21 @@ class Experiment:
         name: Of the experiment; where another search has it already, a number is added.
         tags: Of the experiment, when it is made.
         logarithmic: Metrics that are shown by their logarithm too.
+        on_progress: Called whenever MLflow has taken something.
     """
 
     def __init__(
-        self, uri: str, folder: Path, *, name: str, tags: Mapping[str, str], logarithmic: Collection[str] = ()
+        self,
+        uri: str,
+        folder: Path,
+        *,
+        name: str,
+        tags: Mapping[str, str],
+        logarithmic: Collection[str] = (),
+        on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         self.logarithmic = logarithmic
+        self.on_progress = on_progress
         self.client = connect(uri)
         self.folder = folder.resolve()
         self._location = None if is_server(uri) else (self.folder / ARTEFACT_FOLDER).as_uri()
@@ -134,6 +143,12 @@ class Experiment:
         row = trial_row(finished, folder=str(self.folder), logarithmic=self.logarithmic)
         return self._send(row, (row.tags[TRIAL_TAG], row.tags[DIGEST_TAG])).run_id
 
+    @property
+    def summary_id(self) -> str | None:
+        """MLflow's id of the run that shows the front, once there is one."""
+        known = self._known.get((SUMMARY, ""))
+        return known.run_id if known else None
+
     def send_summary(self, row: RunRow) -> str:
         """Make the run that shows the front, or bring it up to date.
 
@@ -157,6 +172,7 @@ class Experiment:
         self.log(known.run_id, params=row.params, metrics=row.metrics)
         self.client.set_terminated(known.run_id, row.status, row.end_ms)
         known.ended = True
+        self.on_progress()
         return known
 
     def log(
@@ -187,6 +203,7 @@ class Experiment:
             # MLflow's limit is on both together.
             taken = 1000 - len(part)
             self.client.log_batch(run_id, metrics=values[:taken], params=part)
+            self.on_progress()
             values = values[taken:]
         for start in range(0, len(values), 1000):
             self.client.log_batch(run_id, metrics=values[start : start + 1000])
@@ -196,6 +213,7 @@ class Experiment:
         from mlflow.entities import RunTag
 
         self.client.log_batch(known.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        self.on_progress()
         known.front = tags.get(FRONT_TAG, known.front)
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:

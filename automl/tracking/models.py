@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from automl.front import Member
 from automl.run import FinishedTrial
+from automl.students import Students
 from automl.tracking.experiment import Experiment
+from trials.compress import PRECISIONS
 
 Example = NDArray[Any] | Mapping[str, NDArray[Any]]
 """Rows that a student takes: one array, or one a name of the graph's inputs."""
@@ -22,8 +24,7 @@ _ROWS = 2
 
 def model_file(folder: Path, member: Member) -> Path:
     """Say where the exported graph of a member of the front lies."""
-    name = "model.onnx" if member.precision == "float32" else f"model.{member.precision}.onnx"
-    return folder / "students" / member.digest / name
+    return Students(folder).folder(member.digest) / PRECISIONS[member.precision].file_name
 
 
 def model_name(member: Member) -> str:

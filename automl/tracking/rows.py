@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from automl.front import Member
+from automl.masking import mask
 from automl.run import FinishedTrial
 from trials.records import Candidate, Latency, Outcome, TrialResult
 
@@ -101,7 +102,7 @@ def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[s
         NOTE_TAG: describe(finished),
     }
     if result.error:
-        tags["error"] = last_line(result.error)
+        tags["error"] = last_line(mask(result.error))
     return RunRow(
         name=f"trial-{trial.number:04d}",
         start_ms=milliseconds(finished.started),
@@ -175,7 +176,7 @@ def describe(finished: FinishedTrial) -> str:
     for candidate in result.candidates:
         lines += ["", f"- {candidate.precision}: {_listed(candidate_metrics(candidate, suffix=''))}"]
     if result.error:
-        lines += ["", "```", result.error[-5_000:], "```"]
+        lines += ["", "```", mask(result.error)[-5_000:], "```"]
     return "\n".join(lines)
 
 

@@ -4,13 +4,13 @@ import io
 import json
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from automl.front import Member
 from automl.run import FinishedTrial, Run
-from automl.tracking.connection import mask
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import Example, model_file, send_model
 from automl.tracking.rows import (
@@ -58,21 +58,32 @@ class Summary:
     example: Example | None = None
 
 
-def send_summary(experiment: Experiment, summary: Summary) -> str:
-    """Mark the members, log their models, and make the run that shows the front, or bring it up to date.
+def summary_steps(summary: Summary) -> list[tuple[str, Callable[[Experiment], None]]]:
+    """Cut into steps what is sent when a search ends: the members' marks, the run that shows the front, each member.
+
+    Each step may be sent again, and changes nothing then. The run comes before the members' models: it is what people
+    look for, and it takes a moment where they take minutes.
 
     Args:
-        experiment: Of the search; its trials are all sent.
-        summary: Of the search.
+        summary: Of the search; its trials are all sent before.
 
     Returns:
-        MLflow's id of the summary run.
+        What each step sends, in words, and how.
     """
+    trials = {finished.trial.number: finished for finished in summary.run.trials}
+    steps: list[tuple[str, Callable[[Experiment], None]]] = [
+        ("the marks of the front", partial(mark_trials, run=summary.run)),
+        ("the summary of the front", partial(_send_front, summary=summary)),
+    ]
+    for member in summary.run.front.members:
+        send = partial(_send_member, member=member, finished=trials[member.trial], example=summary.example)
+        steps.append((f"trial {member.trial} in {member.precision}", send))
+    students = {member.digest: member for member in summary.run.front.members}.values()
+    return [*steps, *((f"files of trial {each.trial}", partial(_send_student, member=each)) for each in students)]
+
+
+def _send_front(experiment: Experiment, summary: Summary) -> None:
     run = summary.run
-    mark_trials(experiment, run)
-    trials = {finished.trial.number: finished for finished in run.trials}
-    for member in run.front.members:
-        _send_member(experiment, member, trials[member.trial], example=summary.example)
     run_id = experiment.send_summary(summary_row(run, text=note(run, experiment.id)))
     _send_files(experiment, run_id, summary)
     suffixes = sorted({_suffix(run, member) for member in run.front.members} - {""})
@@ -80,7 +91,6 @@ def send_summary(experiment: Experiment, summary: Summary) -> str:
         view_tags(run.front.objectives, primary_metric=run.primary_metric, precisions=suffixes, final=run.finished)
     )
     experiment.describe(note(run, experiment.id, summary_id=run_id))
-    return run_id
 
 
 def mark_trials(experiment: Experiment, run: Run) -> None:
@@ -118,6 +128,13 @@ def _send_member(experiment: Experiment, member: Member, finished: FinishedTrial
     moment_ms = milliseconds(finished.ended)
     rows = [MetricRow(key=key, value=value, timestamp_ms=moment_ms) for key, value in named.items()]
     experiment.log(known.run_id, metrics=[row for row in rows if math.isfinite(row.value)], model_id=model_id)
+
+
+def _send_student(experiment: Experiment, member: Member) -> None:
+    folder = model_file(experiment.folder, member).parent
+    if folder.is_dir() and experiment.summary_id is not None:
+        experiment.client.log_artifacts(experiment.summary_id, str(folder), f"students/{member.digest}")
+        experiment.on_progress()
 
 
 def _suffix(run: Run, member: Member) -> str:
@@ -171,7 +188,7 @@ def _send_files(experiment: Experiment, run_id: str, summary: Summary) -> None:
     run, rows = summary.run, front_table(summary.run)
     columns = list(rows[0]) if rows else []
     files = dict(summary.files)
-    files["config.yaml"] = mask(run.config_text).encode()
+    files["config.yaml"] = run.config_text.encode()
     files["machine.json"] = json.dumps(dict(run.machine), indent=2, sort_keys=True).encode()
     # The form of MLflow's tables, written here because its own call would append to the table that is there.
     table = {"columns": columns, "data": [[_rounded(value) for value in row.values()] for row in rows]}
@@ -186,10 +203,6 @@ def _send_files(experiment: Experiment, run_id: str, summary: Summary) -> None:
         experiment.client.log_artifacts(run_id, scratch)
     tables = json.dumps([{"path": "front_table.json", "type": "table"}])
     experiment.client.set_tag(run_id, "mlflow.loggedArtifacts", tables)
-    for member in {member.digest: member for member in run.front.members}.values():
-        folder = model_file(experiment.folder, member).parent
-        if folder.is_dir():
-            experiment.client.log_artifacts(run_id, str(folder), f"students/{member.digest}")
     if PICTURE in files:
         _send_picture(experiment, run_id, files[PICTURE], step=len(run.trials))
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl.masking import mask
 from automl.objectives import Objective
 from automl.run import FinishedTrial, Run
-from automl.tracking.connection import default_uri, mask
+from automl.tracking.connection import default_uri
 from automl.tracking.delivery import TrackingReport, is_refusal
 from automl.tracking.experiment import Experiment
 from automl.tracking.rows import NOTE_TAG
-from automl.tracking.summary import Summary, send_summary
+from automl.tracking.summary import Summary, summary_steps
 from automl.tracking.views import UiHint, ui_hint, view_tags
 
 _logger = logging.getLogger("automl.tracking")
@@ -24,6 +25,20 @@ _logger = logging.getLogger("automl.tracking")
 class _Job:
     what: str
     send: Callable[[Experiment], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Closing:
+    """Since when, and how patiently, it is waited for what is left."""
+
+    since: float
+    seconds: float
+    most: float
+
+    def left(self, progressed: float) -> float:
+        """Seconds that are left, if nothing happens that has not since ``progressed``."""
+        end = min(max(progressed, self.since) + self.seconds, self.since + self.most)
+        return end - time.monotonic()
 
 
 class Tracker:
@@ -72,10 +87,12 @@ class Tracker:
         self._owed: set[int] = set()
         self._sent: set[int] = set()
         self._refused: list[str] = []
-        self._summary_owed = False
+        self._summaries_owed = 0
         self._problem = ""
         self._in_contact = True
-        self._deadline: float | None = None
+        self._closing: _Closing | None = None
+        self._progressed = 0.0
+        self._begun = False
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
 
@@ -97,8 +114,10 @@ class Tracker:
         """Send what is missing, mark the members of the front, log their models, and show the front."""
         self.sync(summary.run)
         with self._changed:
-            self._summary_owed = True
-        self._put("the summary of the front", lambda experiment: self._send_summary(experiment, summary))
+            self._summaries_owed += 1
+        for what, send in summary_steps(summary):
+            self._put(what, send)
+        self._put("the summary of the front", lambda experiment: self._sent_summary())
 
     @property
     def problem(self) -> str:
@@ -119,18 +138,36 @@ class Tracker:
             self._changed.wait_for(lambda: bool(self._experiment_id), timeout=seconds)
             return ui_hint(self.uri, self._experiment_id, port=port) if self._experiment_id else None
 
-    def close(self, *, seconds: float = 30.0) -> TrackingReport:
-        """Wait until all is sent, ``seconds`` at most, and say what was sent and what was not."""
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until nothing is left to send, so that the thread takes no processor's time from what is measured.
+
+        Args:
+            seconds: To wait at most.
+
+        Returns:
+            Whether the thread rests; it does not while MLflow is away and records wait for it.
+        """
         with self._changed:
-            self._deadline = time.monotonic() + seconds
+            return self._changed.wait_for(lambda: self._begun and not self._jobs, timeout=seconds)
+
+    def close(self, *, seconds: float = 30.0, most: float = 600.0) -> TrackingReport:
+        """Wait until all is sent, and say what was sent and what was not.
+
+        Args:
+            seconds: To wait while MLflow takes nothing; each record that it takes grants them anew.
+            most: To wait in all.
+        """
+        with self._changed:
+            self._closing = closing = _Closing(since=time.monotonic(), seconds=seconds, most=most)
             self._changed.notify_all()
-        self._thread.join(seconds)
+        while self._thread.is_alive() and (left := closing.left(self._progressed)) > 0:
+            self._thread.join(left)
         with self._changed:
             return TrackingReport(
                 sent=len(self._sent),
                 unsent=len(self._owed),
                 refused=tuple(self._refused),
-                summary_owed=self._summary_owed,
+                summary_owed=self._summaries_owed > 0,
                 problem=self._problem,
             )
 
@@ -142,9 +179,12 @@ class Tracker:
     def _work(self) -> None:
         # The experiment is made at once: a new database takes seconds, and somebody may want to watch.
         self._do(_Job(what="the experiment", send=lambda experiment: None))
+        with self._changed:
+            self._begun = True
+            self._changed.notify_all()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._jobs) or self._deadline is not None)
+                self._changed.wait_for(lambda: bool(self._jobs) or self._closing is not None)
                 if not self._jobs or self._out_of_time():
                     return
                 job = self._jobs[0]
@@ -152,6 +192,7 @@ class Tracker:
                 return
             with self._changed:
                 self._jobs.popleft()
+                self._changed.notify_all()
 
     def _do(self, job: _Job) -> bool:
         """Try until it is done or refused; False when time has run out."""
@@ -172,7 +213,14 @@ class Tracker:
                 return True
 
     def _open(self) -> Experiment:
-        experiment = Experiment(self.uri, self._folder, name=self._name, tags=self._tags, logarithmic=self._logarithmic)
+        experiment = Experiment(
+            self.uri,
+            self._folder,
+            name=self._name,
+            tags=self._tags,
+            logarithmic=self._logarithmic,
+            on_progress=self._note_progress,
+        )
         with self._changed:
             self._experiment = experiment
             self._experiment_id = experiment.id
@@ -201,15 +249,12 @@ class Tracker:
             self._sent |= there
             self._owed -= there
 
-    def _send_summary(self, experiment: Experiment, summary: Summary) -> None:
-        try:
-            send_summary(experiment, summary)
-        except Exception as error:
-            if not is_refusal(error):
-                raise
-            self._refuse("the summary of the front", error)
+    def _sent_summary(self) -> None:
         with self._changed:
-            self._summary_owed = False
+            self._summaries_owed -= 1
+
+    def _note_progress(self) -> None:
+        self._progressed = time.monotonic()
 
     def _refuse(self, what: str, error: Exception) -> None:
         text = f"{what}: {mask(str(error))}"
@@ -233,13 +278,13 @@ class Tracker:
             _logger.warning("MLflow is back; records that were kept are being sent")
 
     def _out_of_time(self) -> bool:
-        return self._deadline is not None and time.monotonic() >= self._deadline
+        return self._closing is not None and self._closing.left(self._progressed) <= 0
 
     def _sleep(self, seconds: float) -> bool:
         """Wait, less where the tracker closes; False when time has run out."""
         with self._changed:
-            if self._deadline is not None:
+            if self._closing is not None:
                 self._changed.wait(min(seconds, 1.0))
             else:
-                self._changed.wait_for(lambda: self._deadline is not None, timeout=seconds)
+                self._changed.wait_for(lambda: self._closing is not None, timeout=seconds)
             return not self._out_of_time()

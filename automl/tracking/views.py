@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl.masking import mask
 from automl.objectives import Objective
-from automl.tracking.connection import is_server, mask
+from automl.tracking.connection import is_server
 from automl.tracking.rows import FRONT_TAG, LOGARITHM, MEMBER
 
 VIEW_TAG = "mlflow.sharedViewState."

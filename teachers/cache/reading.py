@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from teachers.cache.entries import DamagedEntryError, check_entry, map_array, mark_used
 from teachers.cache.keys import PackKey
@@ -56,6 +57,10 @@ class CachedOutputs:
     def shape(self) -> tuple[int, ...]:
         """Give (N, K, ..., C)."""
         return self._packed_NKC.shape
+
+    def read(self, rows: NDArray[np.int64], *, teacher: int) -> NDArray[np.float32]:
+        """Read what one teacher said about some rows: (rows, ..., C), a copy; 0 for classes that it does not know."""
+        return np.take(self._packed_NKC[:, teacher], rows, axis=0).astype(np.float32)
 
     def __call__(self, batch: Batch) -> Outputs:
         """Gather the rows of a batch; always a copy, so that writing to it reaches neither the file nor anybody else.

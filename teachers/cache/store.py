@@ -138,7 +138,7 @@ class OutputStore:
         if evicted < excess:
             raise ValueError(
                 f"the cache {self.folder} may hold {self.limit_bytes} bytes; {num_bytes} more bytes do not fit beside "
-                f"what is in use, {excess - evicted} too many: raise the limit, keep float16, or take fewer rows"
+                f"what is in use, {excess - evicted} too many: raise the limit, or take fewer rows"
             )
         return evicted
 

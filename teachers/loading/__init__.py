@@ -16,7 +16,10 @@ LOADERS: dict[str, Callable[..., LoadedModel]] = {
     "factory": load_factory,
     "onnx": load_onnx,
 }
-"""By the name that stands in a config; all take keyword arguments alone, ``preprocessing`` among them."""
+"""By the name that stands in a config, but for ``callable``: an object from Python, which no config can hold.
+
+All take keyword arguments alone, ``preprocessing`` among them.
+"""
 
 __all__ = [
     "LOADERS",

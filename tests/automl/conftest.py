@@ -243,6 +243,7 @@ class InProcessExecutor:
     """Runs each task as it is submitted, in this process; else as ``Executor``."""
 
     num_nodes = 1
+    local = True
 
     def __init__(self, *, address: str | None = None) -> None:
         self.address = address

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from PIL import Image
 from torch import nn
 
 from automl.predicting import format_table, predict
+from automl.raw_inputs import InputSpec, read_inputs
 from search_spaces import ModelSignature, StudentSpec, TensorSpec
 from trials.compress import PRECISIONS
+from trials.data.image_folder import decode_image
 from trials.description import describe, description_bytes
 from trials.export import export_onnx
 from trials.recipe import LossTerm, Recipe
@@ -319,3 +322,41 @@ def test_running_a_student_never_imports_torch(largest, tmp_path):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("row.npy  second")
+
+
+@pytest.mark.parametrize("name", ["../model.onnx", "/model.onnx", "sub\\model.onnx", "..", ""])
+def test_a_graph_is_taken_from_the_folder_alone(largest, tmp_path, name):
+    folder = shutil.copytree(largest, tmp_path / "student")
+    shutil.copy(folder / "model.onnx", tmp_path / "model.onnx")
+    description = json.loads((folder / "student.json").read_bytes()) | {"graphs": {"float32": name}}
+    (folder / "student.json").write_text(json.dumps(description))
+    with pytest.raises(ValueError, match=r"names the graph .* which is no file of this folder"):
+        predict(folder, save_array(tmp_path / "row.npy", [1.0, 3.0, 2.0]))
+
+
+SPEC = InputSpec(name="input", kind="image", shape=(3, 2, 3), dtype="uint8", value_range=(0.0, 255.0))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_images_are_decoded_as_for_training(tmp_path, mode):
+    drawn = np.random.default_rng(0).integers(0, 256, (5, 9, 3), dtype=np.uint8)
+    file = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(drawn).convert(mode).save(file, exif=turned)
+    with Image.open(file) as opened:
+        assert opened.getexif()[0x0112] == 6
+    expected = decode_image(file, image_size=(2, 3), channels=3)
+    np.testing.assert_array_equal(read_inputs(file, SPEC)[1][0], expected)
+
+
+def test_what_training_refuses_is_refused(tmp_path):
+    Image.fromarray(np.full((2, 3), 40_000, dtype=np.uint16)).save(tmp_path / "deep.png")
+    Image.new("RGB", (3, 2)).save(tmp_path / "whole.png")
+    whole = (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "broken.png").write_bytes(whole.replace(b"IDAT", b"ID\0T"))
+    for name, message in (("deep", "more than 8 bits a channel"), ("broken", "broken.png cannot be read as an image")):
+        with pytest.raises(ValueError, match=message):
+            read_inputs(tmp_path / f"{name}.png", SPEC)
+        with pytest.raises(ValueError, match="cannot read the image"):
+            decode_image(tmp_path / f"{name}.png", image_size=(2, 3), channels=3)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automl.front import contenders
+from automl.front import Member, contenders
 from automl.run import FinalMeasurement, FinishedTrial, Run
 from automl.standing import Standing, members_of
 from trials.records import LATENCY_MARGIN, Latency, Outcome, TrialResult
@@ -50,17 +50,33 @@ def test_only_trained_students_are_members(make_run: Callable[..., Run]) -> None
         assert len(members_of(finished)) == (2 if trained else 0)
 
 
-def test_final_measurements_take_the_place_of_provisional_ones(make_run: Callable[..., Run]) -> None:
+def measured(member: Member, *, median_ms: float) -> FinalMeasurement:
+    alone = Latency(median_ms=median_ms, low_ms=median_ms, high_ms=median_ms, runs=9, provisional=False, device="alone")
+    return FinalMeasurement(
+        digest=member.digest, precision=member.precision, latency=alone, metrics={"test_accuracy": 0.5}
+    )
+
+
+def test_what_was_measured_alone_takes_the_place_of_what_was_provisional(make_run: Callable[..., Run]) -> None:
     standing = standing_of(make_run(trials=20, finished=False, limits=()))
     slow = standing.front().members[0]
-    alone = Latency(median_ms=1e6, low_ms=1e6, high_ms=1e6, runs=9, provisional=False, device="alone")
-    key = (slow.digest, slow.precision)
-    final = {key: FinalMeasurement(digest=key[0], precision=key[1], latency=alone, metrics={"test_accuracy": 0.5})}
-    (member,) = [m for m in standing.front(final).members if (m.digest, m.precision) == key]
+    standing.settle(measured(slow, median_ms=1e6))
+    (member,) = [m for m in standing.front().members if (m.digest, m.precision) == (slow.digest, slow.precision)]
     assert member.metrics["latency_ms"] == 1e6
     assert member.metrics["test_accuracy"] == 0.5
     assert not member.latency.provisional
-    assert standing.front().members[0] == slow  # Asking changed nothing.
+    assert standing.front(settled=True).members == (member,)
+    assert all((m.digest, m.precision) != (slow.digest, slow.precision) for m in standing.unsettled())
+
+
+def test_one_that_turns_out_slow_lets_others_contend_again(make_run: Callable[..., Run]) -> None:
+    standing = standing_of(make_run(trials=20, finished=False, limits=()))
+    before = {(m.digest, m.precision) for m in standing.contenders()}
+    for member in list(standing.unsettled()):
+        standing.settle(measured(member, median_ms=1e6))
+    assert {(m.digest, m.precision) for m in standing.contenders()} - before
+    assert standing.unsettled()
+    assert all(not m.latency.provisional for m in standing.front(settled=True).members)
 
 
 def test_best_values_are_those_of_the_front(make_run: Callable[..., Run]) -> None:

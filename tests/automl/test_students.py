@@ -77,3 +77,28 @@ def test_disk_use_stays_that_of_the_students_kept(tmp_path: Path) -> None:
 def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
     write_folder(tmp_path / "x" / "y", OLD)
     assert files_of(tmp_path / "x" / "y") == OLD.files
+
+
+def test_a_replaced_folder_is_whole_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "student"
+    write_folder(folder, OLD)
+    renames: list[Path] = []
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        renames.append(self)
+        if self.name.endswith(".part"):
+            assert [files_of(path) for path in tmp_path.iterdir() if path != self] == [OLD.files], "kept aside"
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_folder(folder, FRESH)
+    assert len(renames) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["student"]
+    assert files_of(folder) == OLD.files
+    monkeypatch.undo()
+    write_folder(folder, FRESH)
+    assert [path.name for path in tmp_path.iterdir()] == ["student"]
+    assert files_of(folder) == FRESH.files

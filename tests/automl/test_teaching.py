@@ -3,7 +3,8 @@
 import errno
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from automl.nodes import CachePlace
 from automl.preparation import Prepared, prepare
 from automl.schooling import home, schooling
 from automl.teaching import describe_coverage, fill_cache, load_teachers, train_teachers
-from teachers import Coverage, Outputs, OutputStore, Teacher
+from teachers import Coverage, Outputs, OutputStore, Teacher, plan_shards
 from trials.records import Artefacts, Outcome, TrialResult
+from trials.student import Normalisation
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ def prepared(small_config: Path) -> Prepared:
 def fill(prepared: Prepared, tmp_path: Path, in_process: Any) -> Callable[..., Any]:
     def go(*teachers: Teacher) -> Any:
         executor = in_process()
+        config = prepared.config.model_copy(update={"teachers": prepared.config.teachers * len(teachers)})
         with ExitStack() as leases:
             store = OutputStore(tmp_path, limit_bytes=10**9)
-            return executor, store, *fill_cache(prepared, list(teachers), executor, store, leases)
+            return executor, store, *fill_cache(replace(prepared, config=config), teachers, executor, store, leases)
 
     return go
 
@@ -84,6 +87,33 @@ def test_what_a_trained_teacher_depends_on_names_its_folder(prepared: Prepared) 
     assert schooling(fewer, 0).folder_name() != lesson.folder_name()
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"options": {"layers": 3}},
+        {"task": "my_tasks:grading"},
+        {"statistics": Normalisation(mean=(1.0,), std=(2.0,), value_range=(0.0, 16.0))},
+        {"statistics": None},
+    ],
+)
+def test_a_teacher_trained_for_another_space_task_or_normalisation_is_another(
+    prepared: Prepared, other: dict[str, Any]
+) -> None:
+    lesson = schooling(prepared, 0)
+    assert replace(lesson, **other).folder_name() != lesson.folder_name()
+
+
+def test_a_teacher_of_other_class_names_or_of_another_format_is_another(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson = schooling(prepared, 0)
+    name = lesson.folder_name()
+    renamed = replace(lesson.lessons, class_names=tuple(f"digit {k}" for k in range(10)))
+    assert replace(lesson, lessons=renamed).folder_name() != name
+    monkeypatch.setattr("automl.schooling.FORMAT", 999)
+    assert lesson.folder_name() != name
+
+
 class Trained:
     """An executor that trains nobody."""
 
@@ -109,6 +139,21 @@ def test_a_teacher_is_trained_once_for_all_searches(prepared: Prepared, tmp_path
     assert (folders["left"] / "graph").read_bytes() == b"0"
     assert train_teachers(prepared, second, tmp_path) == folders  # type: ignore[arg-type]
     assert second.submitted == []
+
+
+def test_of_two_searches_that_train_the_same_teacher_the_first_one_s_is_used(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    class Overtaken(Trained):
+        def run_all(self, tasks: list[Any]) -> list[Any]:
+            folder = tmp_path / schooling(prepared, 0).folder_name()
+            folder.mkdir()
+            (folder / "graph").write_bytes(b"first")
+            return tasks
+
+    folders = train_teachers(prepared, Overtaken(Outcome.TRAINED), tmp_path)  # type: ignore[arg-type]
+    assert (folders["left"] / "graph").read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [folders["left"]]
 
 
 def test_a_teacher_whose_training_fails_leaves_nothing_and_ends_the_search(prepared: Prepared, tmp_path: Path) -> None:
@@ -137,8 +182,8 @@ def test_a_machine_without_the_answers_fetches_them(
     fill: Callable[..., Any], prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executor, store, key, _, _ = fill(teacher())
-    assert CachePlace.of(store, key, executor).content is None  # There is one machine only.
-    executor.num_nodes = 2
+    assert CachePlace.of(store, key, executor).content is None  # All trials run here.
+    executor.local = False
     place = CachePlace.of(store, key, executor)
     monkeypatch.setattr("automl.nodes.resolve", lambda reference: reference)
     elsewhere = CachePlace(folder=tmp_path / "elsewhere", key=key, content=place.content)
@@ -148,6 +193,79 @@ def test_a_machine_without_the_answers_fetches_them(
     (file,) = [path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file() and path.stat().st_size > 1000]
     file.write_bytes(file.read_bytes()[:-10])  # Torn.
     assert torch.equal(elsewhere.open()(batch).logits, place.open()(batch).logits)
+
+
+def test_answers_that_are_damaged_where_they_cannot_be_fetched_are_no_trial_s_fault(fill: Callable[..., Any]) -> None:
+    executor, store, key, _, _ = fill(teacher())
+    place = CachePlace.of(store, key, executor)
+    store.path(key).write_bytes(b"torn")
+    with pytest.raises(WorkFailed, match=r"answers were removed or damaged during the search: .*--resume"):
+        place.open()
+    store.path(key).unlink()
+    with pytest.raises(WorkFailed, match=r"answers were removed or damaged"):
+        place.open()
+
+
+def test_where_all_answers_together_are_kept_nothing_is_asked_again(fill: Callable[..., Any]) -> None:
+    made = teacher(Model(width=3), Coverage(labels=(4, 1, 7))), teacher()
+    _, store, key, records, computed = fill(*made)
+    shards = list(store.folder.rglob("*.shard"))
+    assert len(shards) == computed == 2
+    for shard in shards:
+        shard.unlink()
+    executor, _, again, judged, computed = fill(*made)
+    assert (executor.submitted, again, computed) == ([], key, 0)
+    assert judged == records
+    store.path(key).unlink()
+    assert fill(*made)[-1] == 2
+
+
+def test_a_teacher_is_judged_by_the_classes_that_it_knows(fill: Callable[..., Any], prepared: Prepared) -> None:
+    # It gives more ink the higher label, so that of its classes it always says 7.
+    narrow, wide = (teacher(Model(width=width), Coverage(labels=(4, 1, 7))) for width in (3, 10))
+    labels = prepared.dataset.labels[prepared.dataset.splits["validation"]]
+    for made in (narrow, wide):
+        *_, (record,), _ = fill(made)
+        told = 7  # The last of three columns, or the highest of ten.
+        at_home = np.isin(labels, (4, 1, 7))
+        assert record.metrics == {"home": pytest.approx((labels[at_home] == told).mean()), "abroad": 0.0}
+
+
+def test_each_chunk_is_sent_once_and_few_at_a_time_and_no_gpu_is_asked_for(
+    prepared: Prepared, tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl.teaching.plan_shards", partial(plan_shards, shard_rows=300))
+    config = prepared.config.model_copy(
+        update={
+            "resources": prepared.config.resources.model_copy(update={"gpus": 1.0}),
+            "teachers": prepared.config.teachers * 2,
+        }
+    )
+    made = [replace(teacher(), name="a"), replace(teacher(), name="b", digest="f" * 64)]
+    events: list[tuple[str, Any]] = []
+
+    class Watched(in_process):  # type: ignore[misc]
+        def share(self, thing: object) -> Any:
+            events.append(("share", thing))
+            return thing
+
+        def submit(self, *args: Any, share: Any, **named: Any) -> Any:
+            events.append(("submit", share))
+            return super().submit(*args, share=share, **named)
+
+        def wait(self, tasks: list[Any], *, seconds: float) -> list[Any]:
+            events.append(("wait", len(tasks)))
+            return tasks[:1]
+
+    store = OutputStore(tmp_path, limit_bytes=10**9)
+    with ExitStack() as leases:
+        *_, computed = fill_cache(replace(prepared, config=config), made, Watched(), store, leases)
+    chunks = [thing for kind, thing in events if kind == "share" and isinstance(thing, np.ndarray)]
+    assert len(chunks) == 6  # 1797 rows
+    assert np.array_equal(np.concatenate(chunks), prepared.dataset.inputs)
+    assert computed == 12
+    assert {share.gpus for kind, share in events if kind == "submit"} == {0.0}
+    assert max(number for kind, number in events if kind == "wait") == 4  # twice the room
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,8 +21,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from automl.run import Run
 from automl.tracking import Summary, Tracker, TrackingReport, find_run_folder
+from automl.tracking import summary as summary_module
 from automl.tracking import tracker as tracker_module
-from automl.tracking.connection import STORE_FILE, connect, default_uri, mask
+from automl.tracking.connection import STORE_FILE, connect, default_uri
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import model_file
 from automl.tracking.rows import trial_row
@@ -481,17 +483,105 @@ def test_a_run_is_found_by_its_id(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
         find_run_folder("abc", default_uri(run.folder))
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("http://alice:s3@cret@host:5000/x", "http://***@host:5000/x"),
-        ("cannot open postgresql+psycopg2://u:p@db/mlflow now", "cannot open postgresql+psycopg2://***@db/mlflow now"),
-        ("https://host/?token=abc&user=x", "https://host/?token=***&user=x"),
-        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
-    ],
-)
-def test_secrets_of_addresses_are_masked(text: str, masked: str) -> None:
-    assert mask(text) == masked
+def test_a_store_that_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no MLflow run 'abc' at sqlite.*there is no such file"):
+        find_run_folder("abc", default_uri(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_value_of_a_trial_is_there_twice(run: Run, start: Callable[..., Tracker]) -> None:
+    export_members(run)
+    tracker = start()
+    for finished in run.trials:
+        tracker.add(finished)
+    tracker.finish(Summary(run=run, example=EXAMPLE))
+    tracker.close(seconds=20)
+    twice = "SELECT run_uuid, key, step FROM metrics GROUP BY run_uuid, key, step HAVING count(*) > 1"
+    assert rows(run, twice) == []
+    assert rows(run, "SELECT count(*) FROM metrics WHERE key = 'test_accuracy'") != [(0,)]
+
+
+def test_a_front_that_takes_long_is_sent_while_it_gets_on(
+    run: Run, start: Callable[..., Tracker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: Any, **named: Any) -> None:
+        time.sleep(0.3)
+
+    export_members(run)
+    monkeypatch.setattr(summary_module, "send_model", slow)
+    assert len(run.front.members) >= 4
+    tracker = start()
+    assert tracker.wait_idle(20)
+    tracker.sync(run)
+    assert tracker.wait_idle(20)
+    tracker.finish(Summary(run=run, example=EXAMPLE))
+    before = time.monotonic()
+    report = tracker.close(seconds=1.0)
+    assert (report.summary_owed, str(report)) == (False, "")
+    assert time.monotonic() - before > 1.0, "longer than without progress"
+
+
+def test_waiting_ends_in_all_and_where_nothing_gets_on(
+    run: Run, start: Callable[..., Tracker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary_module, "send_model", lambda *arguments, **named: time.sleep(0.2))
+    for seconds, most in ((0.1, 60.0), (60.0, 0.1)):
+        tracker = start()
+        tracker.sync(run)
+        assert tracker.wait_idle(20)
+        tracker.finish(Summary(run=run, example=EXAMPLE))
+        before = time.monotonic()
+        tracker.close(seconds=seconds, most=most)
+        assert time.monotonic() - before < 10
+
+
+def test_a_refused_member_holds_up_no_other_and_not_the_front(
+    run: Run, start: Callable[..., Tracker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_members(run)
+    bad = run.front.members[0]
+    real = summary_module.send_model
+
+    def strict(experiment: Experiment, member: Any, *arguments: Any, **named: Any) -> str | None:
+        if member == bad:
+            raise ValueError("no such operator")
+        return real(experiment, member, *arguments, **named)
+
+    monkeypatch.setattr(summary_module, "send_model", strict)
+    tracker = start()
+    tracker.finish(Summary(run=run, example=EXAMPLE))
+    report = tracker.close(seconds=20)
+    assert report.refused == (f"trial {bad.trial} in {bad.precision}: no such operator",)
+    assert not report.summary_owed
+    assert len(rows(run, "SELECT name FROM logged_models")) == len(run.front.members) - 1
+    assert names(run).count("★ front") == 1
+
+
+def test_the_tracker_is_idle_when_all_is_sent_and_not_before(
+    run: Run, start: Callable[..., Tracker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    class Waiting(Experiment):
+        def send_trial(self, finished: Any) -> str:
+            go_on.wait(20)
+            return super().send_trial(finished)
+
+    monkeypatch.setattr(tracker_module, "Experiment", Waiting)
+    tracker = start()
+    tracker.add(run.trials[0])
+    assert tracker.wait_idle(0.05) is False
+    go_on.set()
+    assert tracker.wait_idle(20) is True
+    assert names(run) == ["trial-0000"]
+
+
+def test_secrets_in_an_error_do_not_reach_mlflow(make_run: MakeRun) -> None:
+    finished = make_run(1, outcomes={0: Outcome.FAILED}).trials[0]
+    result = replace(finished.result, error="Traceback\nOSError: https://bob:s3cret@host/data said no")
+    row = trial_row(replace(finished, result=result), folder="/runs/digits")
+    assert row.tags["error"] == "OSError: https://***@host/data said no"
+    assert "s3cret" not in str(row)
 
 
 def test_the_hint_names_store_and_preset_page(

@@ -37,6 +37,15 @@ def test_rows_and_labels_both_must_be_covered():
     assert found.votes(batch([0, 1, 2, 3], [0, 1, 0, MISSING_LABEL])).tolist() == [[1, 0, 0, 0]]
 
 
+def test_rows_without_a_teacher_are_counted_by_what_students_see():
+    found = ensemble(Coverage(labels=(0, 1), column="style", values=("x",)))
+    rows = np.array([0, 1, 2, 3])
+    assert found.num_unheard(rows, np.array([0, 2, 0, 2])) == 3
+    assert found.num_unheard(rows, np.array([0, MISSING_LABEL, 0, MISSING_LABEL])) == 2
+    assert found.num_unheard(rows[1:2], np.array([2])) == 1
+    assert ensemble(Coverage()).num_unheard(rows, np.array([0, 1, 2, MISSING_LABEL])) == 0
+
+
 def test_teachers_of_the_same_labels_form_one_group_in_whatever_order():
     groups = ensemble(Coverage(labels=(2, 0)), Coverage(), Coverage(labels=(0, 2)), Coverage(labels=(0, 1, 2))).groups
     assert [group.teachers for group in groups] == [(0, 2), (1, 3)]

@@ -1,5 +1,6 @@
 """One trial, start to end, on the handwritten digits."""
 
+import errno
 import json
 import math
 import pickle
@@ -13,12 +14,12 @@ from torch import nn
 
 from search_spaces import SPACES, Categorical, Choice, SearchSpace, count
 from teachers import Coverage, Outputs, TeacherEnsemble
-from trials import judging
+from trials import judging, templates
 from trials import run_trial as module
 from trials.data import READERS, split
 from trials.description import load_student
 from trials.distill import distill
-from trials.export import onnx_predictor, trace
+from trials.export import onnx_predictor
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.records import Latency, LatencySettings, Limit, Outcome, Trial
 from trials.run_trial import Setting, measure_finally, measure_untrained, run_trial
@@ -39,22 +40,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def traced_once():
-    """Trace each architecture once in this file, since that takes most of a trial's time; its weights are filled in."""
-    templates = {}
-
-    def trace_once(student, signature):
-        key = str(student)
-        if key not in templates:
-            templates[key] = trace(student, signature)
-        return templates[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "trace", trace_once)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -359,3 +344,35 @@ def test_the_device_of_the_setting_reaches_the_lesson(setting, monkeypatch):
         run_trial(trial(), replace(setting, device=device, precisions=("float32",)))
     assert [lesson.device for lesson in lessons] == ["auto", "cpu"]
     assert [lesson.seed for lesson in lessons] == [3, 3]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_not_the_student_s_fault(setting, number):
+    space = raising_space(OSError(number, "no room"))
+    before = torch.get_num_threads()
+    with pytest.raises(OSError, match="no room"):
+        run_trial(trial(spec=space.spec({"a": 1})), replace(setting, space=space, threads=2))
+    assert torch.get_num_threads() == before
+
+
+def test_another_fault_of_a_file_is_a_failed_trial(setting):
+    space = raising_space(FileNotFoundError(errno.ENOENT, "nothing there"))
+    assert_failed(*run_trial(trial(spec=space.spec({"a": 1})), replace(setting, space=space)))
+
+
+def test_a_recipe_search_traces_its_architecture_once(setting, monkeypatch):
+    traced = []
+    trace = templates.trace
+    monkeypatch.setattr(templates, "trace", lambda *given: traced.append(given) or trace(*given))
+    monkeypatch.setattr(module, "distill", lambda student, lesson: distill(student, lesson, until_epoch=1))
+    monkeypatch.setattr(judging, "measure_latency", lambda *given, **named: latency(0.5))
+    templates.forget()
+    plain = replace(setting, precisions=("float32",))
+    graphs = set()
+    for learning_rate in (0.01, 0.02, 0.03):
+        result, artefacts = run_trial(trial(recipe=replace(RECIPE, learning_rate=learning_rate)), plain)
+        assert result.candidates[0].parity < 1e-4  # The graph holds this student's weights.
+        graphs.add(artefacts.files["model.onnx"])
+    measure_untrained(trial(), plain)
+    assert len(traced) == 1
+    assert len(graphs) == 3

@@ -1,14 +1,17 @@
 import math
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from rich.console import Console
 
 from automl.check import check
-from automl.check.checking import ranges_of
+from automl.check.checking import _notes, ranges_of
 from automl.check.forecast import Forecast
 from automl.check.space import draw
+from automl.check.teachers import examine_teachers
 from automl.check.timing import MadeUpAnswers, num_steps
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
@@ -103,6 +106,22 @@ def test_a_teacher_that_an_earlier_search_trained_is_found_and_judged(after, sma
     assert teacher.metrics == pytest.approx({name: record.metrics[name] for name in ("home", "abroad")})
 
 
+def test_answers_count_as_kept_where_only_all_together_are(small_run, small_config, tmp_path):
+    cache = tmp_path / "runs" / ".cache"
+    shutil.copytree(small_run.folder.parent / ".cache", cache)
+    shards = list(cache.rglob("*.shard"))
+    for shard in shards:
+        shard.unlink()
+    moved = prepare(load_config(changed(small_config, tmp_path)))
+    assert shards
+    schoolings, examined = examine_teachers(moved)
+    assert schoolings == {}
+    assert examined[0].kept
+    for pack in cache.rglob("*.pack"):
+        pack.unlink()
+    assert not examine_teachers(moved)[1][0].kept
+
+
 def test_an_existing_run_is_noted(before, after, small_run):
     assert any(f"the run {small_run.folder} exists" in note for note in after.notes)
     assert not any("exists" in note for note in before[0].notes)
@@ -110,6 +129,18 @@ def test_an_existing_run_is_noted(before, after, small_run):
 
 def test_rows_without_a_teacher_are_noted(before):
     assert "713 of 1079 training rows have no teacher" in before[0].notes
+
+
+def test_rows_without_a_teacher_are_counted_by_the_labels_that_students_see(small_config, tmp_path):
+    (first,) = yaml.safe_load(small_config.read_text())["teachers"]
+    teachers = [first | {"covers": {"labels": [0, 1, 2, 3, 4]}}]
+    prepared = prepare(load_config(changed(small_config, tmp_path, teachers=teachers)))
+    dataset = prepared.dataset
+    seen = dataset.student_labels[dataset.splits["train"]]
+    others = int((seen > 4).sum())
+    assert 0 < others < len(seen) / 5  # Rows without a label have this teacher.
+    (note,) = [note for note in _notes(prepared, SimpleNamespace(share_kept=1)) if "no teacher" in note]
+    assert note == f"{others} of {len(seen)} training rows have no teacher"
 
 
 def test_ranges_hold_what_the_search_found(after, small_run):

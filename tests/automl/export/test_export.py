@@ -11,7 +11,7 @@ from rich.console import Console
 
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
-from automl.export import export
+from automl.export import card, export
 from automl.export.parity import Parity
 from automl.export.picking import names
 from automl.predicting import predict
@@ -240,3 +240,21 @@ def test_a_disk_that_refuses_leaves_nothing(small_run, tmp_path, monkeypatch):
 def test_parity_holds_within_its_bound_only(precision, value, holds):
     bound = 1e-4 if precision == "float32" else 0.7
     assert Parity(precision=precision, value=value, bound=bound, inputs=1).holds is holds
+
+
+@pytest.mark.parametrize("graphs", [{"float32": "../x"}, {"float32": "model.onnx", "int4": "model.int4.onnx"}])
+def test_a_foreign_run_cannot_name_files_outside(damaged, tmp_path, graphs):
+    member = damaged.front.members[0]
+    file = damaged.folder / "students" / member.digest / "student.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"graphs": graphs}))
+    (file.parent / ".." / "x").write_bytes(b"planted")
+    with pytest.raises(WorkFailed, match=r"student.json names the graphs .*expected those of"):
+        export(damaged, pick=f"{member.trial}:{member.precision}", to=tmp_path / "out" / "student")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_card_shows_no_secret_of_the_data_address(small_run):
+    config = {"data": {"kind": "csv", "path": "https://me:S3CRET@host/rows.csv"}}
+    text = card._limits_of_knowledge(small_run, config, {})
+    assert "https://***@host/rows.csv" in text
+    assert "S3CRET" not in text

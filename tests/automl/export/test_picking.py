@@ -67,6 +67,7 @@ def test_nearest_values_are_those_of_members_that_keep_the_other_limits(run):
         ("6", (), "trial 6 is not on the front"),  # refused by the gate
         ("knee", ("speed <= 2",), "no member of the front has the metric 'speed'; there are"),
         ("knee", ("size_bytes < 2",), "write <= for <"),
+        ("best", ("test_accuracy>=0.5",), "validation chooses and test reports, so name accuracy"),
     ],
 )
 def test_a_wrong_pick_is_answered_with_what_there_is(run, pick, limits, message):
