@@ -6,7 +6,7 @@ from automl import stored
 from automl.executor import Executor, Share
 from automl.front import Member
 from automl.ledger import Ledger
-from automl.nodes import measure_on_node
+from automl.nodes import judge_on_node, measure_on_node
 from automl.progress import Progress
 from automl.run import FinalMeasurement
 from automl.standing import Standing
@@ -26,40 +26,65 @@ def measure_front(
     students: Students,
     progress: Progress,
 ) -> None:
-    """Measure all that may stand on the front, one at a time, and keep the files of those that do.
+    """Measure all that may stand on the front, one at a time, then judge the members on the test split.
 
     What was measured before, as by a search that was resumed, is not measured again.
 
     Args:
         ledger: Takes the measurements.
-        standing: Trials that ended.
+        standing: Trials that ended; it is settled.
         executor: Its measuring device is used; nothing else may run.
         setting: As the trials got it.
-        students: Files of the contenders.
+        students: Files of the contenders; those that are not on the front in the end are removed.
         progress: Is told.
     """
     gone: set[Path] = set()
-    told = False
     while waiting := [(m, file) for m in standing.unsettled() if (file := _graph_file(students, m)) not in gone]:
-        if not told:
-            progress.say(f"measuring {len(waiting)} candidates for the front alone")
-            told = True
-        member, file = waiting[0]
-        try:
-            graph = file.read_bytes()
-        except FileNotFoundError:  # Removed by hand; only what is measured alone can stand on the front.
-            progress.say(f"{file} is gone, so that trial {member.trial} cannot be measured alone and leaves the front")
-            gone.add(file)
-            continue
-        share = Share(measuring=True)
-        task = executor.submit(measure_on_node, graph, setting, share=share, name=f"measure-{member.digest}")
-        ((latency, metrics),) = executor.run_all([task])
-        measured = FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency, metrics=metrics)
-        record = stored.final.dump_python(measured, mode="json")
-        ledger.remember(f"{FINAL}{member.digest}:{member.precision}", record)
-        standing.settle(measured)  # Which may let others contend that seemed beaten.
+        progress.say(f"measuring {len(waiting)} candidates for the front alone")
+        for member, file in waiting:
+            try:
+                graph = file.read_bytes()
+            except FileNotFoundError:  # Removed by hand; only what is measured alone can stand on the front.
+                progress.say(
+                    f"{file} is gone, so that trial {member.trial} cannot be measured alone and leaves the front"
+                )
+                gone.add(file)
+                continue
+            share = Share(measuring=True)
+            task = executor.submit(measure_on_node, graph, setting, share=share, name=f"measure-{member.digest}")
+            (latency,) = executor.run_all([task])
+            # It may be slower than it seemed, and others that seemed beaten may contend: hence the next round.
+            _keep(ledger, standing, FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency))
+    _judge_members(ledger, standing=standing, executor=executor, setting=setting, students=students)
     ledger.remember("finished", True)
     students.prune(member.digest for member in standing.front(settled=True).members)
+
+
+def _judge_members(
+    ledger: Ledger, *, standing: Standing, executor: Executor, setting: object, students: Students
+) -> None:
+    """Read the test split, once for each member."""
+    members = [
+        member
+        for member in standing.front(settled=True).members
+        if not any(name.startswith("test_") for name in member.metrics) and _graph_file(students, member).exists()
+    ]
+    tasks = [
+        executor.submit(judge_on_node, _graph_file(students, m).read_bytes(), setting, share=Share(), name="test")
+        for m in members
+    ]
+    for member, metrics in zip(members, executor.run_all(tasks), strict=True):
+        _keep(
+            ledger,
+            standing,
+            FinalMeasurement(digest=member.digest, precision=member.precision, latency=member.latency, metrics=metrics),
+        )
+
+
+def _keep(ledger: Ledger, standing: Standing, measured: FinalMeasurement) -> None:
+    record = stored.final.dump_python(measured, mode="json")
+    ledger.remember(f"{FINAL}{measured.digest}:{measured.precision}", record)
+    standing.settle(measured)
 
 
 def _graph_file(students: Students, member: Member) -> Path:

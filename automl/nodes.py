@@ -12,7 +12,7 @@ from automl.errors import WorkFailed
 from automl.executor import Executor, resolve
 from teachers import CachedOutputs, DamagedEntryError, OutputStore, PackKey, Teacher, compute_shard
 from trials.records import Artefacts, Latency, Trial, TrialResult
-from trials.run_trial import Setting, measure_finally, run_trial
+from trials.run_trial import Setting, judge_on_test, measure_alone, run_trial
 
 CACHE_DTYPE = "float16"
 """How teachers' logits are kept; three digits are more than a student can learn."""
@@ -71,9 +71,14 @@ def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tup
     return run_trial(trial, setting)
 
 
-def measure_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> tuple[Latency, dict[str, float]]:
-    """Measure a graph for the front; see ``measure_finally``."""
-    return measure_finally(graph, given[0])
+def measure_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> Latency:
+    """Measure a graph for the front; see ``measure_alone``."""
+    return measure_alone(graph, given[0])
+
+
+def judge_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
+    """Judge a member of the front; see ``judge_on_test``."""
+    return judge_on_test(graph, given[0])
 
 
 def answer_on_node(

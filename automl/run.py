@@ -37,13 +37,13 @@ class FinalMeasurement:
         digest: Of the trained student.
         precision: Of the candidate.
         latency: Measured alone.
-        metrics: The task's metrics on the test split, each as ``test_NAME``.
+        metrics: The task's metrics on the test split, each as ``test_NAME``; of members of the front only.
     """
 
     digest: str
     precision: str
     latency: Latency
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     def applied(self, member: Member) -> Member:
         """Give the member with these figures in place of the provisional ones."""

@@ -17,7 +17,7 @@ from automl.ledger import Ledger, open_ledger
 from automl.machine import describe_machine
 from automl.nodes import CachePlace, trial_on_node
 from automl.objectives import Objective
-from automl.preparation import Prepared, at, prepare
+from automl.preparation import Prepared, at, check_aggregation, prepare
 from automl.progress import Progress
 from automl.ranges import broken_limits, objectives_of, probes
 from automl.report import front_figure, front_png, write_report
@@ -153,6 +153,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
 
     progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
+    tracker.wait_idle(30)  # MLflow's thread must not run beside the measurements.
     measure_front(
         ledger,
         standing=standing,
@@ -257,6 +258,7 @@ def _teach(
         num_rows=len(prepared.dataset),
         columns=prepared.dataset.columns,
     )
+    check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
     store = OutputStore(cache / "outputs", limit_bytes=int(config.resources.cache_gb * 1e9))
     key, records, computed = fill_cache(prepared, teachers, executor, store, stack)
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
@@ -265,8 +267,7 @@ def _teach(
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
         progress.say(f"teacher {record.name}: {record.covers}; accuracy {strength}{warm}")
     train = prepared.dataset.splits["train"]
-    unheard = int((~ensemble.rows_KN[:, train].any(dim=0)).sum())
-    if unheard:
+    if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
         progress.say(f"{unheard} of {len(train)} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
     return ready, CachePlace.of(store, key, executor)

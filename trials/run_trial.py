@@ -149,21 +149,25 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
     return tuple(costs(trial, setting, stand_in(template)))
 
 
-def measure_finally(graph: bytes, setting: Setting) -> tuple[Latency, dict[str, float]]:
-    """Measure a member of the front once more: its latency with nothing beside it, and the task on the test split.
+def measure_alone(graph: bytes, setting: Setting) -> Latency:
+    """Measure the latency of a graph, as it ships, with nothing running beside it."""
+    return measure_latency(graph, setting.task.signature(setting.dataset), setting.latency, provisional=False)
+
+
+def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:
+    """Judge a member of the front on the test split, which nothing else reads.
 
     Args:
         graph: The ONNX graph, as it ships.
         setting: What all trials share.
 
     Returns:
-        Its latency, and the task's metrics and details, each as ``test_NAME``.
+        The task's metrics and details, each as ``test_NAME``.
     """
     dataset = setting.dataset
-    latency = measure_latency(graph, setting.task.signature(dataset), setting.latency, provisional=False)
     batches = dataset.batches(dataset.splits["test"], batch_size=EVALUATION_BATCH)
     metrics = setting.task.evaluate(onnx_predictor(graph, threads=setting.threads), batches)
-    return latency, {f"test_{name}": value for name, value in metrics.items()}
+    return {f"test_{name}": value for name, value in metrics.items()}
 
 
-__all__ = ["Setting", "measure_finally", "measure_untrained", "run_trial"]
+__all__ = ["Setting", "judge_on_test", "measure_alone", "measure_untrained", "run_trial"]

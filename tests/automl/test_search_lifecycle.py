@@ -53,11 +53,10 @@ def run_quickly(trial: Trial, given: Any) -> tuple[TrialResult, Artefacts]:
     return result, Artefacts(files={"model.onnx": json.dumps(dict(trial.spec.values)).encode()})
 
 
-def measure_quickly(graph: bytes, given: Any) -> tuple[Latency, dict[str, float]]:
+def measure_quickly(graph: bytes, given: Any) -> Latency:
     del given
     width = json.loads(graph)["layer1.width"]
-    latency = Latency(median_ms=width / 120, low_ms=0.0, high_ms=1.0, runs=9, provisional=False, device="none")
-    return latency, {"test_accuracy": 0.5}
+    return Latency(median_ms=width / 120, low_ms=0.0, high_ms=1.0, runs=9, provisional=False, device="none")
 
 
 @pytest.fixture
@@ -77,6 +76,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: Any) -> 
     }.items():
         monkeypatch.setattr(f"automl.searching.{name}", stand_in)
     monkeypatch.setattr("automl.finale.measure_on_node", measure_quickly)
+    monkeypatch.setattr("automl.finale.judge_on_node", lambda graph, given: {"test_accuracy": 0.5})
 
     def write(text: str = CONFIG) -> Path:
         Path("small.yaml").write_text(text)
@@ -322,8 +322,18 @@ def test_a_student_removed_by_hand_is_told_and_the_others_are_measured(
     assert (gone.digest, gone.precision) not in {(member.digest, member.precision) for member in members}
 
 
-def test_the_front_is_measured_once(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_front_is_measured_once_and_its_members_alone_are_tested(
+    config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     measured: list[bytes] = []
+    tested: list[bytes] = []
+
+    def judge(graph: bytes, given: Any) -> dict[str, float]:
+        del given
+        tested.append(graph)
+        return {"test_accuracy": 0.5}
+
+    monkeypatch.setattr("automl.finale.judge_on_node", judge)
 
     def counting(graph: bytes, given: Any) -> Any:
         measured.append(graph)
@@ -333,8 +343,10 @@ def test_the_front_is_measured_once(config: Any, monkeypatch: pytest.MonkeyPatch
     automl.search(config())
     before = list(measured)
     assert len(before) == len(set(before)) > 0
+    assert len(tested) == len(load_run("small").front.members)
     run = automl.search("small.yaml", resume=True)
     assert measured == before
+    assert len(tested) == len(run.front.members)
     assert run.finished
 
 

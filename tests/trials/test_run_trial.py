@@ -22,7 +22,7 @@ from trials.distill import distill
 from trials.export import onnx_predictor
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.records import Latency, LatencySettings, Limit, Outcome, Trial
-from trials.run_trial import Setting, measure_finally, measure_untrained, run_trial
+from trials.run_trial import Setting, judge_on_test, measure_alone, measure_untrained, run_trial
 from trials.student import normalisation
 from trials.tasks import Classification
 
@@ -243,8 +243,9 @@ def test_untrained_costs_are_those_of_the_trained_student(setting, trained):
 
 
 def test_the_test_split_is_judged_at_the_end(setting, trained):
-    measured, metrics = measure_finally(trained[1].files["model.onnx"], setting)
-    assert not measured.provisional
+    graph = trained[1].files["model.onnx"]
+    assert not measure_alone(graph, setting).provisional
+    metrics = judge_on_test(graph, setting)
     assert 0.9 < metrics["test_accuracy"] < 1
     assert metrics["test_accuracy"] != trained[0].candidates[0].metrics["accuracy"]
 
