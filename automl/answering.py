@@ -44,7 +44,7 @@ def answer_all(
                 flights[executor.submit(answer_on_node, *arguments, share=share, name=name)] = shard
             for task in executor.wait(list(flights), seconds=1.0):
                 shard = flights.pop(task)
-                with _answering(prepared, shard.teacher):
+                with answering(prepared, shard.teacher):
                     (arrays,) = executor.run_all([task])
                 store.store_shard(shard.key, arrays)
     finally:
@@ -52,7 +52,7 @@ def answer_all(
 
 
 @contextmanager
-def _answering(prepared: Prepared, position: int) -> Iterator[None]:
+def answering(prepared: Prepared, position: int) -> Iterator[None]:
     """Tell which teacher could not answer; what a model raises for inputs that do not fit it is of any kind."""
     place = prepared.config.place("teachers", position)
     try:

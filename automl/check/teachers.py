@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from automl.answering import answering
 from automl.errors import UserError
 from automl.nodes import CACHE_DTYPE
-from automl.preparation import Prepared, at
+from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.teaching import load_teachers
 from teachers import OutputStore, Teacher, compute_shard, pack_key, plan_shards, teacher_strength
@@ -62,7 +63,7 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
                 schoolings[position] = lesson
                 continue
         loaded = _load(prepared, position, trained)
-        with at(config, "teachers", position):
+        with answering(prepared, position):
             examined[position] = _examine(prepared, loaded, store)
         teachers.append(loaded)
     if teachers and not schoolings and _is_packed(prepared, teachers, store):

@@ -15,7 +15,7 @@ def read_factory(*, factory: str, options: Mapping[str, object] | None = None) -
         options: Its keyword arguments.
 
     Raises:
-        ValueError: It cannot be imported, does not take the options, or returns something else.
+        ValueError: It cannot be imported, does not take the options, raises, or returns something else.
     """
     function = import_object(factory)
     if not callable(function):
@@ -26,7 +26,10 @@ def read_factory(*, factory: str, options: Mapping[str, object] | None = None) -
         signature.bind(**options)
     except TypeError as error:
         raise ValueError(f"{factory!r} takes {signature}, got options {sorted(options)}: {error}") from error
-    raw = function(**options)
+    try:
+        raw = function(**options)
+    except Exception as error:
+        raise ValueError(f"{factory!r} raised {type(error).__name__}: {error}") from error
     if not isinstance(raw, RawData):
         raise ValueError(f"{factory!r} must return trials.data.RawData, got {type(raw).__name__}")
     return raw

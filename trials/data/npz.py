@@ -68,7 +68,9 @@ def _load(file: Path, names: tuple[str, str]) -> Arrays:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise OSError("it is a single array, expected an archive as np.savez writes it")
             found = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:  # numpy's own words advise to unpickle the file
+        raise ValueError(f"cannot read {file}: it is no archive of plain arrays, as np.savez writes it") from error
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"cannot read {file}: {error}") from error
     # An archive may hold files that are no arrays; numpy gives their bytes.
     arrays = {name: _plain(value) for name, value in found.items() if isinstance(value, np.ndarray)}

@@ -13,6 +13,9 @@ def rows(*, count, width=2):
 def wrong():
     return [1, 2]
 
+def broken():
+    raise RuntimeError("no disk in drive a")
+
 number = 3
 """
 
@@ -46,3 +49,8 @@ def test_mistakes_are_named(module, name, options, message):
 
 def test_the_catalog_names_every_kind():
     assert sorted(READERS) == ["factory", "huggingface", "idx", "image_folder", "npz", "sklearn", "table"]
+
+
+def test_says_what_it_raised(module):
+    with pytest.raises(ValueError, match="'data_of_a_user:broken' raised RuntimeError: no disk in drive a"):
+        read_factory(factory=f"{module}:broken")
