@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from automl.errors import disk_is_full
+from automl.errors import WorkFailed, disk_is_full
 from automl.executor import Executor, LostWorkError, OverdueError, Share, Task
 from automl.ledger import Ledger, Proposal
 from automl.run import FinishedTrial
@@ -215,8 +215,8 @@ class Controller:
                 return
             result = _failed(flight.trial, f"{error} (tried {flight.losses} times)")
         except Exception as error:
-            if disk_is_full(error):
-                raise
+            if isinstance(error, WorkFailed) or disk_is_full(error):
+                raise  # Every other trial would end so, too.
             result = _failed(flight.trial, f"{type(error).__name__}: {error}")
         self._finish(flight, result, artefacts=artefacts if result.outcome is Outcome.TRAINED else None)
 
