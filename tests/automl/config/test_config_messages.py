@@ -11,7 +11,7 @@ from search_spaces import SPACES
 from trials.losses import LOSSES
 
 # One row is one mistake: what is replaced, by what, and the message; rows read better whole than folded.
-# ruff: noqa: E501
+# ruff: noqa: E501 - a message stands on one line, as its reader sees it
 
 BASE = """\
 name: small
