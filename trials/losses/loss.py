@@ -1,27 +1,87 @@
-"""What a distillation loss is.
+"""What a distillation loss is, and what it may ask for.
 
 Shape letters: B = batch, C = classes; any dimensions may stand in front of B, such as K for stacked teachers.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from teachers import Outputs
 
+Compare = TypeVar("Compare", bound=Callable[..., Tensor])
+
 
 class Loss(Protocol):
-    """How far a student is from a teacher; options such as ``temperature`` are bound by keyword before."""
+    """How far a student is from a teacher; options such as ``temperature`` are bound by keyword before.
+
+    A function reads logits alone. A loss that reads features, or has learnt parts, is a subclass of ``nn.Module``: it
+    is made with a ``Pairing`` and its options, and has a static method ``needs``, which takes the same options and
+    gives ``Needs``.
+    """
 
     def __call__(self, student: Outputs, teacher: Outputs, label_B: Tensor) -> Tensor:
         """Compare a student with a teacher, or with several that are stacked in front.
 
         Args:
-            student: ``logits`` (B, C); gradients flow into it.
-            teacher: ``logits`` (..., B, C), over the same classes; no gradient flows into it.
+            student: ``logits`` (B, C), or (..., B, C) where it says something else to each teacher, and features that
+                the loss needs, each (B, ...); gradients flow into them.
+            teacher: ``logits`` (..., B, C), over the same classes, and features, each (..., B, ...); no gradient flows
+                into them.
             label_B: True classes (B,), int64, ``MISSING_LABEL`` where unknown.
 
         Returns:
-            Loss of each sample (..., B), at least 0, and 0 where both agree.
+            Loss of each sample (..., B), or (...,) of a ``batch_statistic``; 0 where both agree, unless it says
+            otherwise.
         """
         ...
+
+
+def batch_statistic(loss: Compare) -> Compare:
+    """Mark a loss, function or class, that compares the samples of a batch with each other: it has no value a sample.
+
+    It is given the rows on which a teacher votes alone, and returns one value a teacher.
+    """
+    loss.over_batch = True  # type: ignore[attr-defined] # functions and classes take attributes
+    return loss
+
+
+def is_batch_statistic(loss: object) -> bool:
+    """Tell whether a loss, bound or not, is marked as a statistic of the batch."""
+    return bool(getattr(getattr(loss, "func", loss), "over_batch", False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a loss reads beside logits.
+
+    Args:
+        student: Names of features of the student, as ``teachers.Taps`` knows them.
+        teacher: Names of features of the teachers.
+        models: Whether it runs the models of student and teachers themselves, so that no cache can stand for them.
+    """
+
+    student: tuple[str, ...] = ()
+    teacher: tuple[str, ...] = ()
+    models: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pairing:
+    """A student and those of its teachers that can be stacked, for which a loss with learnt parts is made.
+
+    Args:
+        student: What it says of a few rows; a loss reads the shapes.
+        teacher: What the teachers say of the same rows, stacked (K, B, ...).
+        student_model: The student, from raw inputs to logits.
+        teacher_models: The teachers' modules, from preprocessed inputs to logits; empty unless the loss needs them.
+        num_epochs: Of the whole training.
+    """
+
+    student: Outputs
+    teacher: Outputs
+    student_model: nn.Module
+    teacher_models: tuple[nn.Module, ...] = ()
+    num_epochs: int = 1
