@@ -18,7 +18,7 @@ from teachers.cache import (
 from teachers.ensemble import EnsembleOutputs, LabelGroup, TeacherEnsemble
 from teachers.live import LiveOutputs
 from teachers.loading import LOADERS, LoadedModel
-from teachers.outputs import MISSING_LABEL, Batch, Inputs, Outputs
+from teachers.outputs import MISSING_LABEL, Batch, Inputs, Outputs, TeacherOutputs
 from teachers.preprocessing import Preprocessing
 from teachers.strength import Strength, teacher_strength
 from teachers.teacher import Coverage, Teacher, TeacherModel
@@ -45,6 +45,7 @@ __all__ = [
     "Teacher",
     "TeacherEnsemble",
     "TeacherModel",
+    "TeacherOutputs",
     "cache_bytes",
     "compute_shard",
     "fill",

@@ -3,7 +3,7 @@
 Shape letters: K = teachers, N = rows of the data set, B = batch, C = classes, G = classes of one label group.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,18 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachers.outputs import MISSING_LABEL, Batch, Outputs
+from teachers.outputs import MISSING_LABEL, Batch, TeacherOutputs
 from teachers.teacher import Coverage
 
 
 class EnsembleOutputs(Protocol):
     """Where a trial hears its teachers: from the cache, or on the spot."""
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
         """Answer for a batch, all teachers at once.
 
-        Returns:
-            ``logits`` (K, B, C), float32; columns of classes that a teacher does not know hold zeros, never read.
+        Args:
+            batch: Its ``index`` or its ``inputs`` are read.
+            features: Names of the features that are wanted beside the logits.
         """
         ...
 

@@ -3,10 +3,10 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from teachers.columns import check_finite, class_columns
-from teachers.outputs import Batch, Outputs
+from teachers.outputs import Batch, TeacherOutputs
 from teachers.teacher import Teacher
 
 
@@ -27,15 +27,18 @@ class LiveOutputs:
         self._teachers = tuple(teachers)
         self._num_classes = num_classes
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
         """Ask all teachers.
 
         Raises:
             ValueError: A teacher gave values that are not finite, or a wrong number of columns.
         """
         answers = []
+        inner = []
         for teacher in self._teachers:
-            logits = teacher.model(batch.inputs).logits.detach().float()
+            answer = teacher.model(batch.inputs, features)
+            logits = answer.logits.detach().float()
+            inner.append({name: answer.features[name].detach().float() for name in features})
             check_finite(teacher, "logits", logits)
             columns, classes = class_columns(teacher, width=logits.shape[-1], num_classes=self._num_classes)
             answers.append((logits, columns, classes))
@@ -43,4 +46,4 @@ class LiveOutputs:
         stacked_KBC = first.new_zeros(len(answers), *first.shape[:-1], self._num_classes)
         for k, (logits, columns, classes) in enumerate(answers):
             stacked_KBC[k][..., classes] = logits[..., columns]
-        return Outputs(logits=stacked_KBC)
+        return TeacherOutputs(logits=stacked_KBC, features=tuple(inner))

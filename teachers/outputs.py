@@ -1,11 +1,12 @@
 """What goes into a teacher and what comes out: the records that teachers, students and losses share.
 
-Shape letters: B = batch, C = classes or vocabulary, T = positions of a sequence.
+Shape letters: K = teachers, B = batch, C = classes or vocabulary, T = positions of a sequence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 MISSING_LABEL = -100
@@ -37,10 +38,31 @@ class Outputs:
     Args:
         logits: (..., B, C) of a classifier, (..., B, T, C) of a language model, the predicted tensor of a generator.
             Teachers that are stacked put their dimension in front.
-        features: Activations by name of the layer or stage, each (B, ...).
-        attentions: Attention maps by name of the layer, each (B, heads, T, T).
+        features: What went on inside, by the name of its tap (see ``Taps``): activations (..., B, ...), attention maps
+            (..., B, heads, T, T).
     """
 
     logits: Tensor
     features: Mapping[str, Tensor] = field(default_factory=dict)
-    attentions: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TeacherOutputs:
+    """What all teachers of an ensemble said about a batch.
+
+    Args:
+        logits: (K, B, C), float32; columns of classes that a teacher does not know hold zeros, never read.
+        features: Of each teacher, by name, each (B, ...): one teacher's may have other shapes than another's.
+    """
+
+    logits: Tensor
+    features: tuple[Mapping[str, Tensor], ...] = ()
+
+    def stacked(self, teachers: Sequence[int], names: Collection[str]) -> Mapping[str, Tensor]:
+        """Stack features of some teachers, by name, each (teachers, B, ...).
+
+        Args:
+            teachers: Their positions; their features have one shape.
+            names: Of the features.
+        """
+        return {name: torch.stack([self.features[k][name] for k in teachers]) for name in names}

@@ -1,6 +1,6 @@
 """A teacher: a frozen model, and what it may speak about."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,15 +13,19 @@ from teachers.outputs import Inputs, Outputs
 class TeacherModel(Protocol):
     """Anything that turns raw inputs into outputs, with its own preprocessing inside and no gradient."""
 
-    def __call__(self, inputs: Inputs) -> Outputs:
+    def __call__(self, inputs: Inputs, features: Collection[str] = ()) -> Outputs:
         """Answer for a batch.
 
         Args:
             inputs: Raw, as in ``Batch``.
+            features: Names of the features that are wanted beside the logits.
 
         Returns:
             ``logits`` (B, C_k) over the classes that the teacher knows, in the order of its ``Coverage.labels``, or
-            over all classes (B, C).
+            over all classes (B, C); and at least the features that were asked for.
+
+        Raises:
+            ValueError: It has no feature of a name; the message lists those that it has.
         """
         ...
 

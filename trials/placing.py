@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from teachers import Batch, Outputs, TeacherEnsemble
+from teachers import Batch, TeacherEnsemble, TeacherOutputs
 
 
 def choose_device(name: str) -> torch.device:
@@ -39,15 +39,12 @@ def place_batch(batch: Batch, device: torch.device) -> Batch:
     return Batch(index=batch.index.to(device), inputs=inputs, labels=batch.labels.to(device))
 
 
-def place_outputs(outputs: Outputs, device: torch.device) -> Outputs:
-    """Move everything that models said."""
+def place_outputs(outputs: TeacherOutputs, device: torch.device) -> TeacherOutputs:
+    """Move everything that teachers said."""
     if outputs.logits.device == device:
         return outputs
-    return Outputs(
-        logits=outputs.logits.to(device),
-        features={name: values.to(device) for name, values in outputs.features.items()},
-        attentions={name: values.to(device) for name, values in outputs.attentions.items()},
-    )
+    features = tuple({name: values.to(device) for name, values in each.items()} for each in outputs.features)
+    return TeacherOutputs(logits=outputs.logits.to(device), features=features)
 
 
 def place_ensemble(ensemble: TeacherEnsemble, device: torch.device) -> TeacherEnsemble:

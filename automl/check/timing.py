@@ -3,14 +3,14 @@
 Shape letters: N = rows, K = teachers, C = classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from teachers import Batch, Outputs
+from teachers import Batch, TeacherOutputs
 from trials.data import Dataset
 from trials.distill import distill
 from trials.lesson import Lesson
@@ -36,9 +36,10 @@ class MadeUpAnswers:
         answers_NKC = chance.standard_normal((_ANSWER_ROWS, num_teachers, num_classes)).astype(np.float16)
         self._answers_NKC = torch.from_numpy(answers_NKC)
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
         """Answer."""
-        return Outputs(logits=self._answers_NKC[batch.index % _ANSWER_ROWS].transpose(0, 1).float().contiguous())
+        del features
+        return TeacherOutputs(logits=self._answers_NKC[batch.index % _ANSWER_ROWS].transpose(0, 1).float().contiguous())
 
 
 def num_steps(trial: Trial, setting: Setting) -> int:

@@ -34,7 +34,7 @@ def compute_shard(
         inputs: Raw inputs of the chunk (n, ...), or n texts; they stay as they are.
         num_classes: Classes of the data set, C.
         dtype: ``float16`` or ``float32``.
-        outputs: ``logits``, ``features/NAME`` or ``attentions/NAME``.
+        outputs: ``logits``, or names of features.
         batch_size: Rows of one call of the teacher.
 
     Returns:
@@ -44,10 +44,11 @@ def compute_shard(
         ValueError: Answers are not finite, have a wrong number of columns or rows, or lack an output.
     """
     kept_dtype = {"float16": torch.float16, "float32": torch.float32}[dtype]
+    features = [name for name in outputs if name != "logits"]
     pieces: dict[str, list[Tensor]] = {name: [] for name in outputs}
     for start in range(0, len(inputs), batch_size):
         rows = inputs[start : start + batch_size]
-        answer = teacher.model(rows if isinstance(rows, list) else torch.from_numpy(rows.copy()))
+        answer = teacher.model(rows if isinstance(rows, list) else torch.from_numpy(rows.copy()), features)
         for name in outputs:
             values = _named(teacher, answer, name)
             if len(values) != len(rows):
@@ -98,15 +99,9 @@ def fill(
 
 
 def _named(teacher: Teacher, answer: Outputs, name: str) -> Tensor:
-    kind, _, layer = name.partition("/")
-    if kind == "logits":
+    if name == "logits":
         return answer.logits
-    given = {"features": answer.features, "attentions": answer.attentions}.get(kind, {})
-    if layer not in given:
-        known = (
-            ["logits"]
-            + [f"features/{key}" for key in answer.features]
-            + [f"attentions/{key}" for key in answer.attentions]
-        )
-        raise ValueError(f"teacher {teacher.name!r} gives no output {name!r}; it gives {sorted(known)}")
-    return given[layer]
+    if name not in answer.features:
+        known = sorted(["logits", *answer.features])
+        raise ValueError(f"teacher {teacher.name!r} gives no output {name!r}; it gives {known}")
+    return answer.features[name]

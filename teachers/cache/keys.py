@@ -23,7 +23,7 @@ class ShardKey:
         inputs: Digest of the chunk's raw inputs.
         view: Number of the augmented view; 0 means the rows as they are.
         augmentation: Digest of how view 1 and higher are made; empty for view 0.
-        outputs: Which outputs are kept, such as ``logits`` or ``features/NAME``.
+        outputs: Which outputs are kept, ``logits`` or names of features.
         dtype: One of ``DTYPES``.
     """
 

@@ -3,6 +3,7 @@
 Shape letters: N = rows of the data set, K = teachers, B = batch, C = classes.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from teachers.cache.entries import DamagedEntryError, check_entry, map_array, ma
 from teachers.cache.keys import PackKey
 from teachers.cache.leases import share_lock
 from teachers.cache.store import OutputStore
-from teachers.outputs import Batch, Outputs
+from teachers.outputs import Batch, TeacherOutputs
 
 
 class CachedOutputs:
@@ -62,14 +63,14 @@ class CachedOutputs:
         """Read what one teacher said about some rows: (rows, ..., C), a copy; 0 for classes that it does not know."""
         return np.take(self._packed_NKC[:, teacher], rows, axis=0).astype(np.float32)
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
         """Gather the rows of a batch; always a copy, so that writing to it reaches neither the file nor anybody else.
 
         Raises:
             IndexError: A row is not in the cache.
         """
         gathered_BKC = torch.from_numpy(np.take(self._packed_NKC, batch.index.numpy(), axis=0))
-        return Outputs(logits=gathered_BKC.transpose(0, 1).float().contiguous())
+        return TeacherOutputs(logits=gathered_BKC.transpose(0, 1).float().contiguous())
 
 
 def _reopen(path: str, digest: str) -> CachedOutputs:

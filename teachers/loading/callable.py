@@ -1,5 +1,7 @@
 """A teacher that is given as an object from Python."""
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 
@@ -23,7 +25,7 @@ class CallableModel:
         self._model = model
         self._preprocessing = preprocessing
 
-    def __call__(self, inputs: Inputs) -> Outputs:
+    def __call__(self, inputs: Inputs, features: Collection[str] = ()) -> Outputs:
         """Answer for a batch."""
         if self._preprocessing is not None:
             inputs = self._preprocessing(inputs)

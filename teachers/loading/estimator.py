@@ -3,7 +3,7 @@
 Shape letters: B = batch, C = classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class EstimatorModel:
         self._preprocessing = preprocessing
         self.columns = _columns(np.asarray(estimator.classes_), class_names, labels)
 
-    def __call__(self, inputs: Inputs) -> Outputs:
+    def __call__(self, inputs: Inputs, features: Collection[str] = ()) -> Outputs:
         """Answer for a batch with log-probabilities, or with the decision function."""
         values = self._preprocessing(inputs)
         rows = values.numpy() if isinstance(values, Tensor) else values

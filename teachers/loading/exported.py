@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -39,7 +40,7 @@ class ExportedModel:
         """Travel as bytes."""
         return ExportedModel, (self._content, self._preprocessing)
 
-    def __call__(self, inputs: Inputs) -> Outputs:
+    def __call__(self, inputs: Inputs, features: Collection[str] = ()) -> Outputs:
         """Answer for a batch; a program of a fixed batch size runs in pieces."""
         values = numbers(self._preprocessing(inputs))
         with torch.no_grad():

@@ -3,7 +3,7 @@
 Shape letters: B = batch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -48,20 +48,13 @@ def as_outputs(answer: object) -> Outputs:
         ValueError: It is none of these.
     """
     if isinstance(answer, Outputs):
-        return Outputs(
-            logits=answer.logits.detach().float(),
-            features=_detached(answer.features),
-            attentions=_detached(answer.attentions),
-        )
+        features = {name: values.detach().float() for name, values in answer.features.items()}
+        return Outputs(logits=answer.logits.detach().float(), features=features)
     logits = answer.logits if isinstance(answer, _HasLogits) else answer
     if not isinstance(logits, Tensor):
         found = type(logits).__name__
         raise ValueError(f"a teacher must return a tensor of logits, or a record with logits, got {found}")
     return Outputs(logits=logits.detach().float())
-
-
-def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().float() for name, tensor in tensors.items()}
 
 
 def in_pieces(run: Callable[[Tensor], Tensor], values: Tensor, *, piece: int | None) -> Tensor:

@@ -3,7 +3,7 @@
 Shape letters: B = batch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -68,7 +68,7 @@ class OnnxModel:
         """Travel as bytes."""
         return OnnxModel, self._arguments
 
-    def __call__(self, inputs: Inputs) -> Outputs:
+    def __call__(self, inputs: Inputs, features: Collection[str] = ()) -> Outputs:
         """Answer for a batch; a graph of a fixed batch size runs in pieces."""
         values = numbers(self._preprocessing(inputs))
         return as_outputs(in_pieces(self._run, values, piece=self._batch))

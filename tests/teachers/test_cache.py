@@ -116,7 +116,7 @@ def test_keys_differ_by_teacher_inputs_view_outputs_and_type(inputs):
         plan([teacher(0)], inputs, view=1, augmentation="flip"),
         plan([teacher(0)], inputs, view=2, augmentation="flip"),
         plan([teacher(0)], inputs, view=1, augmentation="crop"),
-        plan([teacher(0)], inputs, outputs=("logits", "features/in")),
+        plan([teacher(0)], inputs, outputs=("logits", "in")),
         plan([teacher(0)], inputs, dtype="float16"),
         plan([teacher(0)], inputs, shard_rows=9),
     ]
@@ -261,11 +261,11 @@ def test_raw_inputs_may_be_read_only_and_stay(inputs):
 
 def test_features_are_kept_beside_logits_and_unknown_ones_named(store, inputs):
     one = teacher(0)
-    shards = plan([one], inputs, outputs=("logits", "features/in"))
+    shards = plan([one], inputs, outputs=("logits", "in"))
     fill(store, shards, [one], inputs, num_classes=C)
-    assert np.array_equal(store.read_shard(shards[2].key)["features/in"], inputs[20:])
-    with pytest.raises(ValueError, match=r"no output 'features/out'; it gives \['features/in', 'logits'\]"):
-        compute_shard(one, inputs, num_classes=C, dtype="float32", outputs=("features/out",))
+    assert np.array_equal(store.read_shard(shards[2].key)["in"], inputs[20:])
+    with pytest.raises(ValueError, match=r"no output 'out'; it gives \['in', 'logits'\]"):
+        compute_shard(one, inputs, num_classes=C, dtype="float32", outputs=("out",))
 
 
 def fixed(answer):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from teachers import Batch, Coverage, Outputs, TeacherEnsemble
+from teachers import Batch, Coverage, TeacherEnsemble, TeacherOutputs
 from trials.placing import choose_device, place_batch, place_ensemble, place_outputs, random_state_kept
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
 BATCH = Batch(index=torch.arange(2), inputs=torch.zeros(2, 3), labels=torch.zeros(2, dtype=torch.int64))
-OUTPUTS = Outputs(logits=torch.zeros(2, 3), features={"f": torch.zeros(2)}, attentions={"a": torch.zeros(2)})
+OUTPUTS = TeacherOutputs(logits=torch.zeros(1, 2, 3), features=({"f": torch.zeros(2)},))
 
 
 def test_auto_takes_what_there_is(monkeypatch):
@@ -33,7 +33,7 @@ def test_nothing_is_copied_where_it_is_there_already():
 
 def test_every_tensor_is_moved():
     batch, outputs = place_batch(BATCH, ELSEWHERE), place_outputs(OUTPUTS, ELSEWHERE)
-    tensors = [batch.index, batch.inputs, batch.labels, outputs.logits, outputs.features["f"], outputs.attentions["a"]]
+    tensors = [batch.index, batch.inputs, batch.labels, outputs.logits, outputs.features[0]["f"]]
     assert {tensor.device for tensor in tensors} == {ELSEWHERE}
     texts = place_batch(Batch(index=BATCH.index, inputs=["a", "b"], labels=BATCH.labels), ELSEWHERE)
     assert texts.inputs == ["a", "b"]
