@@ -3,7 +3,8 @@
 Shape letters: K = teachers, N = rows of the data set, B = batch, C = classes, G = classes of one label group.
 """
 
-from collections.abc import Collection, Mapping
+import copy
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,6 +99,14 @@ class TeacherEnsemble:
         self.known_KC = torch.from_numpy(known_KC)
         self.rows_KN = torch.from_numpy(rows_KN)
         self.groups = _label_groups(known_KC)
+
+    def only(self, teachers: Sequence[int]) -> "TeacherEnsemble":
+        """Keep some teachers, by their positions."""
+        kept = copy.copy(self)
+        kept.names = tuple(self.names[k] for k in teachers)
+        kept.known_KC, kept.rows_KN = self.known_KC[list(teachers)], self.rows_KN[list(teachers)]
+        kept.groups = _label_groups(kept.known_KC.numpy())
+        return kept
 
     def __len__(self) -> int:
         """Count the teachers, K."""

@@ -66,3 +66,8 @@ class TeacherOutputs:
             names: Of the features.
         """
         return {name: torch.stack([self.features[k][name] for k in teachers]) for name in names}
+
+    def only(self, teachers: Sequence[int]) -> "TeacherOutputs":
+        """Keep some teachers, by their positions."""
+        features = tuple(self.features[k] for k in teachers) if self.features else ()
+        return TeacherOutputs(logits=self.logits[list(teachers)], features=features)

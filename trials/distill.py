@@ -2,20 +2,23 @@
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from teachers import Outputs
-from trials.distillation_loss import DistillationLoss
+from teachers import Batch, Inputs, Outputs
+from teachers.taps import Taps
+from trials.distillation_loss import DistillationLoss, Example
 from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
 from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
+from trials.shares import GradientShares, gradient_shares
+
+_EXAMPLE_ROWS = 2
 
 
 class DivergedError(ArithmeticError):
@@ -62,77 +65,134 @@ def distill(
         DivergedError: A loss became infinite or not a number.
         ValueError: The recipe does not fit the data or the student; the message says what to change.
     """
-    recipe, device = lesson.recipe, choose_device(lesson.device)
-    end = recipe.epochs if until_epoch is None else until_epoch
-    assert end <= recipe.epochs, f"the recipe has {recipe.epochs} epochs, asked for epoch {end}"
-    rows = lesson.rows()
-    num_batches = _num_batches(student, len(rows), recipe.batch_size)
+    end = lesson.recipe.epochs if until_epoch is None else until_epoch
+    assert end <= lesson.recipe.epochs, f"the recipe has {lesson.recipe.epochs} epochs, asked for epoch {end}"
+    device = choose_device(lesson.device)
     history: tuple[EpochRecord, ...] = ()
     with random_state_kept(device):
         torch.manual_seed(lesson.seed)  # Of learnt parts of the loss.
-        student.to(device).train()
-        loss = DistillationLoss(lesson)
-        optimizer = make_optimizer([student, loss], recipe)
+        training = _Training(student.to(device), lesson, device)
         if checkpoint is not None:
-            student.load_state_dict(checkpoint.student)
-            loss.load_state_dict(checkpoint.loss)
-            optimizer.load_state_dict(copy.deepcopy(dict(checkpoint.optimizer)))  # It would go on in the same tensors.
+            training.load(checkpoint)
             history = checkpoint.history
         for epoch in range(len(history), end):
-            record = _train_epoch(student, loss, optimizer, lesson, rows=rows, num_batches=num_batches, epoch=epoch)
-            history += (record,)
+            history += (training.epoch(epoch),)
     student.cpu().eval()
-    state = _on_processor(optimizer.state_dict())
-    assert isinstance(state, dict)
-    return Checkpoint(
-        epoch=len(history),
-        student={name: value.clone() for name, value in student.state_dict().items()},
-        loss={name: value.cpu() for name, value in loss.state_dict().items()},
-        optimizer=state,
-        history=history,
-    )
+    return training.checkpoint(history)
 
 
-def _train_epoch(
-    student: nn.Module,
-    loss: DistillationLoss,
-    optimizer: torch.optim.Optimizer,
-    lesson: Lesson,
-    *,
-    rows: NDArray[np.int64],
-    num_batches: int,
-    epoch: int,
-) -> EpochRecord:
-    started = time.perf_counter()
-    recipe, device = lesson.recipe, choose_device(lesson.device)
-    labels = lesson.dataset.student_labels
-    # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
-    generator = np.random.default_rng([lesson.seed, epoch])
-    torch.manual_seed(int(generator.integers(2**62)))
-    listened = lesson.teachers if recipe.needs_teachers else None
-    seen: dict[str, list[Tensor]] = {}
-    # Batches of nearly one size: a last one of few rows would count as much as the others, and batch norm fails on one.
-    batches = np.array_split(generator.permutation(rows), num_batches)
-    for step, batch_rows in enumerate(batches, start=epoch * num_batches):
-        rate = learning_rate(recipe, step=step, num_steps=recipe.epochs * num_batches)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        batch = lesson.dataset.batch(batch_rows, labels)
-        # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
-        teachers = None if listened is None else place_outputs(listened(batch), device)
-        batch = place_batch(batch, device)
-        means = loss(Outputs(logits=student(batch.inputs)), teachers, batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.total(means).backward()  # type: ignore[no-untyped-call] # torch has not annotated it
-        optimizer.step()
-        for name, mean in means.items():
-            seen.setdefault(name, []).append(mean.detach())
+class _Training:
+    """A student, what it loses, and the optimizer, in the midst of a lesson."""
+
+    def __init__(self, student: nn.Module, lesson: Lesson, device: torch.device) -> None:
+        """Make the loss and the optimizer.
+
+        Raises:
+            ValueError: The recipe does not fit the data or the student; the message says what to change.
+        """
+        self.student, self.lesson, self.device = student, lesson, device
+        self.rows = lesson.rows()
+        self.num_batches = _num_batches(student, len(self.rows), lesson.recipe.batch_size)
+        batch = lesson.dataset.batch(self.rows[:_EXAMPLE_ROWS])
+        self.needs = lesson.needs
+        self.speak = _speaker(student, lesson, place_batch(batch, device))
+        self.loss = DistillationLoss(lesson, self._example(batch))
+        self.optimizer = make_optimizer([student, self.loss], lesson.recipe)
+        student.train()
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint was made."""
+        self.student.load_state_dict(checkpoint.student)
+        self.loss.load_state_dict(checkpoint.loss)
+        self.optimizer.load_state_dict(copy.deepcopy(dict(checkpoint.optimizer)))  # Else it would go on in its tensors.
+
+    def checkpoint(self, history: tuple[EpochRecord, ...]) -> Checkpoint:
+        """Keep the state."""
+        state = _on_processor(self.optimizer.state_dict())
+        assert isinstance(state, dict)
+        return Checkpoint(
+            epoch=len(history),
+            student={name: value.clone() for name, value in self.student.state_dict().items()},
+            loss={name: value.cpu() for name, value in self.loss.state_dict().items()},
+            optimizer=state,
+            history=history,
+        )
+
+    def epoch(self, epoch: int) -> EpochRecord:
+        """Go through all rows once; ``epoch`` is counted from 0.
+
+        Raises:
+            DivergedError: A loss became infinite or not a number.
+        """
+        started = time.perf_counter()
+        lesson, recipe = self.lesson, self.lesson.recipe
+        labels = lesson.dataset.student_labels
+        # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
+        generator = np.random.default_rng([lesson.seed, epoch])
+        torch.manual_seed(int(generator.integers(2**62)))
+        seen: dict[str, list[Tensor]] = {}
+        shares = GradientShares()
+        # Batches of nearly one size: a last one of few rows would count as much as others, and batch norm fails on one.
+        batches = np.array_split(generator.permutation(self.rows), self.num_batches)
+        for step, batch_rows in enumerate(batches):
+            rate = learning_rate(
+                recipe, step=epoch * self.num_batches + step, num_steps=recipe.epochs * self.num_batches
+            )
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            batch = lesson.dataset.batch(batch_rows, labels)
+            # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
+            teachers = lesson.hear(batch, self.needs.teacher)
+            teachers = None if teachers is None else place_outputs(teachers, self.device)
+            batch = place_batch(batch, self.device)
+            answer = self.speak(batch.inputs)
+            means = self.loss(answer, teachers, batch)
+            factors = self.loss.factors(means, epoch + 1)
+            if step == 0:
+                shares = gradient_shares(
+                    self.loss, answer, teachers, batch, means=means, factors=factors, model=self.student
+                )
+            self.optimizer.zero_grad(set_to_none=True)
+            weighted = [mean * factors[name] for name, mean in means.items()]
+            sum(weighted[1:], start=weighted[0]).backward()
+            self.optimizer.step()
+            for name, mean in means.items():
+                seen.setdefault(name, []).append(mean.detach())
+        return EpochRecord(
+            epoch=epoch + 1,
+            losses=_finite_means(seen, epoch=epoch + 1),
+            learning_rate=rate,
+            seconds=time.perf_counter() - started,
+            shares=shares.terms,
+            teacher_shares=shares.teachers,
+        )
+
+    def _example(self, batch: Batch) -> Example | None:
+        """Ask student and teachers about a few rows, if a loss must know; the student learns nothing from them."""
+        if not self.lesson.has_shaped_losses:
+            return None
+        teachers = self.lesson.hear(batch, self.needs.teacher)
+        self.student.eval()
+        with torch.no_grad():
+            answer = self.speak(place_batch(batch, self.device).inputs)
+        return Example(answer, None if teachers is None else place_outputs(teachers, self.device), self.student)
+
+
+def _speaker(student: nn.Module, lesson: Lesson, batch: Batch) -> Callable[[Inputs], Outputs]:
+    """Make a student say what the recipe's losses need: logits, and features by name."""
+    if not (names := lesson.needs.student):
+        return lambda inputs: Outputs(logits=student(inputs))
+    assert isinstance(batch.inputs, Tensor)
+    return Taps(student, names, example=(batch.inputs,), aliases=lesson.taps)
+
+
+def _finite_means(seen: dict[str, list[Tensor]], *, epoch: int) -> dict[str, float]:
     losses = {name: float(torch.stack(values).mean()) for name, values in seen.items()}
     if not np.isfinite(list(losses.values())).all():
         raise DivergedError(
-            f"training diverged in epoch {epoch + 1}: losses are {losses}; lower learning_rate, or raise warmup"
+            f"training diverged in epoch {epoch}: losses are {losses}; lower learning_rate, or raise warmup"
         )
-    return EpochRecord(epoch=epoch + 1, losses=losses, learning_rate=rate, seconds=time.perf_counter() - started)
+    return losses
 
 
 def _num_batches(student: nn.Module, num_rows: int, batch_size: int) -> int:

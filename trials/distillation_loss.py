@@ -3,33 +3,96 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
+from collections.abc import Iterator, Mapping
+
 import torch
 from torch import Tensor, nn
 
-from teachers import MISSING_LABEL, Batch, Outputs
-from trials.aggregation import AGGREGATIONS
+from teachers import MISSING_LABEL, Batch, LabelGroup, Outputs, TeacherOutputs
+from trials.aggregation import AGGREGATIONS, Comparison, losses_of_each
+from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.lesson import Lesson
-from trials.losses import bind
+from trials.losses import Pairing, bind, needs_of, temperature_of
 from trials.placing import choose_device, place_ensemble
-from trials.recipe import HARD_LABEL
+from trials.recipe import HARD_LABEL, LossTerm
 from trials.weighting import WEIGHTINGS
 from trials.weighting.fixed import fixed
 
+_SMALLEST_MAGNITUDE = 1e-6
+
+
+class Term(nn.Module):
+    """One term of a recipe that listens to teachers: its loss, once for each group of teachers that it can stack."""
+
+    def __init__(
+        self, term: LossTerm, lesson: Lesson, groups: tuple[LabelGroup, ...], example: "Example | None"
+    ) -> None:
+        """Make the losses.
+
+        Args:
+            term: Of the recipe.
+            lesson: Whose recipe it is.
+            groups: Teachers that know the same classes.
+            example: What student and teachers say of a few rows; None where the loss is a function.
+
+        Raises:
+            ValueError: The loss does not fit the student or the teachers.
+        """
+        super().__init__()
+        needs = needs_of(term)
+        self.temperature = temperature_of(term)
+        # Features are compared teacher by teacher: what one layer of a network says cannot be averaged with another's.
+        averages = not (needs.student or needs.teacher or needs.models)
+        self.aggregate = AGGREGATIONS[lesson.recipe.aggregation] if averages else mean_of_losses
+        self.comparisons = tuple(
+            Comparison(
+                loss=bind(term, None if example is None else example.pairing(group, needs.teacher, lesson)),
+                group=group,
+                features=needs.teacher,
+            )
+            for group in _of_one_shape(groups, example, needs.teacher)
+        )
+        self.learnt = nn.ModuleList(c.loss for c in self.comparisons if isinstance(c.loss, nn.Module))
+
+    def forward(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
+        """Compare the student with all teachers that vote: ``loss_B``."""
+        return self.aggregate(
+            self.comparisons, student, teachers, label_B, weights_KB=weights_KB, temperature=self.temperature
+        )
+
+    def of_each(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
+        """Compare the student with each teacher by itself: ``loss_KB``."""
+        return losses_of_each(self.comparisons, student, teachers, label_B, weights_KB)
+
 
 class DistillationLoss(nn.Module):
-    """All terms of a recipe; a module, since terms may have learnt parts."""
+    """All terms of a recipe; a module, since terms may have learnt parts, and magnitudes go on over epochs."""
 
-    def __init__(self, lesson: Lesson) -> None:
-        """Look the methods of the lesson's recipe up, and put everything where the lesson is taught."""
+    magnitudes: Tensor
+
+    def __init__(self, lesson: Lesson, example: "Example | None" = None) -> None:
+        """Look the methods of the lesson's recipe up, and put everything where the lesson is taught.
+
+        Args:
+            lesson: Its recipe, teachers and task.
+            example: What student and teachers say of a few rows; needed where a loss is a class.
+        """
         super().__init__()
-        recipe, given, device = lesson.recipe, lesson.ensemble, choose_device(lesson.device)
+        recipe, given, device = lesson.recipe, lesson.heard_ensemble, choose_device(lesson.device)
         self.task = lesson.task
         self.ensemble = None if given is None else place_ensemble(given, device)
-        self.aggregate = AGGREGATIONS[recipe.aggregation]
         self.weigh = WEIGHTINGS[recipe.weighting]
-        self.weights = {term.name: term.weight for term in recipe.losses if term.weight > 0}
-        self.terms = {term.name: bind(term) for term in recipe.losses if term.weight > 0 and term.name != HARD_LABEL}
-        self.learnt = nn.ModuleList(loss for loss, _ in self.terms.values() if isinstance(loss, nn.Module))
+        self.plan = {term.name: term for term in recipe.losses if term.weight > 0}
+        groups = () if self.ensemble is None else self.ensemble.groups
+        self.terms = nn.ModuleDict(
+            {
+                _key(term.name): Term(term, lesson, groups, example)
+                for term in recipe.taught
+                if self.ensemble is not None
+            }
+        )
+        self.balanced = recipe.balance == "magnitude"
+        self.register_buffer("magnitudes", torch.zeros(len(self.plan)))
         names = () if given is None else given.names
         self.fixed_K = torch.tensor([recipe.teacher_weights.get(name, 1.0) for name in names], device=device)
         # Where every teacher votes on every row, votes and fixed weights are the same in each step.
@@ -38,48 +101,60 @@ class DistillationLoss(nn.Module):
         self.shares_K1 = self.fixed_K[:, None] / self.fixed_K.sum().clamp(min=1e-12)
         self.to(device)
 
-    def forward(self, student: Outputs, teachers: Outputs | None, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, student: Outputs, teachers: TeacherOutputs | None, batch: Batch) -> dict[str, Tensor]:
         """Compute each term.
 
         Args:
             student: Of the batch.
-            teachers: Of the batch, stacked (K, B, C); None where no term listens to them.
+            teachers: Of the batch; None where no term listens to them.
             batch: Labels as the student may see them.
 
         Returns:
             Mean of each term over the rows that it speaks of, before its weight; a scalar each.
         """
         means: dict[str, Tensor] = {}
-        if HARD_LABEL in self.weights:
+        if HARD_LABEL in self.plan:
             loss_B = self.task.hard_label_loss(student, batch.labels)
             means[HARD_LABEL] = loss_B.sum() / (batch.labels != MISSING_LABEL).sum().clamp(min=1)
-        if teachers is not None:
-            means |= self._taught(student, teachers, batch)
+        if teachers is None or not self.terms:
+            return means
+        weights_KB, heard = self.weights(teachers, batch)
+        for name, term in self.taught():
+            means[name] = term(student, teachers, batch.labels, weights_KB).sum() / heard
         return means
 
-    def total(self, means: dict[str, Tensor]) -> Tensor:
-        """Add the terms up, each with its weight."""
-        weighted = [mean * self.weights[name] for name, mean in means.items()]
-        return sum(weighted[1:], start=weighted[0])
+    def factors(self, means: Mapping[str, Tensor], epoch: int) -> dict[str, float | Tensor]:
+        """Say what each term is multiplied by: its weight, and what brings it to the first one's magnitude if asked.
 
-    def _taught(self, student: Outputs, teachers: Outputs, batch: Batch) -> dict[str, Tensor]:
-        assert self.ensemble is not None
-        weights_KB, heard = self._weights(teachers, batch)
-        means = {}
-        for name, (loss, temperature) in self.terms.items():
-            loss_B = self.aggregate(
-                loss,
-                student,
-                teachers,
-                batch.labels,
-                weights_KB=weights_KB,
-                temperature=temperature,
-                ensemble=self.ensemble,
-            )
-            means[name] = loss_B.sum() / heard
-        return means
+        Args:
+            means: What ``forward`` gave.
+            epoch: Counted from 1; a term may come in later, or with a weight that rises.
+        """
+        weights: dict[str, float | Tensor] = {name: self.plan[name].weight_in(epoch) for name in means}
+        if self.balanced:
+            return {name: weights[name] * scale for name, scale in self._scales(means).items()}
+        return weights
 
-    def _weights(self, teachers: Outputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
+    def taught(self) -> Iterator[tuple[str, Term]]:
+        """Go through the terms that listen to teachers."""
+        for name in self.plan:
+            if name != HARD_LABEL and self.terms:
+                term = self.terms[_key(name)]
+                assert isinstance(term, Term)
+                yield name, term
+
+    def _scales(self, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Follow the magnitudes, in training, and say what brings each term to that of the first."""
+        positions = [list(self.plan).index(name) for name in means]
+        if self.training:
+            seen = torch.stack([mean.detach().abs() for mean in means.values()])
+            kept = self.magnitudes[positions]
+            # The first value as it is, then one that forgets half of itself in about seven steps.
+            self.magnitudes[positions] = torch.where(kept > 0, 0.9 * kept + 0.1 * seen, seen)
+        magnitudes = self.magnitudes[positions].clamp(min=_SMALLEST_MAGNITUDE)
+        return dict(zip(means, magnitudes[0] / magnitudes, strict=True))
+
+    def weights(self, teachers: TeacherOutputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
         """Weigh the teachers (K, B), and count the rows on which any of them votes, at least 1."""
         assert self.ensemble is not None
         num_rows = len(batch.labels)
@@ -90,3 +165,51 @@ class DistillationLoss(nn.Module):
             teachers.logits, batch.labels, votes_KB=votes_KB, fixed_K=self.fixed_K, ensemble=self.ensemble
         )
         return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum().clamp(min=1)
+
+
+class Example:
+    """What student and teachers say of a few rows, from which losses with learnt parts take their shapes."""
+
+    def __init__(self, student: Outputs, teachers: TeacherOutputs | None, student_model: nn.Module) -> None:
+        """Keep them.
+
+        Args:
+            student: With all features that any term needs.
+            teachers: The same of the teachers; None without teachers.
+            student_model: From raw inputs to logits.
+        """
+        self.student = student
+        self.teachers = teachers
+        self.student_model = student_model
+
+    def pairing(self, group: LabelGroup, features: tuple[str, ...], lesson: Lesson) -> Pairing:
+        """Pair the student with the teachers of a group."""
+        assert self.teachers is not None
+        stacked = self.teachers.stacked(group.teachers, features) if features else {}
+        return Pairing(
+            student=Outputs(logits=group.student_logits(self.student.logits), features=self.student.features),
+            teacher=Outputs(logits=group.teacher_logits(self.teachers.logits), features=stacked),
+            student_model=self.student_model,
+            teacher_models=tuple(lesson.teacher_models[k] for k in group.teachers) if lesson.teacher_models else (),
+            num_epochs=lesson.recipe.epochs,
+        )
+
+
+def _of_one_shape(
+    groups: tuple[LabelGroup, ...], example: Example | None, features: tuple[str, ...]
+) -> tuple[LabelGroup, ...]:
+    """Split groups of teachers where their features differ in shape."""
+    if not features:
+        return groups
+    assert example is not None and example.teachers is not None, "a loss that reads features is a class"
+    parts = []
+    for group in groups:
+        shapes: dict[tuple[object, ...], list[int]] = {}
+        for k in group.teachers:
+            shapes.setdefault(tuple(example.teachers.features[k][name].shape for name in features), []).append(k)
+        parts += [LabelGroup(teachers=tuple(ks), classes=group.classes) for ks in shapes.values()]
+    return tuple(parts)
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "/")  # A module's name must not hold a dot, and an import name may.

@@ -1,15 +1,15 @@
 """What a student is taught, and by whom."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers import MISSING_LABEL, EnsembleOutputs, TeacherEnsemble
+from teachers import MISSING_LABEL, Batch, EnsembleOutputs, TeacherEnsemble, TeacherModel, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, SAME_CLASSES_ONLY
 from trials.data import Dataset
-from trials.losses import bind
+from trials.losses import Needs, find_loss, needs_of, temperature_of
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import HARD_LABEL, Recipe
 from trials.tasks import Task
@@ -27,6 +27,8 @@ class Lesson:
         seed: Of the order of rows and of dropout, at least 0.
         ensemble: Who the teachers are; None without teachers.
         teachers: Where they are heard; None without teachers.
+        teacher_models: Models of all teachers, for losses that run them; empty where they are not at hand.
+        taps: Names that the user gives to layers of the student.
         device: Where to train: ``cpu``, ``cuda``, or ``auto`` for ``cuda`` where there is one.
     """
 
@@ -36,6 +38,8 @@ class Lesson:
     seed: int
     ensemble: TeacherEnsemble | None = None
     teachers: EnsembleOutputs | None = None
+    teacher_models: tuple[TeacherModel, ...] = ()
+    taps: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -49,17 +53,55 @@ class Lesson:
         _check_known("weighting", recipe.weighting, WEIGHTINGS)
         _check_known("optimizer", recipe.optimizer, OPTIMIZERS)
         _check_known("schedule", recipe.schedule, SCHEDULES)
-        for term in recipe.losses:
-            if term.name != HARD_LABEL:
-                bind(term)
+        for term in recipe.taught:
+            needs = needs_of(term)
+            temperature_of(term)
+            if needs.models and self.teachers is not None and not self.teacher_models:
+                raise ValueError(f"{term.name!r} runs the teachers' own models, which are not at hand")
         if not recipe.needs_teachers:
             return
         if self.ensemble is None or self.teachers is None:
             raise ValueError("the recipe has losses that listen to teachers, but there are no teachers")
+        if unknown := sorted(recipe.taking_part.keys() - set(self.ensemble.names)):
+            raise ValueError(f"taking_part names {unknown}; teachers are {sorted(self.ensemble.names)}")
         if recipe.aggregation in SAME_CLASSES_ONLY and any(group.classes is not None for group in self.ensemble.groups):
             raise ValueError(
                 f"{recipe.aggregation} cannot average teachers that know only some classes; use mean_of_losses"
             )
+
+    @property
+    def heard(self) -> tuple[int, ...]:
+        """Positions of the teachers that the student listens to; empty where there are none."""
+        if self.ensemble is None or self.teachers is None or not self.recipe.needs_teachers:
+            return ()
+        return tuple(k for k, name in enumerate(self.ensemble.names) if name not in self.recipe.silent)
+
+    @property
+    def heard_ensemble(self) -> TeacherEnsemble | None:
+        """The teachers that the student listens to; None where there are none."""
+        return self.ensemble.only(self.heard) if self.ensemble is not None and self.heard else None
+
+    @property
+    def needs(self) -> Needs:
+        """What all terms read beside logits, of student and teachers."""
+        needs = [needs_of(term) for term in self.recipe.taught] if self.heard else []
+        return Needs(
+            student=tuple(sorted({name for need in needs for name in need.student})),
+            teacher=tuple(sorted({name for need in needs for name in need.teacher})),
+            models=any(need.models for need in needs),
+        )
+
+    @property
+    def has_shaped_losses(self) -> bool:
+        """Whether any loss is a class, which must see what student and teachers say before it can be made."""
+        return bool(self.heard) and any(isinstance(find_loss(term.name), type) for term in self.recipe.taught)
+
+    def hear(self, batch: Batch, features: Collection[str]) -> TeacherOutputs | None:
+        """Ask the teachers that the student listens to; None where there are none."""
+        if not self.heard or self.teachers is None or self.ensemble is None:
+            return None
+        answers = self.teachers(batch, features)
+        return answers if len(self.heard) == len(self.ensemble) else answers.only(self.heard)
 
     def rows(self) -> NDArray[np.int64]:
         """Training rows that teach anything: by their label, or by a teacher, where the recipe listens to them.
@@ -71,8 +113,8 @@ class Lesson:
         useful = np.zeros(len(train), dtype=bool)
         if any(term.name == HARD_LABEL and term.weight > 0 for term in self.recipe.losses):
             useful |= self.dataset.student_labels[train] != MISSING_LABEL
-        if self.recipe.needs_teachers and self.ensemble is not None:
-            useful |= self.ensemble.rows_KN.any(dim=0).numpy()[train]
+        if (heard := self.heard_ensemble) is not None:
+            useful |= heard.rows_KN.any(dim=0).numpy()[train]
         if not useful.any():
             raise ValueError(
                 "no training row teaches anything: none has a label or a teacher that the recipe's losses listen to"

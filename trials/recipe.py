@@ -15,16 +15,31 @@ class LossTerm:
         name: ``hard_label``, or a name in the catalog of losses, or ``package.module:name``.
         weight: At least 0; a term of weight 0 is not computed.
         options: Keyword arguments of the loss, such as ``temperature``.
+        warmup_epochs: Epochs over which the weight rises to its value, in equal steps; 0 for none.
+        first_epoch: Epoch, counted from 1, before which the term is left out.
     """
 
     name: str
     weight: float
     options: Mapping[str, Value] = field(default_factory=dict)
+    warmup_epochs: int = 0
+    first_epoch: int = 1
 
     def __post_init__(self) -> None:
-        """Reject a weight that is negative, infinite or not a number."""
+        """Reject a weight that is negative, infinite or not a number, and epochs that there are not."""
         if not 0 <= self.weight < math.inf:
             raise ValueError(f"weight of {self.name!r} must be finite and at least 0, got {self.weight}")
+        if self.warmup_epochs < 0 or self.first_epoch < 1:
+            raise ValueError(
+                f"{self.name!r} needs warmup_epochs of at least 0 and first_epoch of at least 1, "
+                f"got {self.warmup_epochs} and {self.first_epoch}"
+            )
+
+    def weight_in(self, epoch: int) -> float:
+        """Give the weight in an epoch, counted from 1."""
+        if epoch < self.first_epoch:
+            return 0.0
+        return self.weight * min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else self.weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +51,9 @@ class Recipe:
         aggregation: How teachers become one loss, a name in ``trials.aggregation``.
         weighting: How much each teacher counts on each sample, a name in ``trials.weighting``.
         teacher_weights: Fixed weights by name of the teacher, for the weighting ``fixed``; teachers without one get 1.
+        taking_part: Whether a teacher is listened to, by its name; those without an entry are.
+        balance: How terms are weighed against each other: ``none`` adds them up with their weights as they are,
+            ``magnitude`` brings each to the running magnitude of the first one before, so that weights are shares.
         epochs: Passes over the training split.
         batch_size: Rows of a step.
         optimizer: A name in ``trials.optimizing``: ``adamw`` or ``sgd``.
@@ -49,6 +67,8 @@ class Recipe:
     aggregation: str = "mean_of_losses"
     weighting: str = "fixed"
     teacher_weights: Mapping[str, float] = field(default_factory=dict)
+    taking_part: Mapping[str, bool] = field(default_factory=dict)
+    balance: str = "none"
     epochs: int
     batch_size: int
     optimizer: str = "adamw"
@@ -73,20 +93,33 @@ class Recipe:
             )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of the steps, at least 0 and below 1, got {self.warmup}")
+        if self.balance not in BALANCES:
+            raise ValueError(f"unknown balance {self.balance!r}; known are {sorted(BALANCES)}")
         for name, weight in self.teacher_weights.items():
             if not 0 <= weight < math.inf:
                 raise ValueError(f"weight of teacher {name!r} must be finite and at least 0, got {weight}")
 
     @property
+    def silent(self) -> frozenset[str]:
+        """Names of the teachers that are not listened to."""
+        return frozenset(name for name, takes_part in self.taking_part.items() if not takes_part)
+
+    @property
+    def taught(self) -> tuple[LossTerm, ...]:
+        """Terms that listen to teachers."""
+        return tuple(term for term in self.losses if term.weight > 0 and term.name != HARD_LABEL)
+
+    @property
     def needs_teachers(self) -> bool:
         """Whether any term listens to teachers."""
-        return any(term.weight > 0 and term.name != HARD_LABEL for term in self.losses)
+        return bool(self.taught)
 
     def plain(self) -> dict[str, object]:
         """Give the recipe as JSON can write it; a weight of 1 is written as 1.0, so that equal recipes are so too."""
         record: dict[str, object] = dict(vars(self))
         record |= {name: float(vars(self)[name]) for name in ("learning_rate", "weight_decay", "warmup")}
-        record["losses"] = {term.name: {**term.options, "weight": float(term.weight)} for term in self.losses}
+        record["losses"] = {term.name: _plain_term(term) for term in self.losses}
+        record["taking_part"] = dict(self.taking_part)
         record["teacher_weights"] = {name: float(weight) for name, weight in self.teacher_weights.items()}
         return record
 
@@ -95,6 +128,18 @@ class Recipe:
         """Twelve hexadecimal digits that name the recipe."""
         return plain_digest(self.plain())
 
+
+def _plain_term(term: LossTerm) -> dict[str, object]:
+    record: dict[str, object] = {**term.options, "weight": float(term.weight)}
+    if term.warmup_epochs:
+        record["warmup_epochs"] = term.warmup_epochs
+    if term.first_epoch > 1:
+        record["first_epoch"] = term.first_epoch
+    return record
+
+
+BALANCES = ("magnitude", "none")
+"""Ways to weigh the terms of a loss against each other."""
 
 HARD_LABEL = "hard_label"
 """Name of the term that the task owns: the loss against the true label."""

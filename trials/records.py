@@ -149,12 +149,16 @@ class EpochRecord:
         losses: Mean of each term before its weight, by name.
         learning_rate: At the end of the epoch.
         seconds: Time it took.
+        shares: Each term's share of the gradient, by name, at the first step of the epoch; they add up to 1.
+        teacher_shares: Each teacher's share of the gradient of what teachers teach, by name, at the same step.
     """
 
     epoch: int
     losses: Mapping[str, float]
     learning_rate: float
     seconds: float
+    shares: Mapping[str, float] = field(default_factory=dict)
+    teacher_shares: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,13 +14,14 @@ from automl.samplers import SAMPLERS
 from trials.aggregation import AGGREGATIONS
 from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
-from trials.recipe import HARD_LABEL
+from trials.recipe import BALANCES, HARD_LABEL
 from trials.records import METRICS_OF_COST
 from trials.tasks import TASKS
 from trials.weighting import WEIGHTINGS
 
 CATALOGS: dict[str, Collection[str]] = {
     "aggregation": AGGREGATIONS,
+    "balance": BALANCES,
     "weighting": WEIGHTINGS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -37,6 +38,7 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from student_mistakes(config.student, ("student",))
     yield from _recipe(config.recipe, ("recipe",))
     yield from _teachers(config)
+    yield from _named_teachers(config)
     yield from _listening(config)
     yield from _running(config)
 
@@ -119,9 +121,6 @@ def _teachers(config: Config) -> Iterator[Mistake]:
         if name in names[:position]:
             message = f"teachers[{names.index(name)}] has the name {name!r} already; rename one"
             yield Mistake(path=("teachers", position, "name"), message=message)
-    for name in config.recipe.teacher_weights:
-        if name not in names:
-            yield Mistake(path=("recipe", "teacher_weights", name), message=unknown(name, names, "teacher"))
     for position, teacher in enumerate(config.teachers):
         if not isinstance(teacher, TrainTeacher):
             continue
@@ -135,6 +134,14 @@ def _teachers(config: Config) -> Iterator[Mistake]:
         for name in teacher.recipe.listening:
             message = "a teacher is trained without teachers; remove this loss, and train on hard_label"
             yield Mistake(path=(*place, "recipe", "losses", name), message=message)
+
+
+def _named_teachers(config: Config) -> Iterator[Mistake]:
+    names = [teacher.name for teacher in config.teachers]
+    for setting in ("teacher_weights", "taking_part"):
+        for name in getattr(config.recipe, setting):
+            if name not in names:
+                yield Mistake(path=("recipe", setting, name), message=unknown(name, names, "teacher"))
 
 
 def _listening(config: Config) -> Iterator[Mistake]:

@@ -5,7 +5,7 @@ from functools import partial
 
 from pydantic import ConfigDict, Field
 
-from automl.config.part import Named, NaturalReal, Part, PositiveInt, PositiveReal
+from automl.config.part import Named, NaturalInt, NaturalReal, Part, PositiveInt, PositiveReal
 from automl.config.searchable import (
     NaturalRealRange,
     OneOrSeveral,
@@ -19,7 +19,7 @@ from automl.config.searchable import (
     possible_values,
 )
 from search_spaces import Choice, Value, Values
-from search_spaces.conditions import Condition, equals
+from search_spaces.conditions import Condition, all_of, equals
 from trials.recipe import HARD_LABEL, LossTerm
 from trials.recipe import Recipe as TrialRecipe
 
@@ -38,6 +38,10 @@ class Loss(Part):
 
     weight: Weight
     """How much it counts; 0 leaves it out."""
+    warmup_epochs: NaturalInt = 0
+    """Epochs over which the weight rises to its value; 0 for none."""
+    first_epoch: PositiveInt = 1
+    """Epoch, counted from 1, before which the term is left out."""
 
     @property
     def options(self) -> dict[str, SearchablePlain]:
@@ -61,6 +65,11 @@ class Recipe(Part):
     """How much each teacher counts on each sample: fixed, entropy or confidence."""
     teacher_weights: Named[Weight] = Field(default={})
     """Weights by name of the teacher, for the weighting fixed; teachers without one get 1."""
+    taking_part: Named[OneOrSeveral[bool]] = Field(default={})
+    """Whether a teacher is listened to, by its name: true, false, or [true, false] to search it; others are."""
+    balance: OneOrSeveral[str] = "none"
+    """none adds the terms up with their weights; magnitude first brings each to the running magnitude of the first
+    one, so that weights are shares."""
     epochs: Searchable[PositiveInt, PositiveIntRange]
     """Passes over the training split."""
     batch_size: Searchable[PositiveInt, PositiveIntRange]
@@ -89,13 +98,25 @@ class Recipe(Part):
             counts = None if domain_of(loss.weight) is None else partial(_above_0, choice_name((*path, "weight")))
             for option, setting in loss.options.items():
                 yield (*path, option), setting, counts
+        taught = self._taught()
         for field in type(self).model_fields:
-            if field not in ("losses", "teacher_weights"):
-                yield (field,), getattr(self, field), None
-        # The last, since its condition looks back at the weighting.
+            if field not in ("losses", "teacher_weights", "taking_part"):
+                yield (field,), getattr(self, field), taught if field in ("aggregation", "weighting") else None
+        # The last, since their conditions look back at the weighting, and at who takes part.
+        for teacher, takes_part in self.taking_part.items():
+            yield ("taking_part", teacher), takes_part, taught
         fixed = None if domain_of(self.weighting) is None else equals(choice_name(("weighting",)), "fixed")
         for teacher, weight in self.teacher_weights.items():
-            yield ("teacher_weights", teacher), weight, fixed
+            takes_part = self.taking_part.get(teacher, True)
+            heard = None if takes_part is True else equals(choice_name(("taking_part", teacher)), True)
+            conditions = [when for when in (taught, fixed, heard) if when is not None]
+            yield ("teacher_weights", teacher), weight, all_of(*conditions) if conditions else None
+
+    def _taught(self) -> Condition | None:
+        """Say when teachers are listened to at all; None where always."""
+        searched = [choice_name(("losses", name, "weight")) for name in self.listening]
+        always = any(all(float(w) > 0 for w in possible_values(self.losses[name].weight)) for name in self.listening)
+        return None if always or not searched else partial(_any_above_0, tuple(searched))
 
     def choices(self) -> tuple[Choice, ...]:
         """Give what is searched, each under ``recipe.`` and its path: ``recipe.losses.kd.weight``."""
@@ -122,7 +143,8 @@ class Recipe(Part):
                 chosen[path] = values[choice_name(path)]
         plain = {path[0]: value for path, value in chosen.items() if len(path) == 1}
         return TrialRecipe(
-            losses=tuple(_term(name, chosen) for name in self.losses),
+            losses=tuple(_term(name, loss, chosen) for name, loss in self.losses.items()),
+            taking_part={path[1]: bool(part) for path, part in chosen.items() if path[0] == "taking_part"},
             teacher_weights={path[1]: float(value) for path, value in chosen.items() if path[0] == "teacher_weights"},
             **plain,  # type: ignore[arg-type] # each of the type of its field, as validated
         )
@@ -137,6 +159,16 @@ def _above_0(name: str, values: Values) -> bool:
     return name in values and float(values[name]) > 0
 
 
-def _term(name: str, chosen: Mapping[tuple[str, ...], Value]) -> LossTerm:
+def _any_above_0(names: tuple[str, ...], values: Values) -> bool:
+    return any(_above_0(name, values) for name in names)
+
+
+def _term(name: str, loss: Loss, chosen: Mapping[tuple[str, ...], Value]) -> LossTerm:
     given = {path[2]: value for path, value in chosen.items() if path[:2] == ("losses", name)}
-    return LossTerm(name=name, weight=float(given.pop("weight")), options=given)
+    return LossTerm(
+        name=name,
+        weight=float(given.pop("weight")),
+        options=given,
+        warmup_epochs=loss.warmup_epochs,
+        first_epoch=loss.first_epoch,
+    )

@@ -30,7 +30,7 @@ class Model:
     width: int = 10
     error: Exception | None = None
 
-    def __call__(self, inputs: Any) -> Outputs:
+    def __call__(self, inputs: Any, features: object = ()) -> Outputs:
         if self.error is not None:
             raise self.error
         ink_B = torch.as_tensor(inputs).float().flatten(1).sum(dim=1)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from teachers import MISSING_LABEL, Coverage, Outputs, TeacherEnsemble
-from trials.aggregation import AGGREGATIONS, SAME_CLASSES_ONLY
-from trials.losses import LOSSES, bind
+from teachers import MISSING_LABEL, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
+from trials.aggregation import AGGREGATIONS, SAME_CLASSES_ONLY, Comparison
+from trials.losses import LOSSES, bind, temperature_of
 from trials.recipe import LossTerm
 
 K, B, C = 3, 6, 4
@@ -26,15 +26,15 @@ def aggregate(name, student, teachers, weights_KB, *, coverages=ALL, loss_name="
     ensemble = TeacherEnsemble(
         {f"t{k}": coverage for k, coverage in enumerate(coverages)}, num_classes=C, num_rows=B, columns={}
     )
-    loss, temperature = bind(LossTerm(name=loss_name, weight=1.0))
+    term = LossTerm(name=loss_name, weight=1.0)
+    comparisons = [Comparison(loss=bind(term), group=group) for group in ensemble.groups]
     return AGGREGATIONS[name](
-        loss,
+        comparisons,
         Outputs(logits=student),
-        Outputs(logits=teachers),
+        TeacherOutputs(logits=teachers),
         LABELS,
         weights_KB=weights_KB,
-        temperature=temperature,
-        ensemble=ensemble,
+        temperature=temperature_of(term),
     )
 
 
@@ -55,7 +55,7 @@ def test_the_list_of_exceptions_names_aggregations():
 @pytest.mark.parametrize("loss_name", sorted(LOSSES))
 def test_one_teacher_of_weight_1_gives_the_plain_loss(name, loss_name):
     student, teacher = logits(B, C, seed=0), logits(1, B, C, seed=1)
-    loss, _ = bind(LossTerm(name=loss_name, weight=1.0))
+    loss = bind(LossTerm(name=loss_name, weight=1.0))
     loss_B = aggregate(name, student, teacher, torch.ones(1, B), coverages=[Coverage()], loss_name=loss_name)
     expected_B = loss(Outputs(logits=student), Outputs(logits=teacher[0]), LABELS)
     assert loss_B.shape == (B,)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble
-from trials.aggregation import AGGREGATIONS
-from trials.losses import LOSSES, bind
+from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
+from trials.aggregation import AGGREGATIONS, Comparison
+from trials.losses import LOSSES, bind, temperature_of
 from trials.recipe import LossTerm
 from trials.weighting import WEIGHTINGS
 
@@ -42,12 +42,18 @@ def values_of(catalog: str, name: str) -> list[list[float]]:
         fixed_K = torch.tensor([1.0, 2.0, 4.0])
         weights_KB = weigh(teachers.logits, LABELS, votes_KB=VOTES_KB, fixed_K=fixed_K, ensemble=ENSEMBLE)
         return weights_KB.tolist()
-    loss, temperature = bind(LossTerm(name=name if catalog == "losses" else "kd", weight=1.0))
+    term = LossTerm(name=name if catalog == "losses" else "kd", weight=1.0)
+    loss = bind(term)
     if catalog == "losses":
         return loss(student, teachers, LABELS).tolist()
     weights_KB = VOTES_KB / VOTES_KB.sum(dim=0)
     loss_B = AGGREGATIONS[name](
-        loss, student, teachers, LABELS, weights_KB=weights_KB, temperature=temperature, ensemble=ENSEMBLE
+        [Comparison(loss=loss, group=ENSEMBLE.groups[0])],
+        student,
+        TeacherOutputs(logits=teachers.logits),
+        LABELS,
+        weights_KB=weights_KB,
+        temperature=temperature_of(term),
     )
     return [loss_B.tolist()]
 

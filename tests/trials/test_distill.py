@@ -8,6 +8,7 @@ import pickle
 import sys
 import time
 import types
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble
+from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
 from trials.data import READERS, Dataset, split
 from trials.distill import DistillationLoss, DivergedError, Lesson, distill
+from trials.losses import Pairing
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.tasks import Classification
 
@@ -39,8 +41,8 @@ class Spoken:
     def __init__(self, logits_KNC: Tensor) -> None:
         self.logits_KNC = logits_KNC
 
-    def __call__(self, batch: Batch) -> Outputs:
-        return Outputs(logits=self.logits_KNC[:, batch.index])
+    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
+        return TeacherOutputs(logits=self.logits_KNC[:, batch.index])
 
 
 class Watched(nn.Module):
@@ -171,7 +173,7 @@ def test_each_term_is_the_mean_over_the_rows_that_it_speaks_of():
     divergence = sum(divergences) / 4  # The mean of two teachers, then of two rows.
     assert means[HARD_LABEL].item() == pytest.approx(label.item(), rel=1e-5)
     assert means["kd"].item() == pytest.approx(divergence.item(), rel=1e-5)
-    assert loss.total(means).item() == pytest.approx(3 * label.item() + 0.5 * divergence.item(), rel=1e-5)
+    assert loss.factors(means, epoch=1) == {HARD_LABEL: 3.0, "kd": 0.5}
 
 
 @pytest.mark.parametrize("weighting", ["fixed", "entropy", "confidence"])
@@ -309,7 +311,8 @@ def test_single_rows_need_a_student_without_batch_norm(num_rows, batch_size):
 class Learnt(nn.Module):
     """A loss with a learnt part."""
 
-    def __init__(self) -> None:
+    def __init__(self, pairing: Pairing) -> None:
+        del pairing
         super().__init__()
         self.map = nn.Linear(3, 3)
 
@@ -349,8 +352,8 @@ def test_all_that_a_loss_needs_is_on_the_device_of_the_lesson(weighting, coverag
     )
     student = Outputs(logits=torch.zeros(4, 3, device=there, requires_grad=True))
     loss = DistillationLoss(lesson)
-    means = loss(student, Outputs(logits=torch.zeros(2, 4, 3, device=there)), batch)
-    loss.total(means).backward()
+    means = loss(student, TeacherOutputs(logits=torch.zeros(2, 4, 3, device=there)), batch)
+    sum(means.values()).backward()
     assert student.logits.grad.device == there
 
 
@@ -372,8 +375,8 @@ def test_a_lesson_that_does_not_fit_is_refused():
     dataset = small_dataset(4)
     with pytest.raises(ValueError, match="but there are no teachers"):
         taught(dataset, recipe(KD))
-    with pytest.raises(ValueError, match="unknown loss 'dkd'"):
-        taught(dataset, recipe(LossTerm(name="dkd", weight=1.0)), Coverage())
+    with pytest.raises(ValueError, match="unknown loss 'kdd'"):
+        taught(dataset, recipe(LossTerm(name="kdd", weight=1.0)), Coverage())
     with pytest.raises(ValueError, match="mean_of_logits cannot average teachers that know only some classes"):
         taught(dataset, recipe(KD, aggregation="mean_of_logits"), Coverage(labels=(0, 1)))
 
@@ -383,3 +386,68 @@ def test_losses_of_the_history_are_finite_numbers():
     assert set(record.losses) == {HARD_LABEL, "kd"}
     assert all(isinstance(value, float) and math.isfinite(value) for value in record.losses.values())
     assert record.seconds > 0
+
+
+def test_each_epoch_tells_who_moved_the_student():
+    dataset = small_dataset(20)
+    loud = torch.zeros(2, len(dataset), 3)
+    loud[1, :, 0] = 8.0
+    lesson = taught(dataset, recipe(LABEL, KD, epochs=2), Coverage(), Coverage(), logits_KNC=loud)
+    for record in distill(perceptron(), lesson).history:
+        assert set(record.shares) == {HARD_LABEL, "kd"}
+        assert sum(record.shares.values()) == pytest.approx(1)
+        assert sum(record.teacher_shares.values()) == pytest.approx(1)
+        assert record.teacher_shares["t1"] > record.teacher_shares["t0"]
+
+
+def test_a_term_of_twice_the_weight_has_twice_the_gradient():
+    dataset = small_dataset(20)
+    ratios = []
+    for weight in (1.0, 2.0):
+        (record,) = distill(
+            perceptron(), taught(dataset, recipe(LABEL, replace(KD, weight=weight), epochs=1), Coverage())
+        ).history
+        ratios.append(record.shares["kd"] / record.shares[HARD_LABEL])
+    assert ratios[1] == pytest.approx(2 * ratios[0], rel=1e-5)
+
+
+def test_the_balance_by_magnitude_makes_weights_shares_and_goes_on_from_a_checkpoint():
+    dataset = small_dataset(40)
+    terms = (LABEL, replace(KD, weight=1.0, options={"temperature": 20.0}))
+    lesson = taught(dataset, recipe(*terms, balance="magnitude"), Coverage())
+    whole = distill(perceptron(), lesson)
+    magnitudes = whole.loss["magnitudes"]
+    assert (magnitudes > 0).all()
+    half = distill(perceptron(), lesson, until_epoch=2)
+    assert same_state(distill(perceptron(), lesson, checkpoint=half).loss, whole.loss)
+    loss = DistillationLoss(lesson)
+    means = {HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(0.01)}
+    factors = loss.factors(means, epoch=1)
+    assert [float(means[name] * factors[name]) for name in means] == pytest.approx([2.0, 2.0])
+
+
+def test_a_term_may_come_in_late_and_rise():
+    term = replace(KD, weight=2.0, warmup_epochs=4, first_epoch=2)
+    assert [term.weight_in(epoch) for epoch in (1, 2, 3, 4, 9)] == [0.0, 1.0, 1.5, 2.0, 2.0]
+
+
+def test_a_silent_teacher_is_not_heard():
+    dataset = small_dataset(20)
+    logits_KNC = torch.randn(3, len(dataset), 3, generator=torch.Generator().manual_seed(0))
+    spoken = recipe(LABEL, KD, epochs=2)
+    coverages = [Coverage()] * 3
+    silenced = distill(
+        perceptron(),
+        taught(dataset, replace(spoken, taking_part={"t1": False, "t2": True}), *coverages, logits_KNC=logits_KNC),
+    )
+    two = distill(perceptron(), taught(dataset, spoken, *coverages[:2], logits_KNC=logits_KNC[[0, 2]]))
+    assert same_state(silenced.student, two.student)
+    with pytest.raises(ValueError, match=r"taking_part names \['t9'\]; teachers are \['t0', 't1', 't2'\]"):
+        taught(dataset, replace(spoken, taking_part={"t9": False}), *coverages)
+
+
+def test_a_student_whose_teachers_are_all_silent_learns_from_labels():
+    dataset = small_dataset(20)
+    alone = distill(perceptron(), taught(dataset, recipe(LABEL, epochs=2)))
+    lesson = taught(dataset, recipe(LABEL, KD, epochs=2, taking_part={"t0": False}), Coverage())
+    assert same_state(distill(perceptron(), lesson).student, alone.student)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from search_spaces import SPACES, Categorical, Choice, SearchSpace, count
-from teachers import Coverage, Outputs, TeacherEnsemble
+from teachers import Coverage, TeacherEnsemble, TeacherOutputs
 from trials import judging, templates
 from trials import run_trial as module
 from trials.data import READERS, split
@@ -167,7 +167,7 @@ def test_teachers_are_heard(setting):
         setting,
         dataset=dataset,
         ensemble=ensemble,
-        teachers=lambda batch: Outputs(logits=truth_NC[batch.index][None]),
+        teachers=lambda batch, features=(): TeacherOutputs(logits=truth_NC[batch.index][None]),
         precisions=("float32",),
     )
     result, _ = run_trial(trial(recipe=recipe), taught)
@@ -290,7 +290,7 @@ def test_a_space_that_raises_is_a_failed_trial(setting):
 
 
 def test_a_loss_that_raises_is_a_failed_trial(setting):
-    def broken(batch):
+    def broken(batch, features):
         raise KeyError("teacher")
 
     ensemble = TeacherEnsemble({"a": Coverage()}, num_classes=10, num_rows=len(setting.dataset), columns={})

@@ -3,12 +3,13 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
 
-from teachers import Outputs, TeacherEnsemble
-from trials.losses import Loss
+from teachers import Outputs, TeacherOutputs
+from trials.aggregation.comparison import Comparison
 
 
 class Aggregation(Protocol):
@@ -16,25 +17,24 @@ class Aggregation(Protocol):
 
     def __call__(
         self,
-        loss: Loss,
+        comparisons: Sequence[Comparison],
         student: Outputs,
-        teachers: Outputs,
+        teachers: TeacherOutputs,
         label_B: Tensor,
         *,
         weights_KB: Tensor,
         temperature: float,
-        ensemble: TeacherEnsemble,
     ) -> Tensor:
         """Compare the student with all teachers that vote.
 
         Args:
-            loss: Compares a student with a teacher, or with several stacked in front.
+            comparisons: The loss, for each group of teachers that know the same classes; one for those that an
+                average is taken of.
             student: ``logits`` (B, C).
             teachers: ``logits`` (K, B, C).
             label_B: True classes, ``MISSING_LABEL`` where unknown.
             weights_KB: From a weighting; 0 where a teacher does not vote.
             temperature: Of the loss; probabilities are averaged at this temperature.
-            ensemble: Who knows which classes.
 
         Returns:
             ``loss_B``; 0 where no teacher votes.

@@ -3,29 +3,30 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from teachers import Outputs, TeacherEnsemble
-from trials.losses import Loss
+from teachers import Outputs, TeacherOutputs
+from trials.aggregation.averaged import against_average
+from trials.aggregation.comparison import Comparison
 
 
 def mean_of_logits(
-    loss: Loss,
+    comparisons: Sequence[Comparison],
     student: Outputs,
-    teachers: Outputs,
+    teachers: TeacherOutputs,
     label_B: Tensor,
     *,
     weights_KB: Tensor,
     temperature: float,
-    ensemble: TeacherEnsemble,
 ) -> Tensor:
     """Loss against the mean of the logits, loss(Σ_k w_k z_k): a geometric mean of the predictions.
 
     Weights are scaled to add up to 1 on each sample.
     """
-    del temperature, ensemble
+    del temperature
+    heard_B = weights_KB.sum(dim=0) > 0
     weights_KB = weights_KB / weights_KB.sum(dim=0).clamp(min=1e-12)
-    mean = replace(teachers, logits=(weights_KB[..., None] * teachers.logits).sum(dim=0))
-    return loss(student, mean, label_B) * (weights_KB.sum(dim=0) > 0)
+    average_BC = (weights_KB[..., None] * teachers.logits).sum(dim=0)
+    return against_average(comparisons, student, average_BC, label_B, heard_B)

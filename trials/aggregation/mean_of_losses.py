@@ -1,37 +1,30 @@
 """Each teacher is compared with the student, then the losses are averaged.
 
-Shape letters: K = teachers, B = batch, C = classes; k = teachers of one label group.
+Shape letters: K = teachers, B = batch.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from teachers import Outputs, TeacherEnsemble
-from trials.losses import Loss
+from teachers import Outputs, TeacherOutputs
+from trials.aggregation.comparison import Comparison, losses_of_each
 
 
 def mean_of_losses(
-    loss: Loss,
+    comparisons: Sequence[Comparison],
     student: Outputs,
-    teachers: Outputs,
+    teachers: TeacherOutputs,
     label_B: Tensor,
     *,
     weights_KB: Tensor,
     temperature: float,
-    ensemble: TeacherEnsemble,
 ) -> Tensor:
     """Weighted sum of the losses, Σ_k w_k loss_k (AVER, as You et al., 2017, and many since).
 
-    A teacher that knows only some classes is compared with the student on those alone: their logits, renormalised.
-    This is the only aggregation that takes teachers of different classes.
+    A teacher that knows only some classes is compared with the student on those alone: their logits, renormalised. With
+    the loss ``kd`` this is, up to a constant, the loss for teachers of overlapping classes of UHC (Vongkulbhisal et
+    al., 2019, https://arxiv.org/abs/1904.09048, equation 4).
     """
     del temperature
-    parts = []
-    for group in ensemble.groups:
-        narrowed = replace(student, logits=group.student_logits(student.logits))
-        logits_kBC = group.teacher_logits(teachers.logits)
-        loss_kB = loss(narrowed, replace(teachers, logits=logits_kBC), group.labels(label_B))
-        weights_kB = weights_KB if len(group.teachers) == len(ensemble) else weights_KB[list(group.teachers)]
-        parts.append((weights_kB * loss_kB).sum(dim=0))
-    return parts[0] if len(parts) == 1 else sum(parts[1:], start=parts[0])
+    return (weights_KB * losses_of_each(comparisons, student, teachers, label_B, weights_KB)).sum(dim=0)

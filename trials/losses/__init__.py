@@ -9,7 +9,7 @@ from torch import Tensor
 
 from search_spaces.imports import import_object
 from trials.losses.kd import kd
-from trials.losses.loss import Loss
+from trials.losses.loss import Loss, Needs, Pairing, batch_statistic, is_batch_statistic
 from trials.losses.standardisation import standardise, standardised
 from trials.recipe import LossTerm
 
@@ -17,7 +17,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "kd": kd,
     "standardised_kd": standardised(kd),
 }
-"""Losses by name: functions, or classes of modules with learnt parts, which are made with the options of the term.
+"""Losses by name: functions of logits, or classes of modules, which read features or have learnt parts.
 
 A name with a colon is imported instead: ``package.module:name``.
 """
@@ -49,25 +49,73 @@ def loss_options(name: str) -> dict[str, object]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-def bind(term: LossTerm) -> tuple[Loss, float]:
-    """Make a term's loss ready to be called.
+def needs_of(term: LossTerm) -> Needs:
+    """Say what a term's loss reads beside logits.
 
-    Returns:
-        The loss with its options bound, a module where it has learnt parts; and its temperature, 1 where it has none.
+    Raises:
+        ValueError: The loss or one of its options is unknown or out of range.
+    """
+    _check_options(term)
+    loss = find_loss(term.name)
+    if not isinstance(loss, type) or not hasattr(loss, "needs"):
+        return Needs()
+    needs: Needs = loss.needs(**term.options)
+    return needs
+
+
+def temperature_of(term: LossTerm) -> float:
+    """Give the temperature of a term's loss, 1 where it has none.
 
     Raises:
         ValueError: The loss or one of its options is unknown, or the temperature is not above 0.
     """
+    _check_options(term)
+    temperature = {**loss_options(term.name), **term.options}.get("temperature", 1.0)
+    if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
+        raise ValueError(f"temperature of {term.name!r} must be a number above 0, got {temperature!r}")
+    return float(temperature)
+
+
+def bind(term: LossTerm, pairing: Pairing | None = None) -> Loss:
+    """Make a term's loss ready to be called.
+
+    Args:
+        term: Names the loss and its options.
+        pairing: For whom; a class needs it, a function does not.
+
+    Returns:
+        The loss with its options bound, a module where it is a class.
+
+    Raises:
+        ValueError: The loss or one of its options is unknown, or it does not fit the pairing.
+    """
+    _check_options(term)
+    loss = find_loss(term.name)
+    if isinstance(loss, type):
+        assert pairing is not None, f"{term.name} is a class, which is made for a student and its teachers"
+        made: Loss = loss(pairing, **term.options)
+        return made
+    return functools.partial(loss, **term.options)
+
+
+def _check_options(term: LossTerm) -> None:
     options = loss_options(term.name)
     if unknown := sorted(set(term.options) - set(options)):
         raise ValueError(f"loss {term.name!r} has no option {unknown}; its options are {sorted(options)}")
-    temperature = {**options, **term.options}.get("temperature", 1.0)
-    if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
-        raise ValueError(f"temperature of {term.name!r} must be a number above 0, got {temperature!r}")
-    loss = find_loss(term.name)
-    if isinstance(loss, type):
-        return loss(**term.options), float(temperature)
-    return functools.partial(loss, **term.options), float(temperature)
 
 
-__all__ = ["LOSSES", "Loss", "bind", "find_loss", "kd", "loss_options", "standardise", "standardised"]
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "Needs",
+    "Pairing",
+    "batch_statistic",
+    "bind",
+    "find_loss",
+    "is_batch_statistic",
+    "loss_options",
+    "needs_of",
+    "standardise",
+    "standardised",
+    "temperature_of",
+]

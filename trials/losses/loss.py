@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from torch import Tensor, nn
 
-from teachers import Outputs
+from teachers import Outputs, TeacherModel
 
 Compare = TypeVar("Compare", bound=Callable[..., Tensor])
 
@@ -76,12 +76,12 @@ class Pairing:
         student: What it says of a few rows; a loss reads the shapes.
         teacher: What the teachers say of the same rows, stacked (K, B, ...).
         student_model: The student, from raw inputs to logits.
-        teacher_models: The teachers' modules, from preprocessed inputs to logits; empty unless the loss needs them.
+        teacher_models: The teachers' models, from raw inputs; empty unless the loss needs them.
         num_epochs: Of the whole training.
     """
 
     student: Outputs
     teacher: Outputs
     student_model: nn.Module
-    teacher_models: tuple[nn.Module, ...] = ()
+    teacher_models: tuple[TeacherModel, ...] = ()
     num_epochs: int = 1

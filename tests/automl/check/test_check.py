@@ -270,9 +270,9 @@ def test_steps_are_counted_as_training_takes_them(prepared):
     heard = []
 
     class Counting(MadeUpAnswers):
-        def __call__(self, batch):
+        def __call__(self, batch, features=()):
             heard.append(len(batch.index))
-            return super().__call__(batch)
+            return super().__call__(batch, features)
 
     trial = draw(prepared, {"any": measured_as(1, 1.0)}).kept[0]
     setting = replace(prepared.setting, teachers=Counting(1, 10))

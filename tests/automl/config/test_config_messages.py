@@ -36,7 +36,7 @@ teachers:
 """
 TAUGHT = BASE.replace("    hard_label: {weight: 1}\n", "    hard_label: {weight: 1}\n    kd: {weight: 1}\n") + TEACHER
 RECIPE_KEYS = (
-    "aggregation, batch_size, epochs, learning_rate, losses, optimizer, schedule, teacher_weights, warmup, weight_decay, "
+    "aggregation, balance, batch_size, epochs, learning_rate, losses, optimizer, schedule, taking_part, teacher_weights, warmup, weight_decay, "
     "weighting"
 )
 TOP_KEYS = (

@@ -97,3 +97,49 @@ def test_choices_can_be_sent_to_another_process() -> None:
     _, temperature = pickle.loads(pickle.dumps(searched.choices()))
     assert temperature.when({"recipe.losses.kd.weight": 1.0})
     assert not temperature.when({"recipe.losses.kd.weight": 0.0})
+
+
+def test_terms_may_come_in_late_and_teachers_may_take_part_or_not() -> None:
+    taught = recipe(
+        losses={
+            "hard_label": {"weight": 1.0},
+            "kd": {"weight": [0.0, 1.0], "warmup_epochs": 5, "first_epoch": 2, "temperature": 2.0},
+        },
+        taking_part={"a": [True, False], "b": False},
+        teacher_weights={"a": [1.0, 2.0]},
+        balance=["none", "magnitude"],
+    )
+    names = [choice.name for choice in taught.choices()]
+    assert names == [
+        "recipe.losses.kd.weight",
+        "recipe.balance",
+        "recipe.taking_part.a",
+        "recipe.teacher_weights.a",
+    ]
+    heard: Values = {names[0]: 1.0, names[1]: "magnitude", names[2]: True, names[3]: 2.0}
+    made = taught.at(heard)
+    assert made.losses[1] == LossTerm(
+        name="kd", weight=1.0, options={"temperature": 2.0}, warmup_epochs=5, first_epoch=2
+    )
+    assert (made.silent, made.teacher_weights, made.balance) == ({"b"}, {"a": 2.0}, "magnitude")
+    assert taught.at({**heard, names[2]: False}).silent == {"a", "b"}
+
+
+def test_what_concerns_teachers_is_asked_only_where_they_are_heard() -> None:
+    taught = recipe(
+        losses={"hard_label": {"weight": 1.0}, "kd": {"weight": [0.0, 1.0]}},
+        weighting=["fixed", "entropy"],
+        taking_part={"a": [True, False]},
+        teacher_weights={"a": [1.0, 2.0]},
+    )
+    choices = taught.choices()
+
+    def active(**values: object) -> list[str]:
+        given = {f"recipe.{name.replace('__', '.')}": value for name, value in values.items()}
+        return [c.name for c in choices if c.when is None or c.when(given)]  # type: ignore[arg-type] # plain values
+
+    assert active(losses__kd__weight=0.0) == ["recipe.losses.kd.weight"]
+    everything = {"losses__kd__weight": 1.0, "weighting": "fixed", "taking_part__a": True}
+    assert active(**everything) == [choice.name for choice in choices]
+    assert "recipe.teacher_weights.a" not in active(**{**everything, "taking_part__a": False})
+    assert "recipe.teacher_weights.a" not in active(**{**everything, "weighting": "entropy"})

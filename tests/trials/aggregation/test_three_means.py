@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from teachers import MISSING_LABEL, Coverage, Outputs, TeacherEnsemble
-from trials.aggregation import AGGREGATIONS
-from trials.losses import bind
+from teachers import MISSING_LABEL, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
+from trials.aggregation import AGGREGATIONS, Comparison
+from trials.losses import bind, temperature_of
 from trials.recipe import LossTerm
 
 K, B, C, T = 3, 4, 5, 2.0
@@ -32,15 +32,15 @@ def setting(coverages=EVERYTHING):
 
 
 def aggregate(name, student, teachers, weights_KB, ensemble):
-    loss, temperature = bind(LossTerm(name="kd", weight=1.0, options={"temperature": T}))
+    term = LossTerm(name="kd", weight=1.0, options={"temperature": T})
+    comparisons = [Comparison(loss=bind(term), group=group) for group in ensemble.groups]
     return AGGREGATIONS[name](
-        loss,
+        comparisons,
         Outputs(logits=student),
-        Outputs(logits=teachers),
+        TeacherOutputs(logits=teachers),
         LABELS,
         weights_KB=weights_KB,
-        temperature=temperature,
-        ensemble=ensemble,
+        temperature=temperature_of(term),
     )
 
 

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from teachers import Outputs
-from trials.losses import bind, find_loss, kd, loss_options
+from trials.losses import Pairing, bind, find_loss, loss_options, temperature_of
+from trials.losses.kd import kd
 from trials.recipe import LossTerm
 
 
 class Learnt(nn.Module):
     """A user's loss with a learnt part and an option."""
 
-    def __init__(self, *, start: float = 2.0) -> None:
+    def __init__(self, pairing: Pairing, *, start: float = 2.0) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(float(start)))
 
@@ -36,19 +37,22 @@ def test_options_are_listed_with_their_defaults():
 
 
 def test_bound_options_reach_the_loss():
-    loss, temperature = bind(LossTerm(name="kd", weight=1.0, options={"temperature": 2}))
+    term = LossTerm(name="kd", weight=1.0, options={"temperature": 2})
+    loss = bind(term)
     student, teacher = Outputs(logits=torch.tensor([[1.0, 0.0]])), Outputs(logits=torch.tensor([[0.0, 2.0]]))
-    assert temperature == 2.0
+    assert temperature_of(term) == 2.0
     assert torch.equal(loss(student, teacher, torch.zeros(1)), kd(student, teacher, torch.zeros(1), temperature=2))
 
 
 @pytest.mark.usefixtures("own_module")
 def test_own_losses_come_in_by_import_name():
     assert find_loss("own_losses:plain") is kd
-    loss, temperature = bind(LossTerm(name="own_losses:Learnt", weight=1.0, options={"start": 5.0}))
+    term = LossTerm(name="own_losses:Learnt", weight=1.0, options={"start": 5.0})
+    said = Outputs(logits=torch.zeros(2, 3))
+    loss = bind(term, Pairing(student=said, teacher=said, student_model=nn.Identity()))
     assert isinstance(loss, Learnt)
     assert loss.scale.item() == 5.0
-    assert temperature == 1.0
+    assert temperature_of(term) == 1.0
 
 
 @pytest.mark.usefixtures("own_module")
@@ -67,4 +71,4 @@ def test_own_losses_come_in_by_import_name():
 )
 def test_what_cannot_be_bound_is_told(term, message):
     with pytest.raises(ValueError, match=message):
-        bind(term)
+        temperature_of(term)

@@ -1,0 +1,84 @@
+"""One loss against several teachers at once.
+
+Shape letters: K = teachers, k = teachers of one comparison, B = batch, C = classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from teachers import LabelGroup, Outputs, TeacherOutputs
+from trials.losses import Loss, is_batch_statistic
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """A loss, and the teachers that it takes as one tensor: they know the same classes, their features have one shape.
+
+    Args:
+        loss: Compares the student with teachers that are stacked in front.
+        group: These teachers.
+        features: Names of the features of theirs that the loss reads.
+    """
+
+    loss: Loss
+    group: LabelGroup
+    features: tuple[str, ...] = ()
+
+    def losses(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
+        """Compare the student with each teacher of the group.
+
+        Args:
+            student: ``logits`` (B, C), or (K, B, C) where it says something else to each teacher.
+            teachers: All of them.
+            label_B: True classes, ``MISSING_LABEL`` where unknown.
+            weights_KB: Of all teachers; 0 where one does not vote.
+
+        Returns:
+            ``loss_kB``; a statistic of the batch stands at every row on which the teacher votes.
+        """
+        group = self.group
+        own = student.logits[list(group.teachers)] if student.logits.ndim > label_B.ndim + 1 else student.logits
+        student = replace(student, logits=group.student_logits(own))
+        heard = Outputs(
+            logits=group.teacher_logits(teachers.logits),
+            features=teachers.stacked(group.teachers, self.features) if self.features else {},
+        )
+        label_B = group.labels(label_B)
+        if not is_batch_statistic(self.loss):
+            return self.loss(student, heard, label_B)
+        votes_kB = weights_KB[list(group.teachers)] > 0
+        if bool(votes_kB.all()):
+            return self.loss(student, heard, label_B)[..., None].expand(-1, len(label_B))
+        each = [self._statistic(student, heard, label_B, k, votes_kB[k]) for k in range(len(votes_kB))]
+        return torch.stack(each)
+
+    def _statistic(self, student: Outputs, heard: Outputs, label_B: Tensor, k: int, votes_B: Tensor) -> Tensor:
+        """Compare the rows on which one teacher votes, and lay the value on them."""
+        if not bool(votes_B.any()):
+            return torch.zeros_like(votes_B, dtype=heard.logits.dtype)
+        rows = votes_B.nonzero().squeeze(-1)
+        own = student.logits[k] if student.logits.ndim > label_B.ndim + 1 else student.logits
+        narrowed = Outputs(logits=own[rows], features={name: of[rows] for name, of in student.features.items()})
+        teacher = Outputs(
+            logits=heard.logits[k : k + 1, rows],
+            features={name: of[k : k + 1, rows] for name, of in heard.features.items()},
+        )
+        return votes_B * self.loss(narrowed, teacher, label_B[rows])
+
+
+def losses_of_each(
+    comparisons: Sequence[Comparison],
+    student: Outputs,
+    teachers: TeacherOutputs,
+    label_B: Tensor,
+    weights_KB: Tensor,
+) -> Tensor:
+    """Compare the student with each teacher: ``loss_KB``, in the order of the ensemble; see ``Comparison.losses``."""
+    parts = [comparison.losses(student, teachers, label_B, weights_KB) for comparison in comparisons]
+    if len(parts) == 1:
+        return parts[0]
+    order = [k for comparison in comparisons for k in comparison.group.teachers]
+    return torch.cat(parts)[torch.tensor(order).argsort()]

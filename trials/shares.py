@@ -1,0 +1,78 @@
+"""Who moves the student: each term's share of the gradient, and each teacher's.
+
+Shape letters: K = teachers, B = batch.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from teachers import Batch, Outputs, TeacherOutputs
+from trials.distillation_loss import DistillationLoss
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientShares:
+    """Shares of the norm of the gradient; each kind adds up to 1.
+
+    Args:
+        terms: Of each term, by name.
+        teachers: Of each teacher, by name, in all that teachers teach: told by the losses against it alone, with its
+            weights, whatever the aggregation makes of them.
+    """
+
+    terms: Mapping[str, float] = field(default_factory=dict)
+    teachers: Mapping[str, float] = field(default_factory=dict)
+
+
+def gradient_shares(
+    loss: DistillationLoss,
+    student: Outputs,
+    teachers: TeacherOutputs | None,
+    batch: Batch,
+    *,
+    means: Mapping[str, Tensor],
+    factors: Mapping[str, float | Tensor],
+    model: nn.Module,
+) -> GradientShares:
+    """Measure the shares on one batch, before its step.
+
+    Where all terms read logits alone, the gradient is taken with respect to these, so that nothing goes back through
+    the student; else with respect to its parameters, a backward pass for each term and teacher.
+
+    Args:
+        loss: Of the lesson.
+        student: Of the batch.
+        teachers: Of the batch; None without teachers.
+        batch: The batch.
+        means: Each term before its weight, a scalar each.
+        factors: What each is multiplied by.
+        model: The student.
+    """
+    targets = list(model.parameters()) if student.features else [student.logits]
+    targets = [target for target in targets if target.requires_grad]
+    terms = {name: float(factors[name]) * _norm(mean, targets) for name, mean in means.items()}
+    if teachers is None or loss.ensemble is None:
+        return GradientShares(terms=_shares(terms))
+    weights_KB, heard = loss.weights(teachers, batch)
+    norms = dict.fromkeys(loss.ensemble.names, 0.0)
+    for name, term in loss.taught():
+        loss_KB = term.of_each(student, teachers, batch.labels, weights_KB)
+        for k, teacher in enumerate(norms):
+            norms[teacher] += float(factors[name]) * _norm((weights_KB[k] * loss_KB[k]).sum() / heard, targets)
+    return GradientShares(terms=_shares(terms), teachers=_shares(norms))
+
+
+def _norm(value: Tensor, targets: Iterable[Tensor]) -> float:
+    if not value.requires_grad:
+        return 0.0
+    gradients = torch.autograd.grad(value, tuple(targets), retain_graph=True, allow_unused=True)
+    squares = [gradient.square().sum() for gradient in gradients if gradient is not None]
+    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+
+
+def _shares(norms: Mapping[str, float]) -> dict[str, float]:
+    total = sum(norms.values())
+    return {name: norm / total for name, norm in norms.items()} if total > 0 else {}
