@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,19 +70,19 @@ class Lesson:
                 f"{recipe.aggregation} cannot average teachers that know only some classes; use mean_of_losses"
             )
 
-    @property
+    @cached_property
     def heard(self) -> tuple[int, ...]:
         """Positions of the teachers that the student listens to; empty where there are none."""
         if self.ensemble is None or self.teachers is None or not self.recipe.needs_teachers:
             return ()
         return tuple(k for k, name in enumerate(self.ensemble.names) if name not in self.recipe.silent)
 
-    @property
+    @cached_property
     def heard_ensemble(self) -> TeacherEnsemble | None:
         """The teachers that the student listens to; None where there are none."""
         return self.ensemble.only(self.heard) if self.ensemble is not None and self.heard else None
 
-    @property
+    @cached_property
     def needs(self) -> Needs:
         """What all terms read beside logits, of student and teachers."""
         needs = [needs_of(term) for term in self.recipe.taught] if self.heard else []
@@ -98,10 +99,10 @@ class Lesson:
 
     def hear(self, batch: Batch, features: Collection[str]) -> TeacherOutputs | None:
         """Ask the teachers that the student listens to; None where there are none."""
-        if not self.heard or self.teachers is None or self.ensemble is None:
+        if not self.heard or self.teachers is None:
             return None
         answers = self.teachers(batch, features)
-        return answers if len(self.heard) == len(self.ensemble) else answers.only(self.heard)
+        return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
 
     def rows(self) -> NDArray[np.int64]:
         """Training rows that teach anything: by their label, or by a teacher, where the recipe listens to them.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from teachers import Batch, Outputs, TeacherOutputs
-from trials.distillation_loss import DistillationLoss
+from trials.distillation_loss import DistillationLoss, Term
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +57,26 @@ def gradient_shares(
     if teachers is None or loss.ensemble is None:
         return GradientShares(terms=_shares(terms))
     weights_KB, heard = loss.weights(teachers, batch)
-    norms = dict.fromkeys(loss.ensemble.names, 0.0)
+    norm_K = torch.zeros(len(loss.ensemble))
     for name, term in loss.taught():
-        loss_KB = term.of_each(student, teachers, batch.labels, weights_KB)
-        for k, teacher in enumerate(norms):
-            norms[teacher] += float(factors[name]) * _norm((weights_KB[k] * loss_KB[k]).sum() / heard, targets)
-    return GradientShares(terms=_shares(terms), teachers=_shares(norms))
+        if student.features:
+            loss_K = (weights_KB * term.of_each(student, teachers, batch.labels, weights_KB)).sum(dim=1)
+            own_K = torch.tensor([_norm(value, targets) for value in loss_K])
+        else:
+            own_K = _norms_at_logits(term, student, teachers, batch.labels, weights_KB)
+        norm_K += float(factors[name]) * own_K / float(heard)
+    return GradientShares(terms=_shares(terms), teachers=_shares(dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True))))
+
+
+def _norms_at_logits(
+    term: Term, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor
+) -> Tensor:
+    """Give the norm of each teacher's gradient (K,) at once: each has logits of its own to pull at."""
+    logits_KBC = student.logits.detach().expand(len(weights_KB), -1, -1).clone().requires_grad_()
+    loss_KB = term.of_each(Outputs(logits=logits_KBC), teachers, label_B, weights_KB)
+    (gradient_KBC,) = torch.autograd.grad((weights_KB * loss_KB).sum(), logits_KBC)
+    norm_K: Tensor = gradient_KBC.flatten(1).norm(dim=1).cpu()
+    return norm_K
 
 
 def _norm(value: Tensor, targets: Iterable[Tensor]) -> float:
