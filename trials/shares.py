@@ -65,7 +65,8 @@ def gradient_shares(
         else:
             own_K = _norms_at_logits(term, student, teachers, batch.labels, weights_KB)
         norm_K += float(factors[name]) * own_K / float(heard)
-    return GradientShares(terms=_shares(terms), teachers=_shares(dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True))))
+    by_name = dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True))
+    return GradientShares(terms=_shares(terms), teachers=_shares(by_name))
 
 
 def _norms_at_logits(
