@@ -29,8 +29,8 @@ def require_uri(uri: str) -> None:
         return
     elif kind not in {point.name for point in entry_points(group=_PLUGINS)} and not _is_allowed_folder(uri):
         raise ValueError(
-            f"MLflow takes no tracking URI {mask(uri)!r}; write http://HOST:PORT of a server, sqlite:////FOLDER/mlflow.db, "
-            "or null to keep the runs in the run's folder"
+            f"MLflow takes no tracking URI {mask(uri)!r}; write http://HOST:PORT of a server, "
+            "sqlite:////FOLDER/mlflow.db, or null to keep the runs in the run's folder"
         )
 
 
