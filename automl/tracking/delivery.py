@@ -11,6 +11,7 @@ _BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError
 """What trying again does not mend either; all else is taken for a server that is away."""
 
 _AWAY = (
+    (r"disk is full|no space left", "its disk is full"),
     (r"timed? ?out", "it does not answer in time"),
     (r"resolve|name or service not known|nodename nor servname|getaddrinfo", "no machine of this name is known"),
     (r"refused|newconnectionerror", "nothing answers there"),
