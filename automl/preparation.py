@@ -91,8 +91,10 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
             labelled=config.data.labelled,
         )
         statistics = normalisation(dataset)
-    with at(config, "task"):
+    # A task of the project's own refuses nothing but the data.
+    with at(config, "data" if config.task.kind in TASKS else "task"):
         task = _make_task(config.task.kind, dataset)
+    with at(config, "task"):
         signature = task.signature(dataset)
     with at(config, "student"):
         space = config.student.make_space()

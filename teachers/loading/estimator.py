@@ -61,13 +61,13 @@ class EstimatorModel:
         try:
             logits_BC = self._logits(rows)[:, self.columns]
         except Exception as error:
+            if not isinstance(values, Tensor):
+                raise
             # Only where it fails: a pipeline may take images as they are.
-            if isinstance(values, Tensor) and values.ndim != 2:
-                raise ValueError(
-                    f"the estimator cannot take inputs of shape {tuple(values.shape)}, most take one row of features a "
-                    f"sample; write `flatten: true` into its preprocessing ({_first_line(error)})"
-                ) from error
-            raise
+            remedy = "write `flatten: true` into its preprocessing" if values.ndim != 2 else "fit it on such rows"
+            raise ValueError(
+                f"the estimator cannot take inputs of shape {tuple(values.shape)}: {_first_line(error)}; {remedy}"
+            ) from error
         return Outputs(logits=torch.from_numpy(np.ascontiguousarray(logits_BC, dtype=np.float32)))
 
     def _logits(self, rows: NDArray[np.float32] | list[str]) -> NDArray[np.floating[Any]]:

@@ -193,8 +193,10 @@ def test_an_estimator_that_needs_rows_asks_for_flatten():
     estimator = fitted([0, 1, 2])
     images = torch.zeros(2, 1, 1, estimator.n_features_in_)
     model = EstimatorModel(estimator, preprocessing=Preprocessing(scale=0.5), class_names=NAMES[:3], labels=None)
-    with pytest.raises(ValueError, match=r"shape \(2, 1, 1, \d+\).*write `flatten: true` into its preprocessing"):
+    with pytest.raises(ValueError, match=r"shape \(2, 1, 1, \d+\): .*; write `flatten: true` into its preprocessing"):
         model(images)
+    with pytest.raises(ValueError, match=r"shape \(2, 99\): X has 99 features, .*; fit it on such rows"):
+        model(torch.zeros(2, 99))
     flat = Preprocessing(scale=0.5, flatten=True)
     assert EstimatorModel(estimator, preprocessing=flat, class_names=NAMES[:3], labels=None)(images).logits.shape == (
         2,
