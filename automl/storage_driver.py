@@ -19,11 +19,11 @@ def require_driver(url: str) -> None:
     try:
         dialect = make_url(url).get_dialect()
         dialect.import_dbapi()
-    except ArgumentError as error:
+    except ArgumentError:
         raise ValueError(
             "expected the URL of a database, such as postgresql://user:${PASSWORD}@host/db or sqlite:////folder/file.db"
             + ("" if "://" not in url else f"; SQLAlchemy knows no {url.partition('://')[0]!r} here")
-        ) from error
+        ) from None  # SQLAlchemy's words can hold the URL
     except ImportError as error:
         module = (error.name or dialect.driver).partition(".")[0]
         package = _PACKAGES.get(module, module)
