@@ -189,6 +189,13 @@ def test_names_in_another_order_than_the_alphabet_are_matched_by_name():
     assert len(set(told)) > 1
 
 
+def test_what_a_factory_raises_is_told_with_its_options():
+    with pytest.raises(ValueError, match=r"Linear, called without options, raised TypeError: .*in_features"):
+        LOADERS["factory"](factory=torch.nn.Linear, weights=None)
+    with pytest.raises(ValueError, match=r"Linear, called with options \{'widht': 3\}, raised TypeError"):
+        LOADERS["factory"](factory=torch.nn.Linear, weights=None, options={"widht": 3})
+
+
 def test_an_estimator_that_needs_rows_asks_for_flatten():
     estimator = fitted([0, 1, 2])
     images = torch.zeros(2, 1, 1, estimator.n_features_in_)
