@@ -33,7 +33,8 @@ def load_factory(
         preprocessing: Goes before the module; None only turns inputs into float32.
 
     Raises:
-        ValueError: The factory raised or returned something else, the file holds more than tensors, or names or shapes differ.
+        ValueError: The factory raised or returned something else, the file holds more than tensors, or names or shapes
+            differ.
     """
     preprocessing = preprocessing or Preprocessing()
     name = f"{getattr(factory, '__module__', '')}:{getattr(factory, '__qualname__', type(factory).__name__)}"
