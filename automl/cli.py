@@ -5,10 +5,12 @@ Nothing heavy is imported before a command needs it: ``automl --help`` and ``aut
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from automl import commands
@@ -16,6 +18,9 @@ from automl.errors import UserError, WorkFailed, disk_is_full
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 """Exit codes."""
+
+_RESUMED = ("search", "distill")
+"""Commands that leave a run to go on with."""
 
 EPILOG = """\
 a first search:
@@ -155,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkFailed as error:
         return _fail(error, FAILED, str(error))
     except KeyboardInterrupt as error:
-        remedy = f"; go on with: {_resumption(parsed)}" if parsed.command == "search" else ""
+        remedy = f"; go on with: {_resumption(parsed)}" if parsed.command in _RESUMED else ""
         return _fail(error, FAILED, f"stopped{remedy}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -172,9 +177,35 @@ def _resumption(parsed: argparse.Namespace) -> str:
 
 
 def _no_room(error: BaseException, parsed: argparse.Namespace) -> str:
+    """Say where there is no room, how much there is, and how to go on."""
     file = getattr(error, "filename", None)
-    remedy = f"go on with: {_resumption(parsed)}" if parsed.command == "search" else "type the command again"
-    return f"the disk is full{f' at {file}' if file else ''}; free space and {remedy}"
+    places = (
+        [Path(file).parent] if file and os.sep in str(file) else [*_written_to(parsed), Path(tempfile.gettempdir())]
+    )
+    folders = dict.fromkeys(map(_existing, places))
+    left = ", ".join(f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB in {folder}" for folder in folders)
+    remedy = f"go on with: {_resumption(parsed)}" if parsed.command in _RESUMED else "type the command again"
+    what = f": {file} cannot be written" if file else ""
+    return f"the disk is full{what}; there is room for {left}; free space there, then {remedy}"
+
+
+def _written_to(parsed: argparse.Namespace) -> list[Path]:
+    """Name the folders that a command writes to, beside that of temporary files."""
+    if parsed.command in _RESUMED:
+        from automl.config import load_config
+
+        try:
+            return [load_config(parsed.config, files_must_exist=False).folder]
+        except UserError:  # it was changed since
+            return [Path("runs")]
+    named = (getattr(parsed, name, None) for name in ("to", "run"))
+    return [Path(name) for name in named if name is not None]
+
+
+def _existing(folder: Path) -> Path:
+    """Give the folder, or the nearest around it that is there."""
+    folder = folder.absolute()
+    return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def _fail(error: BaseException, code: int, message: str) -> int:

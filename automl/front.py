@@ -3,6 +3,7 @@
 Shape letters: M = candidates, F = members of the front, D = objectives.
 """
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -233,5 +234,12 @@ def _not_empty(front: ParetoFront) -> tuple[Member, ...]:
 def _known_metric(front: ParetoFront, metric: str) -> None:
     """Make sure that some member has the metric."""
     known = sorted({name for member in front.members for name in member.metrics})
-    if metric not in known:
-        raise ValueError(f"no member of the front has the metric {metric!r}; there are {known}")
+    if metric in known:
+        return
+    known = [name for name in known if not name.startswith("test_")]  # they report, and choose no student
+    near = difflib.get_close_matches(metric, known, n=1)
+    meant = f", did you mean {near[0]!r}?" if near else ";"
+    of_classes = [name for name in known if "." in name]
+    further = f", and one a class, such as {of_classes[0]!r}" if of_classes else ""
+    shown = [name for name in known if "." not in name]
+    raise ValueError(f"no member of the front has the metric {metric!r}{meant} there are {shown}{further}")

@@ -18,6 +18,7 @@ from automl.journal import GroupedJournal, mend_journal
 from automl.objectives import Objective
 from automl.patience import Patience
 from automl.run import FinishedTrial
+from automl.storage_driver import require_driver
 from search_spaces import Categorical, Choice, Integer, Value, Values, walk
 from trials.records import Limit, Outcome, Trial, TrialResult
 
@@ -166,9 +167,11 @@ def open_ledger(
         known: The run has files of students, so that its study must be there; else it is not made anew.
 
     Raises:
-        ValueError: There is a study of this name, which is not this run's.
+        ValueError: There is a study of this name, which is not this run's, or the driver of the storage is missing.
         WorkFailed: The storage cannot be reached, or holds no such study.
     """
+    if storage is not None:
+        require_driver(storage)
     try:
         backend, commit = _storage(folder, storage, mend=directions is not None)
         if directions is None or known:
@@ -186,8 +189,6 @@ def open_ledger(
         raise WorkFailed(f"there is no study {name!r} in {place}") from error
     except optuna.exceptions.DuplicatedStudyError as error:
         raise ValueError(f"it holds a study {name!r} of another run already; give this search another name") from error
-    except ImportError as error:
-        raise WorkFailed(f"the driver of the study's storage is missing; install it: {error}") from None
     except Exception as error:
         # SQLAlchemy and its drivers raise errors of many kinds; their text can hold the URL with its password.
         if storage is None or disk_is_full(error):

@@ -12,6 +12,7 @@ from automl.config.data import reader_arguments, row_limits
 from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
+from automl.surroundings import demands
 from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, sample
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
@@ -65,12 +66,19 @@ class Prepared:
         return Trial(number=number, spec=self.spec(values), recipe=recipe, seed=self.config.seed)
 
 
-def prepare(config: Config) -> Prepared:
+def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     """Read the data and look up everything that the config names.
 
+    Args:
+        config: As read.
+        to_run: Whether trials shall run; False to look at a run that was made elsewhere.
+
     Raises:
-        UserError: Something is missing, unknown or does not fit.
+        UserError: Something is missing, unknown, does not fit, or cannot be had here.
     """
+    for path, require in demands(config) if to_run else ():
+        with at(config, *path):
+            require()
     with at(config, "data"):
         raw = READERS[config.data.kind](**reader_arguments(config.data))
         shares = config.data.split
@@ -83,8 +91,10 @@ def prepare(config: Config) -> Prepared:
             labelled=config.data.labelled,
         )
         statistics = normalisation(dataset)
-    with at(config, "task"):
+    # A task of the project's own refuses nothing but the data.
+    with at(config, "data" if config.task.kind in TASKS else "task"):
         task = _make_task(config.task.kind, dataset)
+    with at(config, "task"):
         signature = task.signature(dataset)
     with at(config, "student"):
         space = config.student.make_space()

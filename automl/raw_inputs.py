@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+from trials.image_files import IMAGE_MODES, IMAGE_SUFFIXES, pixels
+
+_FILL = "fill it as in training, or leave the row out"
 READABLE = (".csv", ".npy", ".npz", *IMAGE_SUFFIXES)
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.gene
         ValueError: The path is missing, cannot be read, or does not fit the student.
     """
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+        files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
         if not files:
             raise ValueError(f"{path} holds no images; their names must end in one of {list(IMAGE_SUFFIXES)}")
         return [file.name for file in files], np.concatenate([_read_image(file, spec) for file in files])
@@ -75,24 +76,18 @@ def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.gene
 
 def _read_image(path: Path, spec: InputSpec) -> NDArray[np.generic]:
     """Give one image as a batch (1, C, H, W), decoded as for training, its values laid over the student's range."""
-    if spec.kind != "image" or spec.shape[0] not in _MODES:
+    if spec.kind != "image" or spec.shape[0] not in IMAGE_MODES:
         raise ValueError(f"{path} is an image, but the student takes {_wanted(spec)}")
     channels, height, width = spec.shape
     assert channels is not None and height is not None and width is not None
     try:
         with Image.open(path) as opened:
-            if opened.mode.startswith(("I", "F")):  # Pillow would cut their values off at 255 without a word
-                raise ValueError(f"it has more than 8 bits a channel (mode {opened.mode}); convert it to 8 first")
-            # Cameras store a turned picture and a note of the turn.
-            picture = ImageOps.exif_transpose(opened).convert(_MODES[channels])
+            pixels_CHW = pixels(opened, image_size=(height, width), channels=channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow raises all of them
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    pixels_HWC = np.asarray(picture, dtype=np.float64).reshape(height, width, channels)
     low, high = spec.value_range
-    values = low + pixels_HWC * (high - low) / 255
-    return _cast(values.transpose(2, 0, 1)[None], spec, path, round_off=True)
+    values_CHW = low + pixels_CHW.astype(np.float64) * (high - low) / 255
+    return _cast(values_CHW[None], spec, path, round_off=True)
 
 
 def _read_array(path: Path, spec: InputSpec) -> NDArray[np.generic]:
@@ -127,6 +122,10 @@ def _read_rows(path: Path, spec: InputSpec) -> NDArray[np.generic]:
         values = _numbers(row)
         if values is None:
             raise ValueError(f"{path}, line {line}: expected numbers only, got {row[:5]}")
+        if not all(map(math.isfinite, values)):
+            raise ValueError(
+                f"{path}, line {line}: expected finite numbers, got {_first_bad(np.array(values))}; {_FILL}"
+            )
         if len(values) != num_values:
             raise ValueError(f"{path}, line {line}: expected {num_values} values, got {len(values)}")
         table.append(values)
@@ -159,8 +158,12 @@ def _cast(array: NDArray[np.generic], spec: InputSpec, path: Path, *, round_off:
     dtype = np.dtype(spec.dtype)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{path} holds {array.dtype}, expected numbers")
+    _refuse_bad_numbers(array, path)
     if dtype.kind == "f":
-        return np.ascontiguousarray(array, dtype=dtype)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            cast = np.ascontiguousarray(array, dtype=dtype)
+        _refuse_bad_numbers(cast, path)
+        return cast
     limits = np.iinfo(dtype)
     whole = np.rint(array.astype(np.float64)) if round_off or array.dtype.kind == "f" else array
     if not round_off and not np.array_equal(whole, array):
@@ -170,6 +173,24 @@ def _cast(array: NDArray[np.generic], spec: InputSpec, path: Path, *, round_off:
             f"{path} must hold values from {limits.min} to {limits.max}, got {whole.min()} to {whole.max()}"
         )
     return np.ascontiguousarray(whole, dtype=dtype)
+
+
+def _refuse_bad_numbers(array: NDArray[np.generic], path: Path) -> None:
+    """Refuse what is no finite number: a student would answer with no more than the name of some class."""
+    if array.dtype.kind != "f":
+        return
+    bad = ~np.isfinite(array)
+    rows = np.flatnonzero(bad.any(axis=tuple(range(1, bad.ndim))))
+    if len(rows):
+        others = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
+        raise ValueError(
+            f"{path}, row {rows[0]}{others}: expected finite numbers of {array.dtype}, "
+            f"got {_first_bad(array[rows[0]])}; {_FILL}"
+        )
+
+
+def _first_bad(values: NDArray[np.generic]) -> str:
+    return str(values[~np.isfinite(values)].flat[0])
 
 
 def _wanted(spec: InputSpec) -> str:

@@ -34,7 +34,10 @@ def load_run(run: str | Path) -> Run:
     text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
     plain, _ = read_yaml(text, file=str(folder / CONFIG_FILE))
     storage = plain.get("storage")
-    ledger = open_ledger(folder, storage=None if storage is None else expanded(storage), name=plain["name"])
+    try:
+        ledger = open_ledger(folder, storage=None if storage is None else expanded(storage), name=plain["name"])
+    except ValueError as error:
+        raise UserError(str(error), place=f"{folder / CONFIG_FILE}: storage") from error
     return read_run(folder, ledger, config_text=text)
 
 

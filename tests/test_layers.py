@@ -24,7 +24,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "optuna": ["automl/samplers/*", "automl/ledger.py", "automl/journal.py"],
-    "sqlalchemy": ["automl/ledger.py"],
+    "sqlalchemy": ["automl/ledger.py", "automl/storage_driver.py"],
     "ray": ["automl/executor.py"],
     "mlflow": ["automl/tracking/*"],
     "nni": ["automl/samplers/*", "search_spaces/nni*"],

@@ -132,6 +132,21 @@ def export_onnx(module: nn.Module, signature: ModelSignature) -> bytes:
     return replace_weights(trace(module, signature), module)
 
 
+def require_provider(provider: str) -> None:
+    """Make sure that this machine's ONNX Runtime has an execution provider.
+
+    Args:
+        provider: ``cpu`` or ``cuda``.
+
+    Raises:
+        ValueError: It is unknown or missing.
+    """
+    if provider not in PROVIDERS:
+        raise ValueError(f"unknown provider {provider!r}; known are {sorted(PROVIDERS)}")
+    if PROVIDERS[provider] not in onnxruntime.get_available_providers():
+        raise ValueError(f"ONNX Runtime has no provider {provider!r} here; install onnxruntime-gpu, or take 'cpu'")
+
+
 def open_session(onnx_bytes: bytes, *, threads: int, provider: str) -> onnxruntime.InferenceSession:
     """Open a graph in ONNX Runtime, its operations one after the other.
 
@@ -143,10 +158,7 @@ def open_session(onnx_bytes: bytes, *, threads: int, provider: str) -> onnxrunti
     Raises:
         ValueError: The provider is unknown, or this machine's ONNX Runtime has none of that kind.
     """
-    if provider not in PROVIDERS:
-        raise ValueError(f"unknown provider {provider!r}; known are {sorted(PROVIDERS)}")
-    if PROVIDERS[provider] not in onnxruntime.get_available_providers():
-        raise ValueError(f"ONNX Runtime has no provider {provider!r} here; install onnxruntime-gpu, or take 'cpu'")
+    require_provider(provider)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

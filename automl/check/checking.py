@@ -20,6 +20,7 @@ from automl.samplers import make_sampler
 from automl.teaching import describe_coverage
 from teachers import MISSING_LABEL
 from trials.data import Dataset
+from trials.export import require_provider
 from trials.records import METRICS_OF_COST, Candidate
 from trials.run_trial import measure_untrained
 
@@ -44,10 +45,8 @@ def check(path: str | Path) -> CheckReport:
     prepared = prepare(config)
     with at(config, "search", "sampler"):
         make_sampler(config.search.sampler.name, seed=config.seed, options=config.search.sampler.options)
-    with at(config, "storage"):
-        config.expanded_storage()
-    with at(config, "tracking", "uri"):
-        config.tracking.expanded_uri()
+    with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
+        require_provider(config.latency.provider)
     _refuse_full_cache(prepared)
     schoolings, examined = examine_teachers(prepared)
     measured, probing_seconds = _measure(prepared)

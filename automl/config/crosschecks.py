@@ -146,7 +146,8 @@ def _named_teachers(config: Config) -> Iterator[Mistake]:
 
 def _listening(config: Config) -> Iterator[Mistake]:
     listening = [name for name in config.recipe.listening if name in LOSSES or ":" in name]
-    if config.teachers and not listening:
+    misspelt = len(listening) < len(config.recipe.listening)  # told already, and perhaps the one that listens
+    if config.teachers and not listening and not misspelt:
         known = ", ".join(sorted(LOSSES))
         message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"
         yield Mistake(path=("teachers",), message=message)

@@ -63,7 +63,7 @@ def python_example(description: Mapping[str, Any], file_name: str) -> str:
     is_image = tensor["kind"] == "image" and tensor["shape"][0] in _COLOURS
     lines = [
         "import json, numpy as np, onnxruntime",
-        *(["from PIL import Image"] if is_image else []),
+        *(["from PIL import Image, ImageOps"] if is_image else []),
         f'session = onnxruntime.InferenceSession("{file_name}")',
         f'with open("{PREPROCESSING_FILE}") as file:',
         '    names = json.load(file)["output"]["class_names"]',
@@ -81,7 +81,9 @@ def _image(description: Mapping[str, Any], tensor: Mapping[str, Any]) -> list[st
     scaled += f" + {low:g}" if low else ""
     values = f"({scaled})" if tensor["dtype"] == "float32" else f"np.rint({scaled})"
     return [
-        f'image = Image.open("image.png").convert("{_COLOURS[channels][0]}").resize(({width}, {height}), 2)',
+        # Turned as its camera noted, as in training.
+        'image = ImageOps.exif_transpose(Image.open("image.png"))',
+        f'image = image.convert("{_COLOURS[channels][0]}").resize(({width}, {height}), Image.Resampling.BILINEAR)',
         # As float: a product of bytes would be taken modulo 256.
         f'pixels = np.asarray(image, dtype="float32").reshape({height}, {width}, {channels}).transpose(2, 0, 1)[None]',
         f'batch = {values}.astype("{tensor["dtype"]}")',

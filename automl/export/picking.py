@@ -131,4 +131,4 @@ def _higher_is_better(run: Run) -> bool:
     for objective in run.front.objectives:
         if objective.metric == run.primary_metric:
             return objective.higher_is_better
-    return prepare(load_config(run.folder / CONFIG_FILE)).task.metrics[0].higher_is_better
+    return prepare(load_config(run.folder / CONFIG_FILE), to_run=False).task.metrics[0].higher_is_better

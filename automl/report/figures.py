@@ -19,6 +19,9 @@ from automl.report.points import (
 )
 from automl.run import Run
 
+_ROW, _TOP = 15, 40
+"""Height of a line of small text, and of the margin above a picture, in pixels."""
+
 
 def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     """Draw the quality of all candidates against one of their costs, the front in colour.
@@ -44,7 +47,6 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     for point in members:
         if point.marks:
             _mark(figure, point, quality=quality, cost=cost)
-    _draw_limits(figure, run, quality=quality, cost=cost)
     figure.update_layout(**layout(height=460))
     bounds = [limit.value for limit in run.limits if limit.metric == cost and limit.value > 0]
     figure.update_xaxes(type="log", title_text=_axis_title(cost), **_log_axis(cost, members + others, bounds))
@@ -53,6 +55,7 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
         [point.metrics[quality] for point in others],
         rising=higher_is_better(run, quality),
     )
+    _draw_limits(figure, run, quality=quality, cost=cost)
     figure.update_yaxes(title_text=escape(title(quality)), range=seen)
     if hidden:
         text = f"{counted(hidden, 'poor candidate lies', 'poor candidates lie')} outside: double-click for all"
@@ -147,20 +150,35 @@ def _mark(figure: go.Figure, point: Point, *, quality: str, cost: str) -> None:
 
 
 def _draw_limits(figure: go.Figure, run: Run, *, quality: str, cost: str) -> None:
-    """Draw the limits on either axis as lines."""
+    """Draw the limits on either axis as lines; their names stand where no others do.
+
+    Those of a cost stand above the picture, one below the other, with the legend above them; those of the quality lie
+    at the right end, on the side of their line that keeps them.
+    """
     line = {"color": BAD, "width": 1, "dash": "dot"}
     text = {"showarrow": False, "font": {"color": BAD, "size": 11}}
-    for limit in run.limits:
-        name = escape(str(limit))
-        if limit.metric == cost and limit.value > 0:
-            figure.add_vline(x=limit.value, line=line, opacity=0.8)
-            # Not the line's own annotation, which plotly places as if the axis were linear.
-            place = {"x": math.log10(limit.value), "y": 0, "yref": "paper", "xanchor": "right", "yanchor": "bottom"}
-            figure.add_annotation(text=name, textangle=-90, **place, **text)
-        elif limit.metric == quality:
-            figure.add_hline(y=limit.value, line=line, opacity=0.8)
-            place = {"x": 1, "xref": "paper", "y": limit.value, "xanchor": "right", "yanchor": "bottom"}
-            figure.add_annotation(text=name, **place, **text)
+    of_cost = [limit for limit in run.limits if limit.metric == cost and limit.value > 0]
+    low, high = figure.layout.xaxis.range or (-math.inf, math.inf)
+    for row, limit in enumerate(each for each in of_cost if low <= math.log10(each.value) <= high):
+        figure.add_vline(x=limit.value, line=line, opacity=0.8)
+        # Not the line's own annotation, which plotly places as if the axis were linear.
+        at = math.log10(limit.value)
+        side = "left" if at - low < 0.25 * (high - low) else "right"
+        place = {"x": at, "y": 1, "yref": "paper", "xanchor": side, "yanchor": "bottom", "yshift": _ROW * row}
+        figure.add_annotation(text=escape(str(limit)), **place, **text)
+        _raise_legend(figure, rows=row + 1)
+    for limit in (each for each in run.limits if each.metric == quality):
+        figure.add_hline(y=limit.value, line=line, opacity=0.8)
+        side = "top" if limit.at_most else "bottom"
+        place = {"x": 1, "xref": "paper", "y": limit.value, "xanchor": "right", "yanchor": side}
+        figure.add_annotation(text=escape(str(limit)), **place, **text)
+
+
+def _raise_legend(figure: go.Figure, *, rows: int) -> None:
+    """Make room between the picture and its legend."""
+    margin = figure.layout.margin
+    height = figure.layout.height - margin.b - _TOP
+    figure.update_layout(margin_t=_TOP + _ROW * rows, legend_y=1.02 + _ROW * rows / height)
 
 
 def _axis_title(metric: str) -> str:

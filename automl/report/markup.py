@@ -6,6 +6,9 @@ from html import escape
 
 import plotly.graph_objects as go
 
+_LONG = 40
+"""Rows from which a table gets a box of its own height, so that what follows is still found."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -33,7 +36,8 @@ def table(heads: Sequence[Cell], rows: Iterable[tuple[str, Sequence[Cell]]], *, 
     head = "".join(f"<th{_class(cell.kind)}>{cell.html}</th>" for cell in heads)
     body = "".join(f"<tr{_attribute('id', anchor)}>{''.join(map(_cell, cells))}</tr>" for anchor, cells in rows)
     kind = ' class="sortable"' if sortable else ""
-    return f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    box = "scroll long" if body.count("<tr") > _LONG else "scroll"
+    return f'<div class="{box}"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def words(text: str, *, kind: str = "text") -> Cell:

@@ -12,7 +12,7 @@ from automl.masking import mask
 from automl.objectives import Objective
 from automl.run import FinishedTrial, Run
 from automl.tracking.connection import default_uri
-from automl.tracking.delivery import TrackingReport, is_refusal
+from automl.tracking.delivery import TrackingReport, is_refusal, told_plainly
 from automl.tracking.experiment import Experiment
 from automl.tracking.rows import NOTE_TAG
 from automl.tracking.summary import Summary, summary_steps
@@ -267,7 +267,7 @@ class Tracker:
             # What MLflow has is looked up anew: an answer that was lost may hide a run that was made.
             self._experiment = None
             first, self._in_contact = self._in_contact, False
-            self._problem = mask(f"{self.uri}: {type(error).__name__}: {error}").split("\n", 1)[0]
+            self._problem = told_plainly(self.uri, error)
         if first:
             _logger.warning("MLflow cannot be reached, records are kept and sent when it is back: %s", self._problem)
 

@@ -58,7 +58,16 @@ class EstimatorModel:
         """Answer for a batch with log-probabilities, or with the decision function."""
         values = self._preprocessing(inputs)
         rows = values.numpy() if isinstance(values, Tensor) else values
-        logits_BC = self._logits(rows)[:, self.columns]
+        try:
+            logits_BC = self._logits(rows)[:, self.columns]
+        except Exception as error:
+            if not isinstance(values, Tensor):
+                raise
+            # Only where it fails: a pipeline may take images as they are.
+            remedy = "write `flatten: true` into its preprocessing" if values.ndim != 2 else "fit it on such rows"
+            raise ValueError(
+                f"the estimator cannot take inputs of shape {tuple(values.shape)}: {_first_line(error)}; {remedy}"
+            ) from error
         return Outputs(logits=torch.from_numpy(np.ascontiguousarray(logits_BC, dtype=np.float32)))
 
     def _logits(self, rows: NDArray[np.float32] | list[str]) -> NDArray[np.floating[Any]]:
@@ -103,6 +112,10 @@ def load_estimator(
     model = EstimatorModel(estimator, preprocessing=preprocessing, class_names=class_names, labels=labels)
     parts = ["estimator", files_digest({"": path.read_bytes()}), model.columns, preprocessing.digest]
     return LoadedModel(model=model, digest=record_digest(parts))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _read_pickle(path: Path, *, trust: bool) -> object:

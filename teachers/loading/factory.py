@@ -33,11 +33,16 @@ def load_factory(
         preprocessing: Goes before the module; None only turns inputs into float32.
 
     Raises:
-        ValueError: The factory returned something else, the file holds more than tensors, or names or shapes differ.
+        ValueError: The factory raised or returned something else, the file holds more than tensors, or names or shapes
+            differ.
     """
     preprocessing = preprocessing or Preprocessing()
     name = f"{getattr(factory, '__module__', '')}:{getattr(factory, '__qualname__', type(factory).__name__)}"
-    module = factory(**(options or {}))
+    try:
+        module = factory(**(options or {}))
+    except Exception as error:  # It is the user's code.
+        given = f"with options {dict(options)}" if options else "without options"
+        raise ValueError(f"factory {name}, called {given}, raised {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):
         found = type(module).__name__
         raise ValueError(f"factory {name} must return a torch.nn.Module, got {found}")

@@ -1,8 +1,10 @@
 """Commands, flags and exit codes: what scripts rely on."""
 
 import argparse
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -295,3 +297,20 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_full_disk_without_a_file_tells_the_room_of_each_folder(
+    stand_in: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    stand_in("automl.searching", distill=raising(OSError(errno.ENOSPC, "No space left on device")))
+    assert main(["distill", "x.yaml"]) == 1
+    assert re.fullmatch(
+        rf"the disk is full; there is room for [\d,]+ MB in {re.escape(str(tmp_path))}; "
+        r"free space there, then go on with: automl search x\.yaml --resume\n",
+        capsys.readouterr().err,
+    )

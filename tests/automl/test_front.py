@@ -275,6 +275,14 @@ def test_where_may_leave_nothing_but_knows_the_metrics():
         where(front, [Limit(metric="size", at_most=True, value=1.0)])
 
 
+def test_an_unknown_metric_is_answered_with_the_near_one_and_without_those_of_every_class():
+    metrics = {"accuracy": 0.9, "recall.cat": 0.8, "recall.dog": 0.9, "test_recall.cat": 0.8}
+    front = replace(pareto_front([member(0)], OBJECTIVES, []), members=(replace(member(0), metrics=metrics),))
+    expected = r"'acuracy', did you mean 'accuracy'\? there are \['accuracy'\], and one a class, such as 'recall.cat'$"
+    with pytest.raises(ValueError, match=expected):
+        where(front, [Limit(metric="acuracy", at_most=False, value=0.9)])
+
+
 def test_the_knee_is_the_member_nearest_to_the_ideal_point():
     # Losses over the front's own range: (0, 1), (1/4, 1/4), (1, 0).
     members = [member(0, accuracy=6.0, size=6.0), member(1, accuracy=5.0, size=3.0), member(2, accuracy=2.0, size=2.0)]

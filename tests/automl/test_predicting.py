@@ -16,6 +16,7 @@ from trials.compress import PRECISIONS
 from trials.data.image_folder import decode_image
 from trials.description import describe, description_bytes
 from trials.export import export_onnx
+from trials.image_files import IMAGE_SUFFIXES
 from trials.recipe import LossTerm, Recipe
 from trials.student import Normalisation, Student
 
@@ -171,6 +172,7 @@ def test_tables_hold_pictures_pixel_by_pixel(corner, tmp_path):
     [
         ("1,2,3\n1,2\n", r"line 2: expected 3 values, got 2"),
         ("1,2,3\n1,x,3\n", r"line 2: expected numbers only, got \['1', 'x', '3'\]"),
+        ("a,b,c\n1,2,3\n1,nan,3\n", r"line 3: expected finite numbers, got nan; fill it as in training"),
         ("a,b,c\n", "holds no inputs"),
         ("", "holds no inputs"),
     ],
@@ -239,7 +241,14 @@ def test_inputs_that_do_not_fit_are_refused_with_what_the_student_takes(corner, 
         ),
         (corner, np.full((2, 2), 0.5), "must hold whole numbers"),
         (corner, np.full((2, 2), 300), "must hold values from 0 to 255, got 300 to 300"),
-        (corner, np.full((2, 2), np.nan), "must hold whole numbers"),
+        (corner, np.full((2, 2), np.nan), "row 0: expected finite numbers of float64, got nan"),
+        (largest, [[0, 1, 2], [0, 1, np.inf]], "row 1: expected finite numbers of float64, got inf; fill it"),
+        (
+            largest,
+            [[0, 1, 2], [np.nan, 1, 2], [-np.inf, 1, 2]],
+            r"row 1 \(and 1 more rows\): expected finite .* got nan",
+        ),
+        (largest, [[0, 1, 1e300]], "row 0: expected finite numbers of float32, got inf"),
         (largest, np.array(["a", "b", "c"]), "expected numbers"),
         (largest, np.zeros((0, 3)), "holds no inputs"),
     ):
@@ -348,6 +357,19 @@ def test_images_are_decoded_as_for_training(tmp_path, mode):
         assert opened.getexif()[0x0112] == 6
     expected = decode_image(file, image_size=(2, 3), channels=3)
     np.testing.assert_array_equal(read_inputs(file, SPEC)[1][0], expected)
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_files_are_read_by_the_suffixes_of_training(tmp_path, suffix):
+    Image.new("RGB", (3, 2), (10, 20, 30)).convert("L" if suffix == ".pgm" else "RGB").save(tmp_path / f"a{suffix}")
+    assert read_inputs(tmp_path, SPEC)[0] == [f"a{suffix}"]
+    assert read_inputs(tmp_path / f"a{suffix}", SPEC)[1].shape == (1, 3, 2, 3)
+
+
+def test_hidden_files_of_a_folder_are_passed_over(tmp_path):
+    Image.new("RGB", (3, 2)).save(tmp_path / "a.png")
+    (tmp_path / "._a.png").write_bytes(b"left by a file manager")
+    assert read_inputs(tmp_path, SPEC)[0] == ["a.png"]
 
 
 def test_what_training_refuses_is_refused(tmp_path):

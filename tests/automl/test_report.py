@@ -18,6 +18,7 @@ from automl.objectives import Objective
 from automl.report import front_figure, front_png, render, write_report
 from automl.report.choices import choices_by_influence
 from automl.report.looks import quality_range
+from automl.report.markup import table, words
 from trials.records import Limit, Outcome
 
 EVIL = """<script>alert("x")</script> & 'quoted' $name ${style}"""
@@ -275,6 +276,23 @@ def test_limits_are_lines_at_their_value(make_run):
     figure = front_figure(make_run(24), "latency_ms")
     assert [shape.x0 for shape in figure.layout.shapes] == [2.0]
     assert "latency_ms &lt;= 2" in [annotation.text for annotation in figure.layout.annotations]
+
+
+def test_names_of_limits_lie_on_no_others_and_below_the_legend(make_run):
+    lower, upper = (Limit(metric="latency_ms", at_most=at_most, value=2.0) for at_most in (False, True))
+    quality = [Limit(metric="accuracy", at_most=at_most, value=0.5) for at_most in (False, True)]
+    bare = front_figure(make_run(24, limits=()))
+    figure = front_figure(make_run(24, limits=(lower, upper, *quality)))
+    names = [each for each in figure.layout.annotations if "&" in each.text]
+    assert len({(each.y, each.yanchor, each.yshift) for each in names}) == 4
+    raised = (figure.layout.legend.y - bare.layout.legend.y) * (figure.layout.height - bare.layout.margin.t)
+    assert raised > max(each.yshift or 0 for each in names)
+    assert figure.layout.margin.t > bare.layout.margin.t
+
+
+def test_only_a_long_table_has_a_box_of_its_own_height():
+    assert 'class="scroll"' in table([words("a")], [("", [words("1")])] * 20)
+    assert 'class="scroll long"' in table([words("a")], [("", [words("1")])] * 200)
 
 
 def test_the_area_of_a_marker_is_in_proportion_to_the_other_cost(make_run):

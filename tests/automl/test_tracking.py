@@ -24,6 +24,7 @@ from automl.tracking import Summary, Tracker, TrackingReport, find_run_folder
 from automl.tracking import summary as summary_module
 from automl.tracking import tracker as tracker_module
 from automl.tracking.connection import STORE_FILE, connect, default_uri
+from automl.tracking.delivery import told_plainly
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import model_file
 from automl.tracking.rows import trial_row
@@ -327,9 +328,24 @@ def test_an_unreachable_server_costs_the_search_nothing_and_is_reported(
     assert (report.sent, report.unsent, report.summary_owed) == (0, 8, True)
     assert "8 of 8 trials and the summary of the front" in str(report)
     assert "resuming the search sends them" in str(report)
-    assert "***@127.0.0.1" in report.problem
+    assert report.problem.startswith("http://***@127.0.0.1")
+    assert report.problem.endswith(": nothing answers there")
+    assert report.problem not in str(report), "it was told when the contact was lost"
     assert "s3cret" not in str(report) + caplog.text
     assert "alice" not in str(report) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("HTTPConnectionPool(host='x', port=1): Read timed out. (read timeout=20)", "it does not answer in time"),
+        ("NameResolutionError(\"Failed to resolve 'x'\")", "no machine of this name is known"),
+        ("API request to endpoint /api failed with error code 403 != 200", "it refuses to let this user in"),
+        ("API request to endpoint /api failed with error code 503 != 200", "it fails itself; see its log"),
+    ],
+)
+def test_a_server_that_is_away_is_told_in_plain_words(text: str, expected: str) -> None:
+    assert told_plainly("http://bob:s3cret@x:1", OSError(text)) == f"http://***@x:1: {expected}"
 
 
 @pytest.mark.slow

@@ -189,6 +189,28 @@ def test_names_in_another_order_than_the_alphabet_are_matched_by_name():
     assert len(set(told)) > 1
 
 
+def test_what_a_factory_raises_is_told_with_its_options():
+    with pytest.raises(ValueError, match=r"Linear, called without options, raised TypeError: .*in_features"):
+        LOADERS["factory"](factory=torch.nn.Linear, weights=None)
+    with pytest.raises(ValueError, match=r"Linear, called with options \{'widht': 3\}, raised TypeError"):
+        LOADERS["factory"](factory=torch.nn.Linear, weights=None, options={"widht": 3})
+
+
+def test_an_estimator_that_needs_rows_asks_for_flatten():
+    estimator = fitted([0, 1, 2])
+    images = torch.zeros(2, 1, 1, estimator.n_features_in_)
+    model = EstimatorModel(estimator, preprocessing=Preprocessing(scale=0.5), class_names=NAMES[:3], labels=None)
+    with pytest.raises(ValueError, match=r"shape \(2, 1, 1, \d+\): .*; write `flatten: true` into its preprocessing"):
+        model(images)
+    with pytest.raises(ValueError, match=r"shape \(2, 99\): X has 99 features, .*; fit it on such rows"):
+        model(torch.zeros(2, 99))
+    flat = Preprocessing(scale=0.5, flatten=True)
+    assert EstimatorModel(estimator, preprocessing=flat, class_names=NAMES[:3], labels=None)(images).logits.shape == (
+        2,
+        3,
+    )
+
+
 def test_a_class_that_the_estimator_does_not_know_is_named():
     with pytest.raises(ValueError, match=r"does not know class 'bee', it knows \['0', '2'\]; set the labels"):
         EstimatorModel(fitted([0, 2]), preprocessing=Preprocessing(), class_names=NAMES, labels=None)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trials.data.dataset import SPLITS
-from trials.data.image_folder import check_image_format, pixels
+from trials.data.image_folder import check_image_format
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, existing_folder
+from trials.image_files import pixels
 
 _CHUNK_ROWS = 1000
 """Decoded at a time, so that never all images are held twice."""

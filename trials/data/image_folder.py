@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +9,9 @@ from numpy.typing import NDArray
 from trials.data.dataset import SPLITS
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, existing_folder
+from trials.image_files import IMAGE_SUFFIXES, pixels
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_MODES = {1: "L", 3: "RGB"}
+_CHANNELS = (1, 3)
 
 
 def read_image_folder(
@@ -48,7 +44,7 @@ def read_image_folder(
     found = {split: _images(folder) for split, folder in _split_folders(root).items()}
     files = [file for images in found.values() for file in images]
     if not files:
-        raise ValueError(f"{root} holds no images as CLASS/NAME.png; known suffixes are {list(SUFFIXES)}")
+        raise ValueError(f"{root} holds no images as CLASS/NAME.png; known suffixes are {list(IMAGE_SUFFIXES)}")
     inputs = np.empty((len(files), channels, *image_size), dtype=np.uint8)
     for row, file in enumerate(files):
         inputs[row] = decode_image(file, image_size=image_size, channels=channels)
@@ -70,7 +66,7 @@ def check_image_format(image_size: tuple[int, int], channels: int) -> None:
     """
     if len(image_size) != 2 or not all(isinstance(size, int) and size >= 1 for size in image_size):
         raise ValueError(f"image_size must be height and width, at least 1 each, got {image_size}")
-    if channels not in _MODES:
+    if channels not in _CHANNELS:
         raise ValueError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
 
 
@@ -97,32 +93,6 @@ def decode_image(file: Path, *, image_size: tuple[int, int], channels: int) -> N
         raise ValueError(f"cannot read the image {file}: {error}; repair or remove it") from error
 
 
-def pixels(image: "Image.Image", *, image_size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
-    """Turn an image of Pillow's upright, into grey or colour, and to a size.
-
-    Args:
-        image: 8 bits a channel.
-        image_size: Height and width to resize to, bilinear and smoothed where it shrinks.
-        channels: 1 for grey, 3 for colour.
-
-    Returns:
-        Pixels (channels, height, width).
-
-    Raises:
-        ValueError: It has more than 8 bits a channel.
-    """
-    from PIL import Image, ImageOps
-
-    if image.mode.startswith(("I", "F")):  # Pillow would cut their values off at 255 without a word
-        raise ValueError(f"it has more than 8 bits a channel (mode {image.mode}); convert it to 8 first")
-    # Cameras store a turned picture and a note of the turn.
-    image = ImageOps.exif_transpose(image).convert(_MODES[channels])
-    height, width = image_size
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image, dtype=np.uint8).reshape(height, width, channels).transpose(2, 0, 1)
-
-
 def _subfolders(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
@@ -143,9 +113,9 @@ def _images(folder: Path) -> list[Path]:
     files = []
     for class_folder in _subfolders(folder):
         images = sorted(
-            f for f in class_folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")
+            f for f in class_folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")
         )
         if not images:
-            raise ValueError(f"folder {class_folder} holds no images; known suffixes are {list(SUFFIXES)}")
+            raise ValueError(f"folder {class_folder} holds no images; known suffixes are {list(IMAGE_SUFFIXES)}")
         files += images
     return files

@@ -93,6 +93,10 @@ def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
                 na_values={name: [""] if name in as_texts else list(_NO_NUMBER) for name in header},
                 low_memory=False,
             )
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(
+            f"{file} is empty; expected a line with the names of the columns, then a row a sample"
+        ) from error
     except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are among them
         raise ValueError(f"cannot read {file}: {error}") from error
     if unknown := sorted(needed - set(frame.columns)):
@@ -106,6 +110,7 @@ def _vectors(frame: "pd.DataFrame", features: Sequence[str] | None, elsewhere: s
     from pandas.api.types import is_numeric_dtype
 
     if features is None:
+        _refuse_spoilt(frame, elsewhere)
         features = [name for name in frame.columns if name not in elsewhere and is_numeric_dtype(frame[name])]
     elif words := [name for name in features if not is_numeric_dtype(frame[name])]:
         raise ValueError(f"features {words} are not numeric; turn them into numbers or leave them out")
@@ -120,6 +125,23 @@ def _vectors(frame: "pd.DataFrame", features: Sequence[str] | None, elsewhere: s
             )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and RawData names its row
         return np.stack([frame[name].to_numpy(dtype=np.float64).astype(np.float32) for name in features], axis=1)
+
+
+def _refuse_spoilt(frame: "pd.DataFrame", elsewhere: set[str]) -> None:
+    """Refuse a column of numbers with a few words in it: as one of words, it would be left out without a word."""
+    import pandas as pd
+    from pandas.api.types import is_numeric_dtype
+
+    for name in frame.columns:
+        if name in elsewhere or is_numeric_dtype(frame[name]):
+            continue
+        spoilt = (pd.to_numeric(frame[name], errors="coerce").isna() & frame[name].notna()).to_numpy(dtype=bool)
+        if 2 * spoilt.sum() < frame[name].notna().sum():
+            row = int(spoilt.argmax())
+            raise ValueError(
+                f"column {name!r} holds numbers, but {frame[name].iloc[row]!r} in row {row} (counted from 0), and no "
+                f"number in {int(spoilt.sum())} rows; mend them, or list the features without it"
+            )
 
 
 def _texts(column: "pd.Series[Any]") -> list[str]:

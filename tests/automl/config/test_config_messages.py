@@ -203,6 +203,12 @@ def test_teachers_that_no_loss_listens_to_are_told() -> None:
     )
 
 
+def test_a_misspelt_loss_is_told_without_what_follows_from_it() -> None:
+    told = message(TAUGHT.replace("kd: {", "kdd: {"))
+    assert "recipe.losses.kdd: unknown loss 'kdd', did you mean 'kd'?" in told
+    assert "listens" not in told
+
+
 def test_teachers_of_one_name_are_told() -> None:
     two = TAUGHT + TEACHER.removeprefix("teachers:\n")
     assert message(two) == "x.yaml:19:5: teachers[1].name: teachers[0] has the name 'one' already; rename one"

@@ -40,7 +40,7 @@ def run_until_the_batch(description, folder):
     lines = python_example(description, "model.onnx").splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith(("image =", "batch =")))
     stop = next(i for i, line in enumerate(lines) if line.startswith("logits ="))
-    imports = ["import numpy as np", "from PIL import Image"]
+    imports = ["import numpy as np", "from PIL import Image, ImageOps"]
     code = "\n".join([*imports, *lines[start:stop], 'np.save("batch.npy", batch)'])
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
     return np.load(folder / "batch.npy")
@@ -71,6 +71,21 @@ def test_the_example_puts_colours_first(tmp_path):
     batch = run_until_the_batch(describe("image", [3, 3, 4], "uint8", [0.0, 255.0]), tmp_path)
     assert batch.shape == (1, 3, 3, 4)
     assert batch[0, :, 0, 0].tolist() == [10, 20, 30]
+
+
+def test_the_example_turns_an_image_as_its_camera_noted(tmp_path):
+    from PIL import Image
+
+    from trials.data.image_folder import decode_image
+
+    picture = Image.fromarray(np.array([[0, 50, 100], [150, 200, 250]], dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    picture.save(tmp_path / "image.png", exif=exif)
+    batch = run_until_the_batch(describe("image", [1, 3, 2], "uint8", [0.0, 255.0]), tmp_path)
+    upright = np.array([[150, 0], [200, 50], [250, 100]])
+    np.testing.assert_array_equal(batch[0, 0], upright)
+    np.testing.assert_array_equal(decode_image(tmp_path / "image.png", image_size=(3, 2), channels=1)[0], upright)
 
 
 def test_the_example_of_a_vector_reads_rows(tmp_path):

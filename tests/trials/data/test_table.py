@@ -80,6 +80,17 @@ def test_given_class_names(tmp_path):
     assert raw.labels.tolist() == [1, 0, -100]
 
 
+def test_a_word_among_numbers_is_told_and_a_column_of_words_left_out(tmp_path):
+    rows = [f"{row},{'oops' if row == 4 else row},{'ab'[row % 2]}x,{'ab'[row % 2]}" for row in range(10)]
+    path = write(tmp_path / "a.csv", "\n".join(["x,y,word,kind", *rows]))
+    with pytest.raises(
+        ValueError, match=r"column 'y' holds numbers, but 'oops' in row 4 .*and no number in 1 rows; mend"
+    ):
+        read_table(path=path, label="kind")
+    assert read_table(path=path, label="kind", features=["x"]).inputs.shape == (10, 1)
+    assert read_table(path=path, label="kind", columns=["y"]).inputs.shape == (10, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
@@ -91,7 +102,7 @@ def test_given_class_names(tmp_path):
         ("x,y,s\n1,a,dev\n", {"label": "y", "split": "s"}, r"'s' must hold one of .*\['dev'\]"),
         ("x,y,s\n1,a,\n2,a,train\n", {"label": "y", "split": "s"}, r"in every row, it also holds \[''\]"),
         ("x,y\n", {"label": "y"}, "has no rows"),
-        ("", {"label": "y"}, "cannot read .*a.csv"),
+        ("", {"label": "y"}, r"a\.csv is empty; expected a line with the names of the columns"),
         ('x,y\n1,"a\n', {"label": "y"}, "cannot read .*a.csv"),
         (CSV, {"label": "kind", "text": "site", "features": ["age"]}, "either a text column or features"),
     ],
