@@ -85,7 +85,7 @@ def teacher_strength(
 def _home(
     labels_N: NDArray[np.int64], coverage: Coverage, columns: Mapping[str, NDArray[np.generic]]
 ) -> NDArray[np.bool_]:
-    home_N = (labels_N != MISSING_LABEL) & coverage.rows(len(labels_N), columns)
+    home_N: NDArray[np.bool_] = (labels_N != MISSING_LABEL) & coverage.rows(len(labels_N), columns)
     return home_N if coverage.labels is None else home_N & np.isin(labels_N, coverage.labels)
 
 

@@ -226,7 +226,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             limits=limits,
             trials=ended,
             hypervolumes=tuple(hypervolumes),
-            teachers=tuple(teacher_record(*pair, shift=3 * index) for index, pair in enumerate(TEACHERS[:num_teachers])),
+            teachers=tuple(teacher_record(*TEACHERS[index], shift=3 * index) for index in range(num_teachers)),
             machine={"device": "Test processor, 1 thread", "processors": "2", "memory": "8 GiB", "torch": "2.13.0"},
             finished=finished,
         )

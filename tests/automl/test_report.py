@@ -115,7 +115,12 @@ def test_names_of_the_user_are_shown_and_not_run(make_run):
     trials[failed] = replace(trials[failed], result=replace(trials[failed].result, error=f"Traceback\n{EVIL}"))
     trials[0] = replace(trials[0], values={**trials[0].values, EVIL: EVIL})
     run = replace(
-        run, teachers=(teacher, run.teachers[1]), trials=tuple(trials), machine={EVIL: EVIL}, folder=run.folder / EVIL, config_text=EVIL
+        run,
+        teachers=(teacher, run.teachers[1]),
+        trials=tuple(trials),
+        machine={EVIL: EVIL},
+        folder=run.folder / EVIL,
+        config_text=EVIL,
     )
     text = render(run)
     assert EVIL not in text
