@@ -35,7 +35,8 @@ def teachers_section(run: Run, figures: Figures) -> str:
     ]
     if len(run.teachers) > 1 and any(teacher.by_home and "abroad" in teacher.metrics for teacher in run.teachers):
         parts.append(_figure_part("home", "Accuracy of each teacher at each one's home, %", run.teachers, figures))
-        parts.append('<p class="note">A row is a teacher. The frame marks its own home, the only place where students listen to it.</p>')
+        note = "A row is a teacher. The frame marks its own home, the only place where students listen to it."
+        parts.append(f'<p class="note">{note}</p>')
     if any(teacher.by_label for teacher in run.teachers):
         parts.append(_figure_part("label", "Accuracy by label, at home and abroad, %", run.teachers, figures))
     return section("teachers", "Teachers", *parts)
