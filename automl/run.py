@@ -59,11 +59,11 @@ class TeacherRecord:
         name: As in the config.
         kind: How it was loaded: ``onnx``, ``train`` ...
         digest: Names its parameters.
-        covers: What it may vote on, in words: ``slant = left``, ``classes 0-4``, ``everything``.
+        covers: What it may vote on, in words: ``style = left``, ``classes 0-4``, ``everything``.
         metrics: ``home`` and ``abroad`` (accuracy on validation rows that it covers and that it does not; absent where
             there are none), and ``accuracy`` on all.
         by_label: Accuracy by name of the class.
-        by_column: Accuracy by value of the column that teachers are routed by, where there is one.
+        by_home: Accuracy on the validation rows that each teacher covers, by the teacher's name.
     """
 
     name: str
@@ -72,7 +72,7 @@ class TeacherRecord:
     covers: str
     metrics: Mapping[str, float]
     by_label: Mapping[str, float] = field(default_factory=dict)
-    by_column: Mapping[str, float] = field(default_factory=dict)
+    by_home: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -188,7 +188,9 @@ def fill_cache(
         answer_all(prepared, teachers, missing, executor, store)
         pack(store, shards, teachers, num_classes=dataset.num_classes)
     answers = CachedOutputs.open(store, key)
-    return key, [_judge(prepared, k, teacher, answers) for k, teacher in enumerate(teachers)], len(missing)
+    homes = {teacher.name: teacher.coverage for teacher in teachers}
+    records = [_judge(prepared, k, teacher, answers, homes) for k, teacher in enumerate(teachers)]
+    return key, records, len(missing)
 
 
 def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int) -> int:
@@ -199,7 +201,9 @@ def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int
     return shards + cache_bytes(len(dataset), num_teachers, dataset.num_classes, CACHE_DTYPE) // 2
 
 
-def _judge(prepared: Prepared, position: int, teacher: Teacher, answers: CachedOutputs) -> TeacherRecord:
+def _judge(
+    prepared: Prepared, position: int, teacher: Teacher, answers: CachedOutputs, homes: Mapping[str, Coverage]
+) -> TeacherRecord:
     dataset = prepared.dataset
     rows = dataset.splits["validation"]
     logits = answers.read(rows, teacher=position)
@@ -211,10 +215,9 @@ def _judge(prepared: Prepared, position: int, teacher: Teacher, answers: CachedO
         coverage=teacher.coverage,
         class_names=dataset.class_names,
         columns={name: column[rows] for name, column in dataset.columns.items()},
+        homes=homes,
     )
     metrics = {"home": strength.home, "abroad": strength.abroad}
-    routed = {c.column for c in prepared.coverages.values()} - {None}
-    column = next(iter(sorted(routed, key=str)), None)
     return TeacherRecord(
         name=teacher.name,
         kind=prepared.config.teachers[position].kind,
@@ -222,7 +225,7 @@ def _judge(prepared: Prepared, position: int, teacher: Teacher, answers: CachedO
         covers=describe_coverage(teacher.coverage, dataset.class_names),
         metrics={name: value for name, value in metrics.items() if not math.isnan(value)},
         by_label={name: value for name, value in strength.by_class.items() if not math.isnan(value)},
-        by_column={} if column is None else dict(strength.by_value[column]),
+        by_home={name: value for name, value in strength.by_home.items() if not math.isnan(value)},
     )
 
 

@@ -24,7 +24,7 @@ class Strength:
         home_rows: Number of rows behind ``home``.
         abroad_rows: Number of rows behind ``abroad``.
         by_class: On the rows of each class, by the class's name.
-        by_value: On the rows of each value of each column.
+        by_home: On the rows and labels that each teacher covers, by the teacher's name; NaN where there are none.
     """
 
     home: float
@@ -32,7 +32,7 @@ class Strength:
     home_rows: int
     abroad_rows: int
     by_class: Mapping[str, float]
-    by_value: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    by_home: Mapping[str, float] = field(default_factory=dict)
 
 
 def teacher_strength(
@@ -42,6 +42,7 @@ def teacher_strength(
     coverage: Coverage,
     class_names: tuple[str, ...],
     columns: Mapping[str, NDArray[np.generic]],
+    homes: Mapping[str, Coverage] | None = None,
 ) -> Strength:
     """Measure where a teacher is right.
 
@@ -54,7 +55,8 @@ def teacher_strength(
         labels_N: ``MISSING_LABEL`` where nobody knows; such rows do not count.
         coverage: What the teacher covers.
         class_names: Of the data, in the order of their numbers.
-        columns: Of the data, each (N,), by whose values the accuracy is told.
+        columns: Of the data, each (N,), which coverages may name.
+        homes: What each teacher of an ensemble covers, by its name, to see this one at home with each of them.
 
     Raises:
         ValueError: The coverage does not fit the columns, or the logits have another width.
@@ -66,7 +68,7 @@ def teacher_strength(
         raise ValueError(f"logits have {logits.shape[1]} columns, expected {num_classes} or {len(covered)}")
     labelled_N = labels_N != MISSING_LABEL
     known_N = np.isin(labels_N, covered)
-    home_N = labelled_N & known_N & coverage.rows(len(labels_N), columns)
+    home_N = _home(labels_N, coverage, columns)
     heard = np.where(np.isin(given, covered), logits, -np.inf)
     correct_N = np.where(known_N, given[heard.argmax(axis=1)], given[logits.argmax(axis=1)]) == labels_N
     abroad_N = labelled_N & ~home_N
@@ -76,14 +78,15 @@ def teacher_strength(
         home_rows=int(home_N.sum()),
         abroad_rows=int(abroad_N.sum()),
         by_class={name: _mean(correct_N, labels_N == label) for label, name in enumerate(class_names)},
-        by_value={
-            name: {
-                str(value): _mean(correct_N, labelled_N & (column == value))
-                for value in sorted(set(column.tolist()), key=str)
-            }
-            for name, column in columns.items()
-        },
+        by_home={name: _mean(correct_N, _home(labels_N, other, columns)) for name, other in (homes or {}).items()},
     )
+
+
+def _home(
+    labels_N: NDArray[np.int64], coverage: Coverage, columns: Mapping[str, NDArray[np.generic]]
+) -> NDArray[np.bool_]:
+    home_N: NDArray[np.bool_] = (labels_N != MISSING_LABEL) & coverage.rows(len(labels_N), columns)
+    return home_N if coverage.labels is None else home_N & np.isin(labels_N, coverage.labels)
 
 
 def _mean(correct_N: NDArray[np.bool_], rows_N: NDArray[np.bool_]) -> float:

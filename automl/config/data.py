@@ -55,7 +55,7 @@ class SklearnData(Part):
     kind: Literal["sklearn"]
     """A data set inside scikit-learn."""
     name: str
-    """breast_cancer, digits, iris or wine."""
+    """breast_cancer, digits, iris or wine; digits has a column style: left, upright or right."""
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()

@@ -5,7 +5,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from automl.report.looks import ACCENT, LINE, layout
+from automl.report.looks import ACCENT, FRAME, LINE, layout
 from automl.report.points import front_points
 from automl.run import Run, TeacherRecord
 
@@ -32,20 +32,21 @@ def hypervolume_figure(run: Run) -> go.Figure:
 
 
 def strength_figure(teachers: Sequence[TeacherRecord], by: str) -> go.Figure:
-    """Draw a heat map of each teacher's accuracy.
+    """Draw a heat map of each teacher's accuracy; where a teacher is at home with itself, the cell has a frame.
 
     Args:
         teachers: At least one with such figures.
-        by: ``label`` or ``column``.
+        by: ``label`` or ``home``.
     """
-    tables = {teacher.name: teacher.by_label if by == "label" else teacher.by_column for teacher in teachers}
+    tables = {teacher.name: teacher.by_label if by == "label" else teacher.by_home for teacher in teachers}
     names = list(dict.fromkeys(name for table in tables.values() for name in table))
     values = [[table.get(name) for name in names] for table in tables.values()]
     texts = [["" if value is None else f"{100 * value:.0f}" for value in row] for row in values]
     figure = go.Figure(
         go.Heatmap(
             z=values,
-            x=[f" {escape(name)} " for name in names],  # the spaces keep plotly from reading "0" as a number
+            # The spaces keep plotly from reading "0" as a number.
+            x=[f" {escape(name)} " if by == "label" else f"home of {escape(name)}" for name in names],
             y=[f"{escape(name)}  " for name in tables],
             text=texts if len(names) <= 20 else None,
             texttemplate="%{text}" if len(names) <= 20 else None,
@@ -60,6 +61,11 @@ def strength_figure(teachers: Sequence[TeacherRecord], by: str) -> go.Figure:
     )
     figure.update_layout(**layout(height=36 + 40 * len(tables)), showlegend=False)
     figure.update_layout(margin={"t": 30, "b": 4})
+    for row, teacher in enumerate(tables):
+        if by == "home" and teacher in names:
+            column = names.index(teacher)  # Categories are placed at 0, 1, 2 ...
+            ends = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+            figure.add_shape(type="rect", **ends, line={"color": FRAME, "width": 3})
     figure.update_xaxes(showgrid=False, type="category", side="top", ticks="")
     figure.update_yaxes(showgrid=False, autorange="reversed", ticks="", automargin=True)
     return figure

@@ -16,6 +16,7 @@ FAINT = "rgba(128,132,140,0.45)"
 GRID = "rgba(128,132,140,0.16)"
 LINE = "rgba(128,132,140,0.55)"
 BAD = "#d1495b"
+FRAME = "#e0793a"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 
 

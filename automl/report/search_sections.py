@@ -33,10 +33,17 @@ def teachers_section(run: Run, figures: Figures) -> str:
         "the rest.</p>",
         table([*heads, words("loaded as"), words("digest")], rows),
     ]
-    for by, head in (("label", "Accuracy by label, %"), ("column", "Accuracy by what teachers are routed by, %")):
-        if any(teacher.by_label if by == "label" else teacher.by_column for teacher in run.teachers):
-            parts.append(f"<h3>{head}</h3>" + figures.place(strength_figure(run.teachers, by), label=head))
+    if len(run.teachers) > 1 and any(teacher.by_home and "abroad" in teacher.metrics for teacher in run.teachers):
+        parts.append(_figure_part("home", "Accuracy of each teacher at each one's home, %", run.teachers, figures))
+        note = "A row is a teacher. The frame marks its own home, the only place where students listen to it."
+        parts.append(f'<p class="note">{note}</p>')
+    if any(teacher.by_label for teacher in run.teachers):
+        parts.append(_figure_part("label", "Accuracy by label, at home and abroad, %", run.teachers, figures))
     return section("teachers", "Teachers", *parts)
+
+
+def _figure_part(by: str, head: str, teachers: Sequence[TeacherRecord], figures: Figures) -> str:
+    return f"<h3>{head}</h3>" + figures.place(strength_figure(teachers, by), label=head)
 
 
 def _teacher_cells(teacher: TeacherRecord, shares: Sequence[str]) -> list[Cell]:

@@ -156,18 +156,21 @@ def members_of(finished: FinishedTrial, *, measured_alone: bool) -> list[Member]
     return members
 
 
-def teacher_record(name: str, column: str, *, shift: int) -> TeacherRecord:
+TEACHERS = (("slanted_left", "left"), ("straight", "upright"), ("slanted_right", "right"))
+"""Name and style of each teacher that is made up."""
+
+
+def teacher_record(name: str, style: str, *, shift: int) -> TeacherRecord:
     """Make a teacher up that is good at home and poor abroad."""
     strength = {str(digit): round(0.97 - 0.04 * ((digit + shift) % 7), 3) for digit in range(10)}
-    home = {value: 0.97 if value == column else 0.61 for value in ("left", "upright", "right")}
     return TeacherRecord(
         name=name,
         kind="train",
         digest="0123456789ab",
-        covers=f"slant = {column}",
+        covers=f"style = {style}",
         metrics={"accuracy": 0.78, "home": 0.97, "abroad": 0.61},
         by_label=strength,
-        by_column=home,
+        by_home={other: 0.97 if other == name else 0.61 for other, _ in TEACHERS},
     )
 
 
@@ -214,7 +217,6 @@ def make_run(tmp_path: Path) -> MakeRun:
         for each in ended:
             members += members_of(each, measured_alone=finished)
             hypervolumes.append(pareto_front(members, objectives, limits).hypervolume)
-        pairs = (("slanted_left", "left"), ("straight", "upright"), ("slanted_right", "right"))
         return Run(
             name=name,
             folder=folder or tmp_path / "runs" / "digits",
@@ -224,7 +226,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             limits=limits,
             trials=ended,
             hypervolumes=tuple(hypervolumes),
-            teachers=tuple(teacher_record(*pair, shift=3 * index) for index, pair in enumerate(pairs[:num_teachers])),
+            teachers=tuple(teacher_record(*TEACHERS[index], shift=3 * index) for index in range(num_teachers)),
             machine={"device": "Test processor, 1 thread", "processors": "2", "memory": "8 GiB", "torch": "2.13.0"},
             finished=finished,
         )
@@ -327,7 +329,7 @@ recipe:
 teachers:
   - name: left
     kind: train
-    covers: {{column: slant, values: [left]}}
+    covers: {{column: style, values: [left]}}
     student:
       space: mlp
       values: {{depth: 1, activation: relu, normalisation: batch, shortcut: false, dropout: 0.0, layer1.width: 32}}

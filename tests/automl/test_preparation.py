@@ -30,7 +30,7 @@ recipe:
 teachers:
   - name: left
     kind: train
-    covers: {column: slant, values: [left]}
+    covers: {column: style, values: [left]}
     student:
       space: mlp
       values: {depth: 1, activation: relu, normalisation: batch, shortcut: false, dropout: 0.0, layer1.width: 32}
@@ -90,12 +90,12 @@ def test_coverage_is_by_names_of_classes(prepared: Prepared) -> None:
         ('[3, "5"]', '[3, "dog"]', r":25:\d+: teachers\[1\]\.covers", r"the data has no class 'dog'; its classes are"),
         ('[3, "5"]', "[3, 10]", r":25:\d+: teachers\[1\]\.covers", "the data has no class 10; its classes are"),
         ('[3, "5"]', '[3, "3"]', r":25:\d+: teachers\[1\]\.covers", "at least one and differ"),
-        ("slant, v", "slope, v", r":18:\d+: teachers\[0\]\.covers", "the data has no column 'slope'; it has .*'slant'"),
+        ("style, v", "slope, v", r":18:\d+: teachers\[0\]\.covers", "the data has no column 'slope'; it has .*'style'"),
         (
             "[left]}",
             "[lft]}",
             r":18:\d+: teachers\[0\]\.covers",
-            "no row has 'slant' in .*'lft'.*the column holds .*'left'",
+            "no row has 'style' in .*'lft'.*the column holds .*'left'",
         ),
         ("kind: classification", "kind: nowhere.at:all", r":3:\d+: task", "no module 'nowhere'"),
         ("mean_of_losses", "mean_of_logits", r":13:\d+: recipe\.aggregation", "only some classes; use mean_of_losses"),

@@ -110,13 +110,18 @@ def test_every_link_leads_somewhere_and_every_figure_has_its_place(page):
 
 def test_names_of_the_user_are_shown_and_not_run(make_run):
     run = make_run(12, name=EVIL)
-    teacher = replace(run.teachers[0], name=EVIL, covers=EVIL, by_label={EVIL: 0.5})
+    teacher = replace(run.teachers[0], name=EVIL, covers=EVIL, by_label={EVIL: 0.5}, by_home={EVIL: 0.5})
     failed = next(index for index, each in enumerate(run.trials) if each.result.outcome is Outcome.FAILED)
     trials = list(run.trials)
     trials[failed] = replace(trials[failed], result=replace(trials[failed].result, error=f"Traceback\n{EVIL}"))
     trials[0] = replace(trials[0], values={**trials[0].values, EVIL: EVIL})
     run = replace(
-        run, teachers=(teacher,), trials=tuple(trials), machine={EVIL: EVIL}, folder=run.folder / EVIL, config_text=EVIL
+        run,
+        teachers=(teacher, run.teachers[1]),
+        trials=tuple(trials),
+        machine={EVIL: EVIL},
+        folder=run.folder / EVIL,
+        config_text=EVIL,
     )
     text = render(run)
     assert EVIL not in text
@@ -152,6 +157,24 @@ def test_the_limit_of_the_example_is_one_that_members_keep(make_run):
     run = make_run(12)
     bound = float(re.search(r'--where "size_bytes<=(\d+)"', Page(render(run)).text).group(1))
     assert any(member.metrics["size_bytes"] <= bound for member in run.front.members)
+
+
+def test_each_teacher_is_shown_at_the_home_of_each_with_its_own_in_a_frame(make_run):
+    page = Page(render(make_run(3)))
+    assert "Accuracy of each teacher at each one's home, %" in page.text
+    (figure,) = (each for each in page.figures.values() if "home of straight" in json.dumps(each))
+    (heat,) = figure["data"]
+    assert [name.strip() for name in heat["y"]] == ["slanted_left", "straight", "slanted_right"]
+    assert heat["text"] == [["97", "61", "61"], ["61", "97", "61"], ["61", "61", "97"]]
+    frames = [(shape["x0"], shape["y0"]) for shape in figure["layout"]["shapes"]]
+    assert frames == [(-0.5, -0.5), (0.5, 0.5), (1.5, 1.5)]
+
+
+def test_homes_are_compared_only_where_there_are_several(make_run):
+    run = make_run(3)
+    generalists = [replace(each, metrics={"home": 0.97}) for each in run.teachers]
+    for teachers in (run.teachers[:1], tuple(generalists)):
+        assert "each one's home" not in Page(render(replace(run, teachers=teachers))).text
 
 
 def test_failures_are_listed_by_the_last_line_of_their_error(make_run):

@@ -61,11 +61,11 @@ def fill(prepared: Prepared, tmp_path: Path, in_process: Any) -> Callable[..., A
 def test_a_teacher_is_trained_on_its_home_with_every_label_visible(prepared: Prepared) -> None:
     dataset = prepared.dataset
     assert dataset.labelled is not None
-    lessons = home(dataset, Coverage(labels=(1, 2), column="slant", values=("left",)))
+    lessons = home(dataset, Coverage(labels=(1, 2), column="style", values=("left",)))
     rows = lessons.splits["train"]
     assert lessons.labelled is None
     assert set(dataset.labels[rows]) == {1, 2}
-    assert set(dataset.columns["slant"][rows].astype(str)) == {"left"}
+    assert set(dataset.columns["style"][rows].astype(str)) == {"left"}
     assert set(rows) < set(dataset.splits["train"])
     assert (lessons.splits["test"] == dataset.splits["test"]).all()
 
@@ -168,7 +168,7 @@ def test_every_row_is_asked_about_once(fill: Callable[..., Any], prepared: Prepa
     assert record.covers == "everything"
     assert set(record.metrics) == {"home"}
     assert set(record.by_label) == set(prepared.dataset.class_names)
-    assert set(record.by_column) == {"left", "upright", "right"}
+    assert record.by_home == {"left": record.metrics["home"]}
     answers = CachePlace(folder=store.folder, key=key, content=None).open()
     rows = prepared.dataset.splits["train"][:5]
     batch = prepared.dataset.batch(rows)
@@ -308,5 +308,5 @@ def test_coverage_in_words() -> None:
     names = ("cat", "dog", "owl")
     assert describe_coverage(Coverage(), names) == "everything"
     assert describe_coverage(Coverage(labels=(2, 0)), names) == "classes owl, cat"
-    both = Coverage(labels=(1,), column="slant", values=("left", 3))
-    assert describe_coverage(both, names) == "classes dog and slant = left, 3"
+    both = Coverage(labels=(1,), column="style", values=("left", 3))
+    assert describe_coverage(both, names) == "classes dog and style = left, 3"

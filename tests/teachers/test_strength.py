@@ -22,13 +22,34 @@ def test_a_generalist_is_at_home_everywhere():
     assert math.isnan(found.abroad)
     assert (found.home_rows, found.abroad_rows) == (6, 0)
     assert found.by_class == {"a": 0.5, "b": 1.0, "c": 0.5}
-    assert found.by_value == {"style": {"x": pytest.approx(2 / 3), "y": pytest.approx(2 / 3)}}
+    assert found.by_home == {}
 
 
 def test_home_of_rows_is_told_by_the_column():
     found = strength(Coverage(column="style", values=("y",)))
     assert (found.home, found.abroad) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert (found.home_rows, found.abroad_rows) == (3, 3)
+
+
+def test_a_teacher_is_judged_at_the_home_of_each():
+    homes = {
+        "itself": Coverage(labels=(0, 1)),
+        "everybody": Coverage(),
+        "y": Coverage(column="style", values=("y",)),
+        "both": Coverage(labels=(0,), column="style", values=("x",)),
+        "nowhere": Coverage(labels=(2,), column="style", values=("x",)),
+    }
+    found = teacher_strength(
+        LOGITS, LABELS, coverage=homes["itself"], class_names=NAMES, columns={"style": STYLE}, homes=homes
+    )
+    assert math.isnan(found.by_home["nowhere"])
+    # Rows 0 to 3 are right among labels 0 and 1, of the others row 4 is.
+    assert {name: value for name, value in found.by_home.items() if name != "nowhere"} == {
+        "itself": found.home,
+        "everybody": pytest.approx(5 / 6),
+        "y": pytest.approx(2 / 3),
+        "both": 1.0,
+    }
 
 
 def test_labels_at_home_are_judged_among_themselves_and_abroad_among_all():

@@ -80,7 +80,7 @@ def test_the_data_are_told(before):
     assert dict(data.rows) == {"train": 1079, "validation": 359, "test": 359}
     assert data.labelled == 216  # a fifth
     assert data.inputs == "1 × 8 × 8 float32"
-    assert dict(data.columns) == {"slant": "left 599, right 599, upright 599"}
+    assert dict(data.columns) == {"style": "left 690, right 530, upright 577"}
 
 
 def test_a_teacher_that_is_to_be_trained_comes_with_an_estimate(before):
@@ -174,7 +174,7 @@ def test_all_is_printed(before):
     text = text_of(before[0])
     for part in (
         "data        sklearn, 1 × 8 × 8 float32; rows: 1,079 train",
-        "left  train; covers slant = left",
+        "left  train; covers style = left",
         "mlp: 2 architectures",
         "size_bytes ",
         "an estimate from a few students",

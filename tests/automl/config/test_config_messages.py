@@ -151,7 +151,7 @@ TOGETHER = {
 TEACHERS = {
     "kind": ("kind: train", "kind: trian", "15:5: teachers[0].kind: unknown kind 'trian', did you mean 'train'? known: estimator, exported, factory, onnx, run, train"),
     "coverage": ("kind: train", "kind: train\n    covers: {labls: [1]}", "16:14: teachers[0].covers.labls: unknown key, did you mean 'labels'? known keys: column, labels, values"),
-    "column without values": ("kind: train", "kind: train\n    covers: {column: slant}", "16:5: teachers[0].covers: a coverage by rows needs both column and values; values is missing"),
+    "column without values": ("kind: train", "kind: train\n    covers: {column: style}", "16:5: teachers[0].covers: a coverage by rows needs both column and values; values is missing"),
     "no label": ("kind: train", "kind: train\n    covers: {labels: []}", "16:5: teachers[0].covers: labels that a teacher covers must be at least one; leave the key out for all"),
     "searched recipe": ("epochs: 2", "epochs: [2, 3]", "18:14: teachers[0].recipe.epochs: a teacher is trained once, so that nothing of its recipe is searched; give one value"),
     "taught teacher": ("hard_label: {weight: 1}}", "hard_label: {weight: 1}, kd: {weight: 1}}", "18:95: teachers[0].recipe.losses.kd: a teacher is trained without teachers; remove this loss, and train on hard_label"),

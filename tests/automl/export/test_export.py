@@ -82,7 +82,7 @@ def test_the_card_tells_teachers_recipe_device_and_parity(small_run, exported):
     card = (exported.folder / "README.md").read_text()
     (teacher,) = small_run.teachers
     for part in (
-        f"| {teacher.name} | train | slant = left | {teacher.metrics['home']:.4f} | {teacher.metrics['abroad']:.4f}",
+        f"| {teacher.name} | train | style = left | {teacher.metrics['home']:.4f} | {teacher.metrics['abroad']:.4f}",
         "1 × hard_label + 1 × kd (temperature",
         "layer1: width",
         exported.member.latency.device,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trials.data.sklearn_sets import NAMES, read_sklearn, slant, slant_thirds
+from trials.data.sklearn_sets import NAMES, STYLES, read_sklearn, slant, writing_styles
 
 SLASH = np.fliplr(np.eye(8, dtype=np.float32))  # "/": the top is on the right
 
@@ -21,23 +21,41 @@ def test_slant_does_not_depend_on_place_or_ink():
     np.testing.assert_allclose(slant(np.stack([small, moved])), [1, 1])
 
 
-def test_a_slash_leans_right_and_a_backslash_left():
+def test_styles_are_the_ways_to_write_each_class_by_their_slant():
+    """Two classes of three strokes each, all with a little noise, so that the groups are known beforehand."""
+    rng = np.random.default_rng(0)
     bar = np.zeros((8, 8), np.float32)
     bar[:, 3] = 1
-    assert slant_thirds(np.stack([bar, np.eye(8, dtype=np.float32), SLASH])).tolist() == ["upright", "left", "right"]
+    halves = [np.vstack([stroke[:4], bar[4:]]) for stroke in (np.eye(8, dtype=np.float32), bar, SLASH)]
+    shapes = np.stack([np.eye(8, dtype=np.float32), bar, SLASH, *halves])
+    which = rng.permutation(np.repeat(np.arange(6), 10))
+    images = shapes[which] * 16 + rng.uniform(0, 0.5, (60, 8, 8)).astype(np.float32)
+    assert writing_styles(images, which // 3).tolist() == [STYLES[number % 3] for number in which]
 
 
-def test_digits_are_raw_images_with_thirds_by_slant():
+def test_digits_are_raw_images_and_each_style_holds_each_digit():
     raw = read_sklearn(name="digits")
     assert raw.inputs.shape == (1797, 1, 8, 8)
     assert raw.inputs.dtype == np.float32
     assert (raw.inputs.min(), raw.inputs.max()) == (0, 16)
     assert raw.class_names == tuple("0123456789")
-    styles, counts = np.unique(raw.columns["slant"], return_counts=True)
-    assert dict(zip(styles.tolist(), counts.tolist(), strict=True)) == {"left": 599, "upright": 599, "right": 599}
+    assert set(raw.columns) == {"style"}
     lean = slant(raw.inputs[:, 0])
-    of = {style: lean[raw.columns["slant"] == style] for style in styles.tolist()}
-    assert of["right"].max() <= of["upright"].min() <= of["upright"].max() <= of["left"].min()
+    for digit in range(10):
+        of = [lean[(raw.labels == digit) & (raw.columns["style"] == style)] for style in STYLES]
+        assert min(map(len, of)) >= 15
+        assert of[0].mean() > of[1].mean() > of[2].mean()
+
+
+def test_styles_are_the_same_in_every_call_and_are_groups_of_the_pixels():
+    first, second = (read_sklearn(name="digits") for _ in range(2))
+    assert first.columns["style"].tolist() == second.columns["style"].tolist()
+    for digit in range(10):
+        rows = first.labels == digit
+        pixels, styles = first.inputs[rows].reshape(rows.sum(), -1), first.columns["style"][rows]
+        centres = np.stack([pixels[styles == style].mean(axis=0) for style in STYLES])
+        nearest = np.square(pixels[:, None] - centres).sum(axis=2).argmin(axis=1)
+        assert (np.array(STYLES)[nearest] == styles).mean() > 0.99
 
 
 @pytest.mark.parametrize(
@@ -50,6 +68,7 @@ def test_the_others_are_vectors(name, shape, classes):
     assert len(raw.class_names) == classes
     assert all(type(class_name) is str for class_name in raw.class_names)
     assert raw.given_splits == {}
+    assert raw.columns == {}
 
 
 def test_unknown_name_lists_the_known_ones():
