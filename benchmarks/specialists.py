@@ -20,7 +20,7 @@ from automl.config import load_config
 from automl.preparation import Prepared, prepare
 from automl.schooling import schooling
 from search_spaces import SPACES, SearchSpace, StudentSpec
-from teachers import Batch, Coverage, Outputs, TeacherEnsemble, teacher_strength
+from teachers import Batch, Coverage, TeacherEnsemble, TeacherOutputs, teacher_strength
 from trials.data import Dataset
 from trials.distill import distill
 from trials.lesson import Lesson
@@ -93,13 +93,13 @@ def lessons_of(prepared: Prepared, answers: Mapping[str, Logits], seed: int) -> 
             recipe=RECIPE,
             seed=seed,
             ensemble=_ensemble(dataset, coverages),
-            teachers=lambda batch, logits_KNC=logits_KNC: _heard(batch, logits_KNC),
+            teachers=lambda batch, features=(), logits_KNC=logits_KNC: _heard(batch, logits_KNC),
         )
     return lessons
 
 
-def _heard(batch: Batch, logits_KNC: torch.Tensor) -> Outputs:
-    return Outputs(logits=logits_KNC[:, batch.index])
+def _heard(batch: Batch, logits_KNC: torch.Tensor) -> TeacherOutputs:
+    return TeacherOutputs(logits=logits_KNC[:, batch.index])
 
 
 def _ensemble(dataset: Dataset, coverages: Mapping[str, Coverage]) -> TeacherEnsemble:
