@@ -43,7 +43,7 @@ class Attention:
     scale: float
 
     @classmethod
-    def of_call(
+    def of_call(  # noqa: PLR0917 - the order of PyTorch's own function, whose callers may give all by position
         cls,
         query: Tensor,
         key: Tensor,
@@ -146,9 +146,9 @@ class AttentionRecorder(TorchFunctionMode):
         # Beside the causal hint there is always the mask that it speaks of.
         bound.arguments |= {"need_weights": False, "training": False, "is_causal": False}
         seen(*bound.args, **bound.kwargs)
-        return _with_globals(
-            nn.functional.multi_head_attention_forward, {"has_torch_function": lambda _: False}
-        )(*args, **kwargs)
+        return _with_globals(nn.functional.multi_head_attention_forward, {"has_torch_function": lambda _: False})(
+            *args, **kwargs
+        )
 
 
 def _with_globals(function: Callable[..., Any], changed: Mapping[str, object]) -> Callable[..., Any]:

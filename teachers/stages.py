@@ -75,7 +75,7 @@ def _lists(prefix: str, holder: nn.Module) -> list[tuple[list[str], list[nn.Modu
         if isinstance(members, nn.ModuleList | nn.Sequential) and len(members):
             inner = dict(members.named_children())
             found.append(([f"{prefix}{name}.{key}" for key in inner], list(inner.values())))
-    numbered = []
+    numbered: list[str] = []
     while f"layer{len(numbered) + 1}" in children:
         numbered.append(f"layer{len(numbered) + 1}")
     if len(numbered) > 1:
