@@ -20,7 +20,7 @@ Shape letters: B = batch, C = channels, H and W = height and width, T = tokens, 
 import difflib
 import re
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -108,7 +108,7 @@ class Taps:
         seen = explore(module, example)
         self._taps = {name: _find(name, unaliased(name, aliases or {}), seen) for name in names}
         self._copied = seen.written_over
-        self._paths = sorted({tap.path for tap in self._taps.values() if tap.path})
+        self._modules = {tap.path: module.get_submodule(tap.path) for tap in self._taps.values() if tap.path}
         self._attentions = {tap.attention for tap in self._taps.values() if tap.attention}
 
     def __call__(self, *inputs: Any) -> Outputs:  # noqa: ANN401 RUF100 - tensors, or whatever the network takes
@@ -121,23 +121,19 @@ class Taps:
             ValueError: A module, or an attention, did not run this time.
         """
         kept: dict[str, Tensor] = {}
-
-        def keep(path: str, _module: nn.Module, _inputs: object, answer: object) -> None:
-            value = first_tensor(answer)
-            if value is not None:
-                kept[path] = value.clone() if path in self._copied else value
-
-        with ExitStack() as stack:
-            for path in self._paths:
-                hook = self.module.get_submodule(path).register_forward_hook(partial(keep, path))
-                stack.callback(hook.remove)
-            recorder = AttentionRecorder(self._attentions)
-            if self._attentions:
-                stack.enter_context(recorder)
-            answer = self.module(*inputs)
+        recorder = AttentionRecorder(self._attentions) if self._attentions else None
+        hooks = []
+        try:
+            for path, module in self._modules.items():
+                hooks.append(module.register_forward_hook(partial(self._keep, kept, path)))
+            with recorder or nullcontext():
+                answer = self.module(*inputs)
+        finally:
+            for hook in hooks:
+                hook.remove()
         features = {}
         for name, tap in self._taps.items():
-            if tap.attention:
+            if recorder is not None and tap.attention:
                 _must_have_run(name, tap.attention in recorder.calls)
                 feature = recorder.calls[tap.attention].part(tap.part)
             else:
@@ -146,9 +142,14 @@ class Taps:
             features[name] = pooled(feature) if tap.pooled else feature
         return Outputs(logits=_logits(answer), features=features)
 
+    def _keep(self, kept: dict[str, Tensor], path: str, _module: nn.Module, _inputs: object, answer: object) -> None:
+        value = first_tensor(answer)
+        if value is not None:
+            kept[path] = value.clone() if path in self._copied else value
+
 
 def _logits(answer: object) -> Tensor:
-    logits = getattr(answer, "logits", None)
+    logits = answer if isinstance(answer, Tensor) else getattr(answer, "logits", None)
     found = logits if isinstance(logits, Tensor) else first_tensor(answer)
     if found is None:
         raise ValueError(f"a network must return a tensor, or a record with logits, got {type(answer).__name__}")
