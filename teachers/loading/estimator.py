@@ -3,7 +3,7 @@
 Shape letters: B = batch, C = classes.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,6 @@ def load_estimator(
     labels: Sequence[int] | None = None,
     preprocessing: Preprocessing | None = None,
     trust: bool = False,
-    taps: Mapping[str, str] | None = None,
 ) -> LoadedModel:
     """Load a fitted classifier; its digest is the file's, so that the same estimator written again counts as another.
 
@@ -99,14 +98,10 @@ def load_estimator(
         labels: Classes of the data that it covers, in the order of the columns to give; None means all.
         preprocessing: Goes before it; None flattens.
         trust: Whether whoever made the pickle may run code here.
-        taps: Must be empty: an estimator has no features.
 
     Raises:
-        ValueError: There are taps; or the file is not trusted, not there, or holds no fitted classifier that fits the
-            data.
+        ValueError: The file is not trusted, not there, or holds no fitted classifier that fits the data.
     """
-    if taps:
-        raise ValueError(f"an estimator of scikit-learn has no features, remove its taps {sorted(taps)}")
     path = existing_file(path, "estimator of a teacher")
     preprocessing = preprocessing or Preprocessing(flatten=True)
     estimator = _read_skops(path) if path.suffix == ".skops" else _read_pickle(path, trust=trust)
