@@ -16,6 +16,7 @@ from automl.nodes import CACHE_DTYPE
 from automl.preparation import Prepared, at
 from automl.run import TeacherRecord
 from automl.schooling import schooling
+from automl.student_teachers import load_student_teacher
 from automl.students import write_folder
 from search_spaces.imports import import_object
 from teachers import (
@@ -34,7 +35,6 @@ from teachers import (
     plan_shards,
     teacher_strength,
 )
-from trials.compress import PRECISIONS
 from trials.data import Dataset
 from trials.description import read_description
 from trials.records import Artefacts, Outcome
@@ -113,15 +113,16 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
             coverage = prepared.coverages[teacher.name]
             if teacher.kind in ("train", "run"):
                 path = trained[teacher.name] if teacher.kind == "train" else teacher.path
-                model, coverage = _load_student(path, coverage, prepared.dataset.class_names)
+                coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
+                model = load_student_teacher(path, teacher, prepared.dataset.inputs)
             else:
                 model = _load(teacher, coverage, prepared.dataset.class_names)
             loaded.append(model.teacher(teacher.name, coverage))
     return loaded
 
 
-def _load_student(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> tuple[LoadedModel, Coverage]:
-    """Load an exported student by its graph, and match its classes with those of the data by name."""
+def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:
+    """Match the classes of an exported student with those of the data by name."""
     known = read_description(folder)["class_names"]
     assert isinstance(known, list)
     if foreign := [name for name in known if name not in class_names]:
@@ -137,7 +138,7 @@ def _load_student(folder: Path, coverage: Coverage, class_names: tuple[str, ...]
         raise ValueError(
             f"it knows the classes in the order {known}, the data has {list(class_names)}; name them alike"
         )
-    return LOADERS["onnx"](path=folder / PRECISIONS["float32"].file_name), coverage
+    return coverage
 
 
 def _load(teacher: TeacherConfig, coverage: Coverage, class_names: tuple[str, ...]) -> LoadedModel:

@@ -21,6 +21,7 @@ from teachers.loading import LOADERS, LoadedModel
 from teachers.outputs import MISSING_LABEL, Batch, Inputs, Outputs, TeacherOutputs
 from teachers.preprocessing import Preprocessing
 from teachers.strength import Strength, teacher_strength
+from teachers.taps import Taps, available
 from teachers.teacher import Coverage, Teacher, TeacherModel
 
 __all__ = [
@@ -42,10 +43,12 @@ __all__ = [
     "Shard",
     "ShardKey",
     "Strength",
+    "Taps",
     "Teacher",
     "TeacherEnsemble",
     "TeacherModel",
     "TeacherOutputs",
+    "available",
     "cache_bytes",
     "compute_shard",
     "fill",

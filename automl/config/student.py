@@ -23,6 +23,9 @@ class Student(Part):
     """Narrows the space: a value, a list or a range for some of its choices; others stay as the space has them."""
     values: Named[Plain] | None = None
     """Fixes the student: a value for every choice that is active; nothing of the architecture is searched then."""
+    taps: Named[str] = Field(default={})
+    """Names of yours for features of the students: each stands for the path of a module, or for stage1, stage2, …,
+    last, attention1.weights and the like."""
 
     @model_validator(mode="after")
     def _narrowed_or_fixed(self) -> Self:

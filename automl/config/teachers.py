@@ -9,6 +9,7 @@ from automl.config.part import (
     FilePath,
     ImportName,
     Listed,
+    Named,
     Options,
     Part,
     PositiveInt,
@@ -73,6 +74,13 @@ Prepared = Annotated[
     Preprocessing | None,
     Field(description="What it does to raw inputs; null hands them on as its kind does by itself."),
 ]
+Taps = Annotated[
+    Named[str],
+    Field(
+        description="Names of yours for features: each stands for the path of a module (of an onnx teacher, for the "
+        "name of a value in its graph), or for stage1, stage2, …, last, attention1.weights and the like."
+    ),
+]
 Trusted = Annotated[
     bool,
     Field(
@@ -95,6 +103,7 @@ class FactoryTeacher(Part):
     weights: FilePath | None = None
     """A .safetensors file or a state dict; null keeps the weights that the factory gave."""
     preprocessing: Prepared = None
+    taps: Taps = Field(default={})
 
 
 class ExportedTeacher(Part):
@@ -108,6 +117,7 @@ class ExportedTeacher(Part):
     """The file."""
     trust: Trusted = False
     preprocessing: Prepared = None
+    taps: Taps = Field(default={})
 
 
 class OnnxTeacher(Part):
@@ -124,6 +134,7 @@ class OnnxTeacher(Part):
     threads: PositiveInt = 1
     """Threads of one run."""
     preprocessing: Prepared = None
+    taps: Taps = Field(default={})
 
 
 class EstimatorTeacher(Part):
@@ -148,6 +159,7 @@ class RunTeacher(Part):
     covers: Coverage = Covers()
     path: FilePath
     """The folder of an exported student, or runs/NAME/students/DIGEST."""
+    taps: Taps = Field(default={})
 
 
 class TrainTeacher(Part):
@@ -161,6 +173,7 @@ class TrainTeacher(Part):
     """Its architecture."""
     recipe: Recipe
     """How it is trained: fixed values, and losses that need no teachers."""
+    taps: Taps = Field(default={})
 
 
 Teacher = Annotated[

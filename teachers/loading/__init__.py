@@ -18,7 +18,7 @@ LOADERS: dict[str, Callable[..., LoadedModel]] = {
 }
 """By the name that stands in a config, but for ``callable``: an object from Python, which no config can hold.
 
-All take keyword arguments alone, ``preprocessing`` among them.
+All take keyword arguments alone, ``preprocessing`` among them, and ``taps`` but for estimators, which have no features.
 """
 
 __all__ = [

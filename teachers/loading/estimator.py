@@ -56,6 +56,11 @@ class EstimatorModel:
 
     def __call__(self, inputs: Inputs, features: Collection[str] = ()) -> Outputs:
         """Answer for a batch with log-probabilities, or with the decision function."""
+        if features:
+            raise ValueError(
+                f"an estimator of scikit-learn has no features, asked for {sorted(features)}; take a loss that reads "
+                "logits alone, or give the teacher as a network"
+            )
         values = self._preprocessing(inputs)
         rows = values.numpy() if isinstance(values, Tensor) else values
         try:

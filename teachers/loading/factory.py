@@ -22,6 +22,7 @@ def load_factory(
     weights: str | Path | None,
     options: Mapping[str, object] | None = None,
     preprocessing: Preprocessing | None = None,
+    taps: Mapping[str, str] | None = None,
 ) -> LoadedModel:
     """Build a module and load its weights; nothing is unpickled.
 
@@ -31,6 +32,7 @@ def load_factory(
             ``state_dict``); None keeps the weights that the factory gave.
         options: Keyword arguments of the factory, as plain data.
         preprocessing: Goes before the module; None only turns inputs into float32.
+        taps: Names of features by alias.
 
     Raises:
         ValueError: The factory raised or returned something else, the file holds more than tensors, or names or shapes
@@ -52,7 +54,7 @@ def load_factory(
     module = frozen(module)
     plain_options = json.loads(json.dumps(dict(options or {}), default=repr))
     parts = ["factory", name, plain_options, tensors_digest(module.state_dict()), preprocessing.digest]
-    return LoadedModel(model=CallableModel(module, preprocessing), digest=record_digest(parts))
+    return LoadedModel(model=CallableModel(module, preprocessing, taps), digest=record_digest(parts))
 
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:

@@ -3,7 +3,8 @@
 Shape letters: B = batch.
 """
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,7 +13,10 @@ import torch
 from torch import Tensor
 
 from teachers.outputs import Inputs, Outputs
+from teachers.taps import POOLED
 from teachers.teacher import Coverage, Teacher, TeacherModel
+
+_SHOWN_NAMES = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,26 +61,56 @@ def as_outputs(answer: object) -> Outputs:
     return Outputs(logits=logits.detach().float())
 
 
-def in_pieces(run: Callable[[Tensor], Tensor], values: Tensor, *, piece: int | None) -> Tensor:
+def in_pieces(run: Callable[[Tensor], Outputs], values: Tensor, *, piece: int | None) -> Outputs:
     """Run a model whose graph takes a fixed number of rows; the last piece is filled up with its last row.
 
     Args:
-        run: Takes (piece, ...), gives (piece, ...).
+        run: Takes (piece, ...), gives logits and features (piece, ...).
         values: (B, ...), B at least 1.
         piece: Rows of one run; None runs all at once.
 
     Returns:
-        Answers (B, ...).
+        Logits and features (B, ...).
     """
     if piece is None:
         return run(values)
-    answers = []
+    answers: list[Outputs] = []
+    sizes: list[int] = []
     for start in range(0, len(values), piece):
         rows = values[start : start + piece]
         missing = piece - len(rows)
         filled = rows if not missing else torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])])
-        answers.append(run(filled)[: len(rows)])
-    return torch.cat(answers)
+        answers.append(run(filled))
+        sizes.append(len(rows))
+
+    def joined(pieces: list[Tensor]) -> Tensor:
+        return torch.cat([values[:size] for values, size in zip(pieces, sizes, strict=True)])
+
+    names = answers[0].features
+    return Outputs(
+        logits=joined([answer.logits for answer in answers]),
+        features={name: joined([answer.features[name] for answer in answers]) for name in names},
+    )
+
+
+def split_pooled(name: str, known: Collection[str]) -> tuple[str, bool]:
+    """Tell what a feature's name is without the suffix ``.pooled``, unless a value is called so, and if it had one."""
+    base = name.removesuffix(f".{POOLED}")
+    return (name, False) if name in known or base == name else (base, True)
+
+
+def unknown_value(name: str, known: Collection[str], hint: str) -> str:
+    """Say that there is no feature of a name, and which there are.
+
+    Args:
+        name: As it was asked for.
+        known: Names that there are.
+        hint: What to do about it.
+    """
+    close = difflib.get_close_matches(name, known, n=_SHOWN_NAMES, cutoff=0.5)
+    shown = sorted(known)[:_SHOWN_NAMES]
+    more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return f"unknown feature {name!r}; close names are {close}; it has inputs and {shown}{more}; {hint}"
 
 
 def numbers(inputs: Inputs) -> Tensor:

@@ -5,16 +5,25 @@ Shape letters: B = batch.
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from teachers.digests import files_digest, record_digest
-from teachers.loading.loaded import LoadedModel, as_outputs, existing_file, in_pieces, numbers
+from teachers.loading.loaded import (
+    LoadedModel,
+    as_outputs,
+    existing_file,
+    in_pieces,
+    numbers,
+    split_pooled,
+    unknown_value,
+)
 from teachers.outputs import Inputs, Outputs
 from teachers.preprocessing import Preprocessing
+from teachers.taps import pooled, unaliased
 
 _NUMBER_TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -29,7 +38,12 @@ class OnnxModel:
     """Runs a graph; its files travel with it, since a session cannot be pickled."""
 
     def __init__(
-        self, files: Mapping[str, bytes], preprocessing: Preprocessing, threads: int, output: str | None
+        self,
+        files: Mapping[str, bytes],
+        preprocessing: Preprocessing,
+        threads: int,
+        output: str | None,
+        taps: Mapping[str, str] | None = None,
     ) -> None:
         """Open a session.
 
@@ -38,49 +52,102 @@ class OnnxModel:
             preprocessing: Goes before it.
             threads: Of one run, at least 1.
             output: Name of the logits in the graph; None takes the first output.
+            taps: Names of values in the graph by alias.
 
         Raises:
             ValueError: The graph cannot be read, or has more than one input.
         """
-        import onnxruntime
-
-        self._arguments = (files, preprocessing, threads, output)
+        self._arguments = (files, preprocessing, threads, output, taps)
         self._preprocessing = preprocessing
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        weights = {name: content for name, content in files.items() if name}
-        if weights:
-            sizes = [len(content) for content in weights.values()]
-            options.add_external_initializers_from_files_in_memory(list(weights), list(weights.values()), sizes)
-        try:
-            self._session = onnxruntime.InferenceSession(files[""], options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has a dozen classes of errors and no base class of its own.
-            raise ValueError(f"ONNX Runtime cannot read the graph: {error}") from error
+        self._aliases = dict(taps or {})
+        self._session = _open(files, files[""], threads)
+        self._wider: dict[tuple[str, ...], Any] = {}  # Sessions whose graphs give inner values too, by their names.
         self._input, self._type, self._batch = _only_input(self._session.get_inputs())
         names = [node.name for node in self._session.get_outputs()]
         if output is not None and output not in names:
             raise ValueError(f"the ONNX graph has no output {output!r}; it has {sorted(names)}")
         self._output = output or names[0]
 
-    def __reduce__(self) -> tuple[type["OnnxModel"], tuple[Mapping[str, bytes], Preprocessing, int, str | None]]:
+    def __reduce__(self) -> tuple[type["OnnxModel"], tuple[Any, ...]]:
         """Travel as bytes."""
         return OnnxModel, self._arguments
 
     def __call__(self, inputs: Inputs, features: Collection[str] = ()) -> Outputs:
         """Answer for a batch; a graph of a fixed batch size runs in pieces."""
         values = numbers(self._preprocessing(inputs))
-        return as_outputs(in_pieces(self._run, values, piece=self._batch))
+        return as_outputs(in_pieces(lambda rows: self._run(rows, tuple(features)), values, piece=self._batch))
 
-    def _run(self, values: Tensor) -> Tensor:
-        array = values.numpy().astype(self._type, copy=False)
-        (answer,) = self._session.run([self._output], {self._input: array})
-        return torch.from_numpy(np.array(answer, dtype=np.float32))
+    def feature_id(self, name: str) -> str:
+        """Replace an alias by what it stands for."""
+        return unaliased(name, self._aliases)
+
+    def _run(self, rows: Tensor, features: tuple[str, ...]) -> Outputs:
+        array = rows.numpy().astype(self._type, copy=False)
+        session: Any = self._session
+        places: Mapping[str, tuple[str, bool]] = {}
+        if features:
+            session, places = self._with_values(features)
+        inner = sorted({value for value, _ in places.values()} - {"inputs"})
+        answers = session.run([self._output, *inner], {self._input: array})
+        logits, *values = (torch.from_numpy(np.array(answer, dtype=np.float32)) for answer in answers)
+        found = {**dict(zip(inner, values, strict=True)), "inputs": rows}
+        return Outputs(
+            logits=logits,
+            features={name: pooled(found[value]) if pool else found[value] for name, (value, pool) in places.items()},
+        )
+
+    def _with_values(self, features: tuple[str, ...]) -> tuple[Any, Mapping[str, tuple[str, bool]]]:
+        """Open the graph again with some of its values as outputs, once for each set of names."""
+        if features not in self._wider:
+            import onnx
+
+            files = self._arguments[0]
+            model = onnx.load_model_from_string(files[""])
+            known = {name for node in model.graph.node for name in node.output if name}
+            places = {name: split_pooled(self.feature_id(name), known) for name in features}
+            for name, (value, _) in places.items():
+                if value not in known and value != "inputs":
+                    hint = "stages and attentions are known of modules alone: give the teacher as factory and weights"
+                    raise ValueError(unknown_value(name, known, hint))
+            outputs = {node.name for node in model.graph.output}
+            new = sorted({value for value, _ in places.values()} - outputs - {"inputs"})
+            model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in new)
+            self._wider[features] = _open(files, model.SerializeToString(), self._arguments[2]), places
+        session, places = self._wider[features]
+        return session, places
+
+
+def _open(files: Mapping[str, bytes], graph: bytes, threads: int) -> Any:  # noqa: ANN401 RUF100 - it has no types
+    """Open a session.
+
+    Args:
+        files: Of the weights that are not in the graph, by name; the empty name is not read.
+        graph: To be run.
+        threads: Of one run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    weights = {name: content for name, content in files.items() if name}
+    if weights:
+        sizes = [len(content) for content in weights.values()]
+        options.add_external_initializers_from_files_in_memory(list(weights), list(weights.values()), sizes)
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a dozen classes of errors and no base class of its own.
+        raise ValueError(f"ONNX Runtime cannot read the graph: {error}") from error
 
 
 def load_onnx(
-    *, path: str | Path, preprocessing: Preprocessing | None = None, threads: int = 1, output: str | None = None
+    *,
+    path: str | Path,
+    preprocessing: Preprocessing | None = None,
+    threads: int = 1,
+    output: str | None = None,
+    taps: Mapping[str, str] | None = None,
 ) -> LoadedModel:
     """Load an ONNX file, with the files that hold its weights if there are any.
 
@@ -89,6 +156,7 @@ def load_onnx(
         preprocessing: Goes before the graph; None hands it the inputs as they are.
         threads: Of one run, at least 1.
         output: Name of the logits in the graph; None takes the first output.
+        taps: Names of values in the graph by alias.
 
     Raises:
         ValueError: A file is missing or cannot be used.
@@ -101,7 +169,7 @@ def load_onnx(
     for name in _weight_files(path):
         files[name] = existing_file(path.parent / name, f"weights of {path}").read_bytes()
     digest = record_digest(["onnx", files_digest(files), preprocessing.digest, output])
-    return LoadedModel(model=OnnxModel(files, preprocessing, threads, output), digest=digest)
+    return LoadedModel(model=OnnxModel(files, preprocessing, threads, output, taps), digest=digest)
 
 
 def _weight_files(path: Path) -> list[str]:

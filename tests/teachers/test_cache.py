@@ -40,7 +40,8 @@ class Linear:
         self.weight = torch.from_numpy(np.random.default_rng(seed).normal(size=(D, width)).astype(np.float32))
         self.rows = 0
 
-    def __call__(self, inputs):
+    def __call__(self, inputs, features=()):
+        del features
         self.rows += len(inputs)
         return Outputs(logits=inputs @ self.weight, features={"in": inputs})
 
@@ -248,7 +249,7 @@ def test_a_row_that_is_not_cached_is_an_error(store, teachers, inputs):
 
 
 def test_raw_inputs_may_be_read_only_and_stay(inputs):
-    def careless(rows):
+    def careless(rows, features=()):
         rows += 1
         return Outputs(logits=rows[:, :C])
 
@@ -269,7 +270,7 @@ def test_features_are_kept_beside_logits_and_unknown_ones_named(store, inputs):
 
 
 def fixed(answer):
-    return Teacher(name="odd", model=lambda _: Outputs(logits=answer), coverage=Coverage(), digest="d")
+    return Teacher(name="odd", model=lambda *_: Outputs(logits=answer), coverage=Coverage(), digest="d")
 
 
 def test_answers_that_cannot_be_used_are_refused(inputs):
@@ -392,7 +393,7 @@ import sys, numpy as np, torch
 torch.set_num_threads(1)
 from teachers import *
 class Slow:
-    def __call__(self, inputs):
+    def __call__(self, inputs, features=()):
         return Outputs(logits=inputs[:, :3] * 2)
 x = np.arange(4000 * 4, dtype=np.float32).reshape(-1, 4)
 teachers = [Teacher(name=str(k), model=Slow(), coverage=Coverage(), digest=str(k)) for k in range(3)]
@@ -458,7 +459,8 @@ def test_the_forecast_of_bytes_is_close(store, inputs):
 
 def test_logits_of_sequences_are_cached_too(store):
     class Sequence:
-        def __call__(self, inputs):
+        def __call__(self, inputs, features=()):
+            del features
             return Outputs(logits=inputs[:, :2, None] * torch.arange(1.0, C + 1))
 
     x = np.random.default_rng(0).normal(size=(12, D)).astype(np.float32)
