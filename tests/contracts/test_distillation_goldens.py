@@ -16,7 +16,7 @@ import torch
 
 from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, Comparison
-from trials.losses import LOSSES, bind, temperature_of
+from trials.losses import LOSSES, Pairing, bind, temperature_of
 from trials.recipe import LossTerm
 from trials.weighting import WEIGHTINGS
 
@@ -35,7 +35,7 @@ def inputs() -> tuple[Outputs, Outputs]:
     return Outputs(logits=logits[0]), Outputs(logits=logits[1:])
 
 
-def values_of(catalog: str, name: str) -> list[list[float]]:
+def values_of(catalog: str, name: str) -> list[list[float]] | list[float]:
     student, teachers = inputs()
     if catalog == "weightings":
         weigh = WEIGHTINGS[name]
@@ -43,7 +43,7 @@ def values_of(catalog: str, name: str) -> list[list[float]]:
         weights_KB = weigh(teachers.logits, LABELS, votes_KB=VOTES_KB, fixed_K=fixed_K, ensemble=ENSEMBLE)
         return weights_KB.tolist()
     term = LossTerm(name=name if catalog == "losses" else "kd", weight=1.0)
-    loss = bind(term)
+    loss = bind(term, Pairing(student=student, teacher=teachers, student_model=torch.nn.Identity()))
     if catalog == "losses":
         return loss(student, teachers, LABELS).tolist()
     weights_KB = VOTES_KB / VOTES_KB.sum(dim=0)

@@ -5,17 +5,37 @@ import inspect
 import math
 from collections.abc import Callable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from search_spaces.imports import import_object
+from trials.losses.cluster_relation import ClusterRelation
+from trials.losses.dist import dist
+from trials.losses.dkd import dkd
+from trials.losses.jsd import jsd
 from trials.losses.kd import kd
 from trials.losses.loss import Loss, Needs, Pairing, batch_statistic, is_batch_statistic
+from trials.losses.reverse_kl import reverse_kl
+from trials.losses.rkd import RKD
+from trials.losses.skew_kl import skew_kl
+from trials.losses.skew_reverse_kl import skew_reverse_kl
+from trials.losses.sp import SP
 from trials.losses.standardisation import standardise, standardised
 from trials.recipe import LossTerm
 
-LOSSES: dict[str, Callable[..., Tensor]] = {
+LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "kd": kd,
+    "dkd": dkd,
+    "dist": dist,
     "standardised_kd": standardised(kd),
+    "standardised_dkd": standardised(dkd),
+    "standardised_dist": standardised(dist),
+    "reverse_kl": reverse_kl,
+    "jsd": jsd,
+    "skew_kl": skew_kl,
+    "skew_reverse_kl": skew_reverse_kl,
+    "rkd": RKD,
+    "sp": SP,
+    "cluster_relation": ClusterRelation,
 }
 """Losses by name: functions of logits, or classes of modules, which read features or have learnt parts.
 
@@ -23,7 +43,7 @@ A name with a colon is imported instead: ``package.module:name``.
 """
 
 
-def find_loss(name: str) -> Callable[..., Tensor]:
+def find_loss(name: str) -> Callable[..., Tensor] | type[nn.Module]:
     """Look a loss up in the catalog, or import it.
 
     Raises:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from teachers import Outputs, TeacherModel
 
-Compare = TypeVar("Compare", bound=Callable[..., Tensor])
+Compare = TypeVar("Compare", bound=Callable[..., object])
 
 
 class Loss(Protocol):

@@ -34,6 +34,7 @@ def own_module(monkeypatch):
 def test_options_are_listed_with_their_defaults():
     assert loss_options("kd") == {"temperature": 4.0}
     assert loss_options("standardised_kd") == {"temperature": 4.0}
+    assert loss_options("rkd") == {"layer": "logits", "distance": 25.0, "angle": 50.0}
 
 
 def test_bound_options_reach_the_loss():
@@ -59,7 +60,10 @@ def test_own_losses_come_in_by_import_name():
 @pytest.mark.parametrize(
     ("term", "message"),
     [
-        (LossTerm(name="KD", weight=1.0), r"unknown loss 'KD'; losses are \['kd', 'standardised_kd'\]"),
+        (
+            LossTerm(name="KD", weight=1.0),
+            r"unknown loss 'KD'; losses are \['cluster_relation', .*'kd', .*\], or package",
+        ),
         (LossTerm(name="own_losses:number", weight=1.0), r"'own_losses:number' must be a function or a class, got int"),
         (
             LossTerm(name="kd", weight=1.0, options={"tau": 1.0}),
