@@ -128,6 +128,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
             task=task,
             statistics=statistics,
             ensemble=ensemble,
+            taps=config.student.taps,
             precisions=config.precisions,
             limits=config.limits,
             latency=config.latency.settings(),

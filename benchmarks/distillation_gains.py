@@ -124,9 +124,8 @@ def accuracy(student: Callable[[torch.Tensor], torch.Tensor], dataset: Dataset, 
     """Share of right answers."""
     rows = dataset.splits[split_name]
     with torch.no_grad():
-        answers = [
-            student(torch.as_tensor(batch.inputs)).argmax(dim=-1) == batch.labels for batch in dataset.batches(rows, batch_size=512)
-        ]
+        batches = dataset.batches(rows, batch_size=512)
+        answers = [student(torch.as_tensor(batch.inputs)).argmax(dim=-1) == batch.labels for batch in batches]
     return float(torch.cat(answers).float().mean())
 
 

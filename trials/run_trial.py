@@ -13,7 +13,6 @@ from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, descrip
 from trials.distill import Checkpoint, distill
 from trials.export import Template, onnx_predictor, replace_weights, stand_in
 from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge
-from trials.lesson import Lesson
 from trials.measure import measure_latency
 from trials.placing import choose_device, random_state_kept
 from trials.records import (
@@ -77,15 +76,7 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
 def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...], Checkpoint | None, Artefacts]:
     signature = setting.task.signature(setting.dataset)
     # First of all, since it finds mistakes in the recipe, and tracing takes more than a second.
-    lesson = Lesson(
-        dataset=setting.dataset,
-        task=setting.task,
-        recipe=trial.recipe,
-        seed=trial.seed,
-        ensemble=setting.ensemble,
-        teachers=setting.teachers,
-        device=setting.device,
-    )
+    lesson = setting.lesson(trial)
     torch.manual_seed(trial.seed)
     student, template = _untrained(trial, setting)
     refused, latencies = _gate(trial, setting, template)

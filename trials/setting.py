@@ -1,11 +1,13 @@
 """What all trials of a search share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from search_spaces import SearchSpace
 from teachers import EnsembleOutputs, TeacherEnsemble
 from trials.data import Dataset
-from trials.records import LatencySettings, Limit
+from trials.lesson import Lesson
+from trials.records import LatencySettings, Limit, Trial
 from trials.student import Normalisation
 from trials.tasks import Task
 
@@ -21,6 +23,7 @@ class Setting:
         statistics: Of the training inputs, for the preprocessing in the graph.
         ensemble: Who the teachers are; None without teachers.
         teachers: Where they are heard; None without teachers.
+        taps: Names that the user gives to layers of the student.
         precisions: Each gives a candidate; the first is the one that the sampler is told.
         limits: What a shipped student must keep.
         latency: How latency is measured.
@@ -35,8 +38,30 @@ class Setting:
     statistics: Normalisation | None
     ensemble: TeacherEnsemble | None = None
     teachers: EnsembleOutputs | None = None
+    taps: Mapping[str, str] = field(default_factory=dict)
     precisions: tuple[str, ...] = ("float32",)
     limits: tuple[Limit, ...] = ()
     latency: LatencySettings = field(default_factory=LatencySettings)
     threads: int = 1
     device: str = "auto"
+
+    def lesson(self, trial: Trial, dataset: Dataset | None = None) -> Lesson:
+        """Say what a trial's student is taught.
+
+        Args:
+            trial: What is asked.
+            dataset: Instead of the setting's, such as one with fewer rows.
+
+        Raises:
+            ValueError: The recipe names unknown methods, or does not fit the teachers.
+        """
+        return Lesson(
+            dataset=dataset or self.dataset,
+            task=self.task,
+            recipe=trial.recipe,
+            seed=trial.seed,
+            ensemble=self.ensemble,
+            teachers=self.teachers,
+            taps=self.taps,
+            device=self.device,
+        )

@@ -11,9 +11,7 @@ import numpy as np
 import torch
 
 from teachers import Batch, TeacherOutputs
-from trials.data import Dataset
 from trials.distill import distill
-from trials.lesson import Lesson
 from trials.records import Trial
 from trials.run_trial import Setting
 from trials.student import Student
@@ -44,7 +42,7 @@ class MadeUpAnswers:
 
 def num_steps(trial: Trial, setting: Setting) -> int:
     """Count the steps of a whole training."""
-    rows = len(_lesson(trial, setting, setting.dataset).rows())
+    rows = len(setting.lesson(trial).rows())
     return trial.recipe.epochs * max(1, round(rows / trial.recipe.batch_size))
 
 
@@ -66,7 +64,7 @@ def step_seconds(trial: Trial, setting: Setting) -> float:
 
 def small(trial: Trial, setting: Setting) -> tuple[Trial, Setting]:
     """Shorten a trial to a few steps, so that what it takes besides training can be timed."""
-    rows = _lesson(trial, setting, setting.dataset).rows()[: 2 * trial.recipe.batch_size]
+    rows = setting.lesson(trial).rows()[: 2 * trial.recipe.batch_size]
     splits = {name: split[:_OVERHEAD_ROWS] for name, split in setting.dataset.splits.items()} | {"train": rows}
     dataset = replace(setting.dataset, splits=splits)
     return replace(trial, recipe=replace(trial.recipe, epochs=1)), replace(setting, dataset=dataset)
@@ -74,22 +72,10 @@ def small(trial: Trial, setting: Setting) -> tuple[Trial, Setting]:
 
 def _epoch(student: Student, trial: Trial, setting: Setting, *, steps: int) -> float:
     """Train for one epoch of some steps; give the seconds of each."""
-    rows = _lesson(trial, setting, setting.dataset).rows()[: steps * trial.recipe.batch_size]
+    rows = setting.lesson(trial).rows()[: steps * trial.recipe.batch_size]
     dataset = replace(setting.dataset, splits={**setting.dataset.splits, "train": rows})
-    checkpoint = distill(student, _lesson(trial, setting, dataset), until_epoch=1)
+    checkpoint = distill(student, setting.lesson(trial, dataset), until_epoch=1)
     return checkpoint.history[0].seconds / max(1, round(len(rows) / trial.recipe.batch_size))
-
-
-def _lesson(trial: Trial, setting: Setting, dataset: Dataset) -> Lesson:
-    return Lesson(
-        dataset=dataset,
-        task=setting.task,
-        recipe=trial.recipe,
-        seed=trial.seed,
-        ensemble=setting.ensemble,
-        teachers=setting.teachers,
-        device=setting.device,
-    )
 
 
 @contextmanager
