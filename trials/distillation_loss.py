@@ -18,7 +18,8 @@ from trials.recipe import HARD_LABEL, LossTerm
 from trials.weighting import WEIGHTINGS
 from trials.weighting.fixed import fixed
 
-_SMALLEST_MAGNITUDE = 1e-6
+_SMALLEST_MAGNITUDE = 1e-4
+"""Below it a term counts as learnt, and is not blown up any further."""
 
 
 class Term(nn.Module):
@@ -124,7 +125,7 @@ class DistillationLoss(nn.Module):
         return means
 
     def factors(self, means: Mapping[str, Tensor], epoch: int) -> dict[str, float | Tensor]:
-        """Say what each term is multiplied by: its weight, and what brings it to the first one's magnitude if asked.
+        """Say what each term is multiplied by: its weight, over its running magnitude if the recipe balances.
 
         Args:
             means: What ``forward`` gave.
@@ -144,15 +145,18 @@ class DistillationLoss(nn.Module):
                 yield name, term
 
     def _scales(self, means: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Follow the magnitudes, in training, and say what brings each term to that of the first."""
+        """Follow the magnitudes, in training, and say what brings each term to about 1.
+
+        The magnitude of another term would be no measure: that of few labels, soon learnt by heart, goes to 0, and
+        would take what teachers say along.
+        """
         positions = [list(self.plan).index(name) for name in means]
         if self.training:
             seen = torch.stack([mean.detach().abs() for mean in means.values()])
             kept = self.magnitudes[positions]
             # The first value as it is, then one that forgets half of itself in about seven steps.
             self.magnitudes[positions] = torch.where(kept > 0, 0.9 * kept + 0.1 * seen, seen)
-        magnitudes = self.magnitudes[positions].clamp(min=_SMALLEST_MAGNITUDE)
-        return dict(zip(means, magnitudes[0] / magnitudes, strict=True))
+        return dict(zip(means, 1 / self.magnitudes[positions].clamp(min=_SMALLEST_MAGNITUDE), strict=True))
 
     def weights(self, teachers: TeacherOutputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
         """Weigh the teachers (K, B), and count the rows on which any of them votes, at least 1."""

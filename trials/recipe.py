@@ -53,7 +53,7 @@ class Recipe:
         teacher_weights: Fixed weights by name of the teacher, for the weighting ``fixed``; teachers without one get 1.
         taking_part: Whether a teacher is listened to, by its name; those without an entry are.
         balance: How terms are weighed against each other: ``none`` adds them up with their weights as they are,
-            ``magnitude`` brings each to the running magnitude of the first one before, so that weights are shares.
+            ``magnitude`` divides each by its running magnitude before, so that weights are shares.
         epochs: Passes over the training split.
         batch_size: Rows of a step.
         optimizer: A name in ``trials.optimizing``: ``adamw`` or ``sgd``.

@@ -68,8 +68,8 @@ class Recipe(Part):
     taking_part: Named[OneOrSeveral[bool]] = Field(default={})
     """Whether a teacher is listened to, by its name: true, false, or [true, false] to search it; others are."""
     balance: OneOrSeveral[str] = "none"
-    """none adds the terms up with their weights; magnitude first brings each to the running magnitude of the first
-    one, so that weights are shares."""
+    """none adds the terms up with their weights; magnitude first divides each by its running magnitude, so that weights
+    are shares."""
     epochs: Searchable[PositiveInt, PositiveIntRange]
     """Passes over the training split."""
     batch_size: Searchable[PositiveInt, PositiveIntRange]
