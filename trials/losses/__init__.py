@@ -4,18 +4,33 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
 from search_spaces.imports import import_object
+from trials.losses.afd import AttentionFeatureDistillation
+from trials.losses.attention_transfer import AttentionTransfer
+from trials.losses.ca_mkd_feature import ConfidenceAwareFeatures
+from trials.losses.fcfd import FunctionConsistent
+from trials.losses.hint import Hint
 from trials.losses.kd import kd
 from trials.losses.loss import Loss
+from trials.losses.minilm import MiniLM
 from trials.losses.standardisation import standardise, standardised
+from trials.losses.tinybert import TinyBERT
 from trials.recipe import LossTerm
 
-LOSSES: dict[str, Callable[..., Tensor]] = {
+LOSSES: dict[str, Callable[..., Any]] = {
     "kd": kd,
     "standardised_kd": standardised(kd),
+    "hint": Hint,
+    "attention_transfer": AttentionTransfer,
+    "afd": AttentionFeatureDistillation,
+    "fcfd": FunctionConsistent,
+    "minilm": MiniLM,
+    "tinybert": TinyBERT,
+    "ca_mkd_feature": ConfidenceAwareFeatures,
 }
 """Losses by name: functions, or classes of modules with learnt parts, which are made with the options of the term.
 
