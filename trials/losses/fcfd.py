@@ -90,8 +90,8 @@ class FunctionConsistent(nn.Module):
             raise ValueError(f"fcfd needs at least two layers, so that a path can cross between them, got {layers!r}")
         if not temperature > 0 or not feature_weight >= 0 or not isinstance(paths, int) or paths < 0:
             raise ValueError(
-                "fcfd needs a temperature above 0, a feature_weight of at least 0 and a whole number of paths, at least "
-                f"0; got {temperature!r}, {feature_weight!r} and {paths!r}"
+                "fcfd needs a temperature above 0, a feature_weight of at least 0 and a whole number of paths, at "
+                f"least 0; got {temperature!r}, {feature_weight!r} and {paths!r}"
             )
         names = names_of(pairs)
         return Needs(student=(*names.student, "inputs"), teacher=names.teacher, models=True)
