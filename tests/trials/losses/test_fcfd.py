@@ -63,8 +63,9 @@ def test_a_student_like_its_teacher_loses_nothing_over_bridges_that_change_nothi
     for bridge in (*loss.to_teacher, *loss.to_student):
         bridge.layers[0].weight.data[0], bridge.layers[0].bias.data[0] = torch.eye(6), 0
     student.load_state_dict(teacher.state_dict())
-    student.eval()
-    answer = told(student)
+    for module in (student.eval(), teacher, loss):
+        module.double()
+    answer = told(student, INPUTS.double())
     stacked = Outputs(logits=answer.logits[None], features={name: each[None] for name, each in answer.features.items()})
     assert value(loss.eval(), (answer, stacked)).max() < 1e-8
 
