@@ -88,7 +88,12 @@ class FunctionConsistent(nn.Module):
         pairs = parse_layers(layers)
         if len(pairs) < 2:
             raise ValueError(f"fcfd needs at least two layers, so that a path can cross between them, got {layers!r}")
-        if not temperature > 0 or not feature_weight >= 0 or not isinstance(paths, int) or paths < 0:
+        if pooled := sorted({name for pair in pairs for name in pair if "." in name}):
+            raise ValueError(
+                f"fcfd runs models from a layer on, so it needs what the layer gives, not a part: {pooled}"
+            )
+        numbers = isinstance(temperature, int | float) and isinstance(feature_weight, int | float)
+        if not numbers or not temperature > 0 or not feature_weight >= 0 or not isinstance(paths, int) or paths < 0:
             raise ValueError(
                 "fcfd needs a temperature above 0, a feature_weight of at least 0 and a whole number of paths, at "
                 f"least 0; got {temperature!r}, {feature_weight!r} and {paths!r}"
