@@ -142,6 +142,11 @@ class Taps:
             features[name] = pooled(feature) if tap.pooled else feature
         return Outputs(logits=_logits(answer), features=features)
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """Path of the module that gives each feature which is a module's output."""
+        return {name: tap.path for name, tap in self._taps.items() if tap.path}
+
     def _keep(self, kept: dict[str, Tensor], path: str, _module: nn.Module, _inputs: object, answer: object) -> None:
         value = first_tensor(answer)
         if value is not None:

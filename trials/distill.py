@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from teachers import Batch, Inputs, Outputs
 from teachers.taps import Taps
-from trials.distillation_loss import DistillationLoss, Example
+from trials.distillation_loss import DistillationLoss
+from trials.example import EXAMPLE_ROWS, see
 from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
 from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
 from trials.shares import GradientShares, gradient_shares
-
-_EXAMPLE_ROWS = 2
 
 
 class DivergedError(ArithmeticError):
@@ -93,10 +92,10 @@ class _Training:
         self.student, self.lesson, self.device = student, lesson, device
         self.rows = lesson.rows()
         self.num_batches = _num_batches(student, len(self.rows), lesson.recipe.batch_size)
-        batch = lesson.dataset.batch(self.rows[:_EXAMPLE_ROWS])
+        batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS])
         self.needs = lesson.needs
         self.speak = _speaker(student, lesson, place_batch(batch, device))
-        self.loss = DistillationLoss(lesson, self._example(batch))
+        self.loss = DistillationLoss(lesson, see(student, self.speak, lesson, batch, device))
         self.optimizer = make_optimizer([student, self.loss], lesson.recipe)
         student.train()
 
@@ -166,16 +165,6 @@ class _Training:
             shares=shares.terms,
             teacher_shares=shares.teachers,
         )
-
-    def _example(self, batch: Batch) -> Example | None:
-        """Ask student and teachers about a few rows, if a loss must know; the student learns nothing from them."""
-        if not self.lesson.has_shaped_losses:
-            return None
-        teachers = self.lesson.hear(batch, self.needs.teacher)
-        self.student.eval()
-        with torch.no_grad():
-            answer = self.speak(place_batch(batch, self.device).inputs)
-        return Example(answer, None if teachers is None else place_outputs(teachers, self.device), self.student)
 
 
 def _speaker(student: nn.Module, lesson: Lesson, batch: Batch) -> Callable[[Inputs], Outputs]:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from teachers import MISSING_LABEL, Batch, LabelGroup, Outputs, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, Comparison, losses_of_each
 from trials.aggregation.mean_of_losses import mean_of_losses
+from trials.example import Example
 from trials.lesson import Lesson
-from trials.losses import Pairing, bind, needs_of, temperature_of
+from trials.losses import bind, needs_of, temperature_of
 from trials.placing import choose_device, place_ensemble
 from trials.recipe import HARD_LABEL, LossTerm
 from trials.weighting import WEIGHTINGS
@@ -25,9 +26,7 @@ _SMALLEST_MAGNITUDE = 1e-4
 class Term(nn.Module):
     """One term of a recipe that listens to teachers: its loss, once for each group of teachers that it can stack."""
 
-    def __init__(
-        self, term: LossTerm, lesson: Lesson, groups: tuple[LabelGroup, ...], example: "Example | None"
-    ) -> None:
+    def __init__(self, term: LossTerm, lesson: Lesson, groups: tuple[LabelGroup, ...], example: Example | None) -> None:
         """Make the losses.
 
         Args:
@@ -47,7 +46,7 @@ class Term(nn.Module):
         self.aggregate = AGGREGATIONS[lesson.recipe.aggregation] if averages else mean_of_losses
         self.comparisons = tuple(
             Comparison(
-                loss=bind(term, None if example is None else example.pairing(group, needs.teacher, lesson)),
+                loss=bind(term, None if example is None else example.pairing(group, needs)),
                 group=group,
                 features=needs.teacher,
             )
@@ -71,7 +70,7 @@ class DistillationLoss(nn.Module):
 
     magnitudes: Tensor
 
-    def __init__(self, lesson: Lesson, example: "Example | None" = None) -> None:
+    def __init__(self, lesson: Lesson, example: Example | None = None) -> None:
         """Look the methods of the lesson's recipe up, and put everything where the lesson is taught.
 
         Args:
@@ -169,34 +168,6 @@ class DistillationLoss(nn.Module):
             teachers.logits, batch.labels, votes_KB=votes_KB, fixed_K=self.fixed_K, ensemble=self.ensemble
         )
         return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum().clamp(min=1)
-
-
-class Example:
-    """What student and teachers say of a few rows, from which losses with learnt parts take their shapes."""
-
-    def __init__(self, student: Outputs, teachers: TeacherOutputs | None, student_model: nn.Module) -> None:
-        """Keep them.
-
-        Args:
-            student: With all features that any term needs.
-            teachers: The same of the teachers; None without teachers.
-            student_model: From raw inputs to logits.
-        """
-        self.student = student
-        self.teachers = teachers
-        self.student_model = student_model
-
-    def pairing(self, group: LabelGroup, features: tuple[str, ...], lesson: Lesson) -> Pairing:
-        """Pair the student with the teachers of a group."""
-        assert self.teachers is not None
-        stacked = self.teachers.stacked(group.teachers, features) if features else {}
-        return Pairing(
-            student=Outputs(logits=group.student_logits(self.student.logits), features=self.student.features),
-            teacher=Outputs(logits=group.teacher_logits(self.teachers.logits), features=stacked),
-            student_model=self.student_model,
-            teacher_models=tuple(lesson.teacher_models[k] for k in group.teachers) if lesson.teacher_models else (),
-            num_epochs=lesson.recipe.epochs,
-        )
 
 
 def _of_one_shape(

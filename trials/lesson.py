@@ -77,6 +77,12 @@ class Lesson:
             return ()
         return tuple(k for k, name in enumerate(self.ensemble.names) if name not in self.recipe.silent)
 
+    @property
+    def heard_models(self) -> list[tuple[str, TeacherModel]]:
+        """Name and model of each teacher that the student listens to."""
+        assert self.ensemble is not None and self.teacher_models
+        return [(self.ensemble.names[k], self.teacher_models[k]) for k in self.heard]
+
     @cached_property
     def heard_ensemble(self) -> TeacherEnsemble | None:
         """The teachers that the student listens to; None where there are none."""

@@ -58,7 +58,10 @@ def values_of(catalog: str, name: str) -> list[list[float]] | list[float]:
     return [loss_B.tolist()]
 
 
-CATALOGS = {"losses": sorted(LOSSES), "aggregations": sorted(AGGREGATIONS), "weightings": sorted(WEIGHTINGS)}
+ON_LOGITS = sorted(name for name, loss in LOSSES.items() if not isinstance(loss, type))
+"""Those of classes, which read features, stand in ``published_feature_losses.json``."""
+
+CATALOGS = {"losses": ON_LOGITS, "aggregations": sorted(AGGREGATIONS), "weightings": sorted(WEIGHTINGS)}
 NAMES = [(catalog, name) for catalog, names in CATALOGS.items() for name in names]
 
 

@@ -8,18 +8,25 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from search_spaces.imports import import_object
+from trials.losses.afd import AttentionFeatureDistillation
+from trials.losses.attention_transfer import AttentionTransfer
+from trials.losses.ca_mkd_feature import ConfidenceAwareFeatures
 from trials.losses.cluster_relation import ClusterRelation
 from trials.losses.dist import dist
 from trials.losses.dkd import dkd
+from trials.losses.fcfd import FunctionConsistent
+from trials.losses.hint import Hint
 from trials.losses.jsd import jsd
 from trials.losses.kd import kd
-from trials.losses.loss import Loss, Needs, Pairing, batch_statistic, is_batch_statistic
+from trials.losses.loss import Loss, Needs, Pairing, RunnableTeacher, batch_statistic, is_batch_statistic
+from trials.losses.minilm import MiniLM
 from trials.losses.reverse_kl import reverse_kl
 from trials.losses.rkd import RKD
 from trials.losses.skew_kl import skew_kl
 from trials.losses.skew_reverse_kl import skew_reverse_kl
 from trials.losses.sp import SP
 from trials.losses.standardisation import standardise, standardised
+from trials.losses.tinybert import TinyBERT
 from trials.recipe import LossTerm
 
 LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
@@ -36,6 +43,13 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "rkd": RKD,
     "sp": SP,
     "cluster_relation": ClusterRelation,
+    "hint": Hint,
+    "attention_transfer": AttentionTransfer,
+    "afd": AttentionFeatureDistillation,
+    "fcfd": FunctionConsistent,
+    "minilm": MiniLM,
+    "tinybert": TinyBERT,
+    "ca_mkd_feature": ConfidenceAwareFeatures,
 }
 """Losses by name: functions of logits, or classes of modules, which read features or have learnt parts.
 
@@ -129,6 +143,7 @@ __all__ = [
     "Loss",
     "Needs",
     "Pairing",
+    "RunnableTeacher",
     "batch_statistic",
     "bind",
     "find_loss",

@@ -3,13 +3,13 @@
 Shape letters: B = batch, C = classes; any dimensions may stand in front of B, such as K for stacked teachers.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
-from teachers import Outputs, TeacherModel
+from teachers import Outputs, Preprocessing
 
 Compare = TypeVar("Compare", bound=Callable[..., object])
 
@@ -68,20 +68,44 @@ class Needs:
     models: bool = False
 
 
+@runtime_checkable
+class RunnableTeacher(Protocol):
+    """A teacher's model whose module a loss can run itself, or read."""
+
+    @property
+    def module(self) -> nn.Module | None:
+        """From preprocessed inputs to logits; None if the teacher is no module."""
+        ...
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Goes before the module; None where it takes raw inputs."""
+        ...
+
+    def feature_id(self, name: str) -> str:
+        """Replace an alias by what it stands for."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pairing:
     """A student and those of its teachers that can be stacked, for which a loss with learnt parts is made.
 
     Args:
-        student: What it says of a few rows; a loss reads the shapes.
+        student: What it says of a few rows, in evaluation mode; a loss reads the shapes, and whether any value is
+            negative.
         teacher: What the teachers say of the same rows, stacked (K, B, ...).
         student_model: The student, from raw inputs to logits.
-        teacher_models: The teachers' models, from raw inputs; empty unless the loss needs them.
+        teacher_models: The teachers; empty unless the loss needs models, as are the paths.
+        student_paths: For each feature that the loss needs of the student, the path of the module that gives it.
+        teacher_paths: The same for each teacher.
         num_epochs: Of the whole training.
     """
 
     student: Outputs
     teacher: Outputs
     student_model: nn.Module
-    teacher_models: tuple[TeacherModel, ...] = ()
+    teacher_models: tuple[RunnableTeacher, ...] = ()
+    student_paths: Mapping[str, str] = field(default_factory=dict)
+    teacher_paths: tuple[Mapping[str, str], ...] = ()
     num_epochs: int = 1

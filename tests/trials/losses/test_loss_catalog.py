@@ -60,10 +60,7 @@ def test_own_losses_come_in_by_import_name():
 @pytest.mark.parametrize(
     ("term", "message"),
     [
-        (
-            LossTerm(name="KD", weight=1.0),
-            r"unknown loss 'KD'; losses are \['cluster_relation', .*'kd', .*\], or package",
-        ),
+        (LossTerm(name="KD", weight=1.0), r"unknown loss 'KD'; losses are \['afd', .*'kd', .*\], or package"),
         (LossTerm(name="own_losses:number", weight=1.0), r"'own_losses:number' must be a function or a class, got int"),
         (
             LossTerm(name="kd", weight=1.0, options={"tau": 1.0}),
