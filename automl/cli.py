@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it: ``automl --help`` and ``aut
 
 import argparse
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -155,8 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkFailed as error:
         return _fail(error, FAILED, str(error))
     except KeyboardInterrupt as error:
-        remedy = f"; go on with: {_resumption(parsed)}" if parsed.command == "search" else ""
-        return _fail(error, FAILED, f"stopped{remedy}")
+        resumption = _resumption(parsed)
+        return _fail(error, FAILED, f"stopped; go on with: {resumption}" if resumption else "stopped")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
@@ -168,12 +169,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _resumption(parsed: argparse.Namespace) -> str:
-    return f"automl search {parsed.config} --resume"
+    """Say what to type to go on with the same search; empty where there is none to go on with."""
+    if parsed.command == "distill":  # A search of one trial, which ``search`` goes on with.
+        parsed = argparse.Namespace(command="search", config=parsed.config, trials=1, address=None)
+    if parsed.command != "search":
+        return ""
+    options = {"--trials": parsed.trials, "--address": parsed.address}
+    given = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
+    return shlex.join(["automl", "search", parsed.config, "--resume", *given])
 
 
 def _no_room(error: BaseException, parsed: argparse.Namespace) -> str:
     file = getattr(error, "filename", None)
-    remedy = f"go on with: {_resumption(parsed)}" if parsed.command == "search" else "type the command again"
+    resumption = _resumption(parsed)
+    remedy = f"go on with: {resumption}" if resumption else "type the command again"
     return f"the disk is full{f' at {file}' if file else ''}; free space and {remedy}"
 
 
