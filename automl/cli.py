@@ -14,6 +14,7 @@ from typing import Any
 
 from automl import commands
 from automl.errors import UserError, WorkFailed, disk_is_full
+from automl.interrupts import ending_at_once
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 """Exit codes."""
@@ -149,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = make_parser().parse_args(arguments)
     try:
+        with ending_at_once(lambda: _stopped(KeyboardInterrupt(), parsed)):
+            commands.load(parsed.command)
         parsed.function(parsed)
         sys.stdout.flush()
     except UserError as error:
@@ -156,8 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkFailed as error:
         return _fail(error, FAILED, str(error))
     except KeyboardInterrupt as error:
-        resumption = _resumption(parsed)
-        return _fail(error, FAILED, f"stopped; go on with: {resumption}" if resumption else "stopped")
+        return _stopped(error, parsed)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
@@ -166,6 +168,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What nobody foresaw still ends in one message.
         return _fail(error, FAILED, f"unexpected {_in_one_line(error)}; the traceback is in {_keep(error)}")
     return DONE
+
+
+def _stopped(error: KeyboardInterrupt, parsed: argparse.Namespace) -> int:
+    resumption = _resumption(parsed)
+    return _fail(error, FAILED, f"stopped; go on with: {resumption}" if resumption else "stopped")
 
 
 def _resumption(parsed: argparse.Namespace) -> str:

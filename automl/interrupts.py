@@ -1,8 +1,10 @@
 """Ctrl-C: neither lost, nor breaking in where it does damage."""
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -35,3 +37,32 @@ def held_back() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         if came:
             handler(signal.SIGINT, None)
+
+
+@contextmanager
+def ending_at_once(end: Callable[[], int]) -> Iterator[None]:
+    """Let Ctrl-C end the process on the spot while the block, which leaves nothing to tidy up, imports libraries.
+
+    An exception would not do: an import catches it and goes on without the library, or a library runs code by way of
+    Python's C functions; those take note of Ctrl-C, and Python then exits by the signal though it was dealt with.
+
+    Args:
+        end: Says that it ends, and gives the exit code.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        code = end()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from automl.interrupts import held_back
+from automl.interrupts import ending_at_once, held_back
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +76,35 @@ def test_other_threads_which_hear_of_no_signal_pass_through() -> None:
     thread.start()
     thread.join()
     assert done == [signal.default_int_handler]
+
+
+SWALLOWING = """
+import os, signal
+from automl.interrupts import ending_at_once
+
+def end():
+    print("the last word", end="")
+    return 7
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with ending_at_once(end):
+    try:
+        exec("os.kill(os.getpid(), signal.SIGINT)")
+    except BaseException:
+        pass
+print("went on")
+"""
+
+
+def test_ctrl_c_ends_at_once_though_an_import_would_swallow_it() -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", SWALLOWING]
+    done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "the last word", "")
+
+
+def test_after_the_imports_ctrl_c_is_what_it_was() -> None:
+    with ending_at_once(lambda: 7):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        ctrl_c()
