@@ -94,7 +94,7 @@ class Executor:
         try:
             # Broken off halfway, it leaves threads and processes that nobody ends, and that crash this one as it exits;
             # or Ctrl-C comes while Python forks, where it is lost.
-            with held_back():
+            with held_back("Ray has started"):
                 ray.init(
                     address="local" if local else address,
                     num_cpus=cpus if local else None,
@@ -247,7 +247,7 @@ class Executor:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
-        with held_back():
+        with held_back("Ray has stopped"):
             ray.shutdown()
 
 

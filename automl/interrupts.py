@@ -1,5 +1,6 @@
 """Ctrl-C: neither lost, nor breaking in where it does damage."""
 
+import logging
 import os
 import signal
 import sys
@@ -8,12 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_logger = logging.getLogger("automl.interrupts")
+
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def held_back(until: str) -> Iterator[None]:
     """Keep Ctrl-C until the block ends; a second one breaks in at once.
 
     For code that cannot be stopped halfway, such as a library's start of processes and threads.
+
+    Args:
+        until: What is waited for, as whoever typed Ctrl-C is told.
 
     Raises:
         KeyboardInterrupt: As the block ends, in whatever way, if Ctrl-C came within it.
@@ -29,6 +35,7 @@ def held_back() -> Iterator[None]:
         came.append(number)
         if len(came) > 1:
             handler(number, frame)
+        _logger.warning("stopping as soon as %s; Ctrl-C again breaks in", until)
 
     signal.signal(signal.SIGINT, keep)
     try:

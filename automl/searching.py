@@ -98,6 +98,7 @@ def distill(path: str | Path) -> Run:
         raise UserError(
             f"distill trains once; give one value each for {', '.join(searched)}", place=config.place("recipe")
         )
+    refuse_existing(config, resume=False, remedy=f"type `automl search {path} --resume --trials 1`")
     return search(path, trials=1)
 
 

@@ -25,18 +25,19 @@ def ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
+def test_ctrl_c_waits_for_the_end_of_the_block(caplog: pytest.LogCaptureFixture) -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), held_back():
+    with pytest.raises(KeyboardInterrupt), held_back("it is done"):
         ctrl_c()
         done.append("the block")
     assert done == ["the block"]
+    assert [r.getMessage() for r in caplog.records] == ["stopping as soon as it is done; Ctrl-C again breaks in"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_second_one_breaks_in() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), held_back():
+    with pytest.raises(KeyboardInterrupt), held_back("it is done"):
         ctrl_c()
         ctrl_c()
         done.append("the block")
@@ -44,23 +45,23 @@ def test_a_second_one_breaks_in() -> None:
 
 
 def test_it_counts_for_more_than_an_error_in_the_block() -> None:
-    with pytest.raises(KeyboardInterrupt) as caught, held_back():
+    with pytest.raises(KeyboardInterrupt) as caught, held_back("it is done"):
         ctrl_c()
         raise ValueError("the first to be told")
     assert isinstance(caught.value.__context__, ValueError)
 
 
 def test_without_one_nothing_happens() -> None:
-    with held_back():
+    with held_back("it is done"):
         pass
-    with pytest.raises(ValueError, match="as it was"), held_back():
+    with pytest.raises(ValueError, match="as it was"), held_back("it is done"):
         raise ValueError("as it was")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_who_ignores_it_goes_on_to_do_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with held_back():
+    with held_back("it is done"):
         ctrl_c()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
@@ -69,7 +70,7 @@ def test_other_threads_which_hear_of_no_signal_pass_through() -> None:
     done = []
 
     def work() -> None:
-        with held_back():
+        with held_back("it is done"):
             done.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
