@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it: ``automl --help`` and ``aut
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 
 from automl import commands
 from automl.errors import UserError, WorkFailed, disk_is_full
+from automl.interrupts import ending_at_once
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 """Exit codes."""
@@ -153,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = make_parser().parse_args(arguments)
     try:
+        with ending_at_once(lambda: _stopped(KeyboardInterrupt(), parsed)):
+            commands.load(parsed.command)
         parsed.function(parsed)
         sys.stdout.flush()
     except UserError as error:
@@ -160,8 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkFailed as error:
         return _fail(error, FAILED, str(error))
     except KeyboardInterrupt as error:
-        remedy = f"; go on with: {_resumption(parsed)}" if parsed.command in _RESUMED else ""
-        return _fail(error, FAILED, f"stopped{remedy}")
+        return _stopped(error, parsed)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
@@ -172,8 +175,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return DONE
 
 
+def _stopped(error: KeyboardInterrupt, parsed: argparse.Namespace) -> int:
+    resumption = _resumption(parsed)
+    return _fail(error, FAILED, f"stopped; go on with: {resumption}" if resumption else "stopped")
+
+
 def _resumption(parsed: argparse.Namespace) -> str:
-    return f"automl search {parsed.config} --resume"
+    """Say what to type to go on with the same search; empty where there is none to go on with."""
+    if parsed.command == "distill":  # A search of one trial, which ``search`` goes on with.
+        parsed = argparse.Namespace(command="search", config=parsed.config, trials=1, address=None)
+    if parsed.command != "search":
+        return ""
+    options = {"--trials": parsed.trials, "--address": parsed.address}
+    given = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
+    return shlex.join(["automl", "search", parsed.config, "--resume", *given])
 
 
 def _no_room(error: BaseException, parsed: argparse.Namespace) -> str:
@@ -184,7 +199,8 @@ def _no_room(error: BaseException, parsed: argparse.Namespace) -> str:
     )
     folders = dict.fromkeys(map(_existing, places))
     left = ", ".join(f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB in {folder}" for folder in folders)
-    remedy = f"go on with: {_resumption(parsed)}" if parsed.command in _RESUMED else "type the command again"
+    resumption = _resumption(parsed)
+    remedy = f"go on with: {resumption}" if resumption else "type the command again"
     what = f": {file} cannot be written" if file else ""
     return f"the disk is full{what}; there is room for {left}; free space there, then {remedy}"
 

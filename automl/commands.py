@@ -14,6 +14,12 @@ from typing import Any
 from automl.errors import UserError
 
 
+def load(command: str) -> None:
+    """Import what a long command needs, so that it is there when the command begins."""
+    if command in ("search", "distill"):
+        import automl.searching  # noqa: F401 - it brings PyTorch, Ray and MLflow, which takes seconds
+
+
 def run_init(arguments: Namespace) -> None:
     """Write a config to start from."""
     from automl.init import init

@@ -1,9 +1,10 @@
 """The loop of a search: propose, start, wait, write down."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -12,41 +13,14 @@ from automl.executor import Executor, LostWorkError, OverdueError, Share, Task
 from automl.ledger import Ledger, Proposal
 from automl.run import FinishedTrial
 from automl.standing import Standing
+from automl.stop_rule import StopRule
 from automl.students import Students
 from trials.records import Artefacts, Latency, Outcome, Trial, TrialResult
 
+_logger = logging.getLogger("automl.controller")
+
 MOST_REPEATS = 100
 """Proposals in a row of students that are known already, after which a space counts as used up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StopRule:
-    """When a search proposes no more; whatever comes first.
-
-    Args:
-        trials: Proposals in all, those of earlier processes of the same run included.
-        seconds: Time since this process began to search; None without a bound.
-        stall_trials: Number of trials over which the hypervolume must grow; None without this rule.
-        stall_growth: By how much it must grow.
-    """
-
-    trials: int
-    seconds: float | None = None
-    stall_trials: int | None = None
-    stall_growth: float = 0.0
-
-    def reason(self, standing: Standing, *, proposed: int, seconds: float) -> str:
-        """Say why it is time to stop; empty while it is not."""
-        if proposed >= self.trials:
-            return f"{self.trials} trials were asked for"
-        if self.seconds is not None and seconds > self.seconds:
-            return f"the time is up ({self.seconds / 60:g} minutes)"
-        history = standing.hypervolumes
-        if self.stall_trials is not None and len(history) > self.stall_trials:
-            growth = history[-1] - history[-1 - self.stall_trials]
-            if growth <= self.stall_growth:
-                return f"the hypervolume grew by {growth:.2g} in the last {self.stall_trials} trials"
-        return ""
 
 
 class Listener(Protocol):
@@ -63,12 +37,16 @@ class Listener(Protocol):
 
 @dataclass(eq=False)
 class _Flight:
-    """A trial that runs: what was proposed, what is asked, since when, and how often its process died."""
+    """A trial that runs: what was proposed, what is asked, since when, how often its process died, who waits for it.
+
+    Twins are proposals of the same student; its result will be theirs.
+    """
 
     proposal: Proposal
     trial: Trial
     started: datetime
     losses: int = 0
+    twins: list[Proposal] = field(default_factory=list)
 
 
 class Controller:
@@ -141,35 +119,35 @@ class Controller:
         try:
             while True:
                 full = self._fill(flights)
-                if not flights and not self._waiting and (reason := self._reason(0)):
+                if not flights and not self._waiting and (reason := self._reason(flights)):
                     return reason
                 for task in self._executor.wait(list(flights), seconds=1.0 if full else 0.0) if flights else ():
                     self._land(flights, task)
                 for listener in self._listeners:
-                    listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(len(flights)))
+                    listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(flights))
         finally:
             self._executor.cancel(list(flights))
 
     def _fill(self, flights: dict[Task, _Flight]) -> bool:
         """Start trials while there is room; False where it broke off, so that a known student lets others land."""
-        while len(flights) < self._in_flight and (proposal := self._next(len(flights))) is not None:
+        while _places(flights) < self._in_flight and (proposal := self._next(flights)) is not None:
             if not self._launch(flights, proposal):
                 return False
         return True
 
-    def _proposed(self, running: int) -> int:
-        return len(self._standing.finished) + running + len(self._waiting)
+    def _proposed(self, flights: dict[Task, _Flight]) -> int:
+        return len(self._standing.finished) + _places(flights) + len(self._waiting)
 
-    def _reason(self, running: int) -> str:
+    def _reason(self, flights: dict[Task, _Flight]) -> str:
         if self._repeats >= MOST_REPEATS:
             return f"the last {MOST_REPEATS} proposals were students that are known; the space seems to hold no others"
         seconds = time.monotonic() - self._begun
-        return self._stop.reason(self._standing, proposed=self._proposed(running), seconds=seconds)
+        return self._stop.reason(self._standing, proposed=self._proposed(flights), seconds=seconds)
 
-    def _next(self, running: int) -> Proposal | None:
+    def _next(self, flights: dict[Task, _Flight]) -> Proposal | None:
         if self._waiting:
             return self._waiting.popleft()
-        return None if self._reason(running) else self._ledger.ask()
+        return None if self._reason(flights) else self._ledger.ask()
 
     def _launch(self, flights: dict[Task, _Flight], proposal: Proposal) -> bool:
         """Start a trial; False where its result is known, and is written down."""
@@ -181,6 +159,9 @@ class Controller:
             self._repeats += 1
             self._finish(flight, replace(self._results[trial.digest], number=trial.number, seconds=0.0))
             return False
+        if twin := next((f for f in flights.values() if f.trial.digest == trial.digest), None):
+            twin.twins.append(proposal)
+            return True
         self._repeats = 0
         self._submit(flights, flight)
         return True
@@ -211,6 +192,8 @@ class Controller:
         except LostWorkError as error:
             flight.losses += 1
             if flight.losses <= self._retries:
+                tries = (flight.losses + 1, self._retries + 1)
+                _logger.warning("trial %d: %s; it starts again, attempt %d of %d", flight.trial.number, error, *tries)
                 self._submit(flights, flight)
                 return
             result = _failed(flight.trial, f"{error} (tried {flight.losses} times)")
@@ -219,6 +202,7 @@ class Controller:
                 raise  # Every other trial would end so, too.
             result = _failed(flight.trial, f"{type(error).__name__}: {error}")
         self._finish(flight, result, artefacts=artefacts if result.outcome is Outcome.TRAINED else None)
+        self._waiting.extend(flight.twins)  # Launched, each finds the result; after a failure the first one tries anew.
 
     def _finish(self, flight: _Flight, result: TrialResult, *, artefacts: Artefacts | None = None) -> None:
         trial = flight.trial
@@ -248,6 +232,14 @@ class Controller:
         known = self._latencies.setdefault(trial.spec.architecture_digest, {})
         for candidate in result.candidates:
             known.setdefault(candidate.precision, candidate.latency)
+
+
+def _places(flights: dict[Task, _Flight]) -> int:
+    """Count the trials that run, and those that wait for the result of one: these take a place, too.
+
+    Else a space that is nearly used up would be proposed from without end while its last students train.
+    """
+    return sum(1 + len(flight.twins) for flight in flights.values())
 
 
 def _failed(trial: Trial, error: str) -> TrialResult:

@@ -1,12 +1,13 @@
 """Ray: where trials run. The only file that knows it."""
 
 import errno
+import logging
 import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,10 @@ import ray
 import ray.exceptions
 
 from automl.errors import UserError, WorkFailed
+from automl.interrupts import held_back
+from automl.unserved import Unserved
+
+_logger = logging.getLogger("automl.executor")
 
 MEASURING = "automl_measuring"
 """A Ray resource that one node has once: where latency is measured, one measurement at a time."""
@@ -61,11 +66,13 @@ class Task:
         refs: References to its results.
         deadline: On the monotonic clock, in seconds; None without one.
         again: Starts the same work anew.
+        takes: Of one machine, by Ray's names of resources.
     """
 
     refs: tuple[Any, ...]
     deadline: float | None
     again: Callable[[], "Task"] | None = None
+    takes: Mapping[str, float] = field(default_factory=dict)
 
 
 class Executor:
@@ -85,19 +92,26 @@ class Executor:
         if local and "RAY_AUTH_MODE" not in os.environ:
             _require_token()
         try:
-            ray.init(
-                address="local" if local else address,
-                num_cpus=cpus if local else None,
-                resources={MEASURING: 1} if local else None,
-                include_dashboard=False if local else None,
-                log_to_driver=False,
-                logging_level="ERROR",
-                configure_logging=True,
-            )
+            # Broken off halfway, it leaves threads and processes that nobody ends, and that crash this one as it exits;
+            # or Ctrl-C comes while Python forks, where it is lost.
+            with held_back("Ray has started"):
+                ray.init(
+                    address="local" if local else address,
+                    num_cpus=cpus if local else None,
+                    resources={MEASURING: 1} if local else None,
+                    include_dashboard=False if local else None,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                    configure_logging=True,
+                )
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise WorkFailed(f"cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
+        except KeyboardInterrupt:
+            self.close()
+            raise
         _say_nothing_of_deaths()
         self._functions: dict[Callable[..., Any], Any] = {}
+        self._unserved = Unserved()
         self.local = local
         """Whether it runs on this machine alone, on a cluster that ends with this process."""
         total = ray.cluster_resources()
@@ -162,14 +176,22 @@ class Executor:
         refs = remote.remote(*args)
         deadline = None if seconds is None else time.monotonic() + seconds
         again = partial(self.submit, function, *args, share=share, returns=returns, seconds=seconds, name=name)
-        return Task(tuple(refs) if returns > 1 else (refs,), deadline, again)
+        takes = {"CPU": share.cpus, "GPU": share.gpus, **resources}
+        return Task(tuple(refs) if returns > 1 else (refs,), deadline, again, takes)
 
     def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
-        """Wait until a task ends or its deadline passes, at most ``seconds``; give those that did."""
+        """Wait until a task ends or its deadline passes, at most ``seconds``; give those that did.
+
+        Work that no machine of a cluster has room for is told after some seconds; one that has may join yet.
+        """
         by_ref = {task.refs[0]: task for task in tasks}
         done, _ = ray.wait(list(by_ref), num_returns=1, timeout=seconds)
         if done:  # Others may have ended too.
             done, _ = ray.wait(list(by_ref), num_returns=len(by_ref), timeout=0)
+        elif not self.local:
+            machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            for line in self._unserved.news([task.takes for task in tasks], machines):
+                _logger.warning("%s", line)
         late = [task for task in tasks if task.deadline is not None and time.monotonic() > task.deadline]
         return [by_ref[ref] for ref in done] + [task for task in late if task.refs[0] not in done]
 
@@ -214,6 +236,7 @@ class Executor:
                     if tries[k] == TRIES or task.again is None:
                         raise WorkFailed(f"a task failed {tries[k]} times: {error}") from error
                     tries[k] += 1
+                    _logger.warning("a task: %s; it starts again, attempt %d of %d", error, tries[k], TRIES)
                     current[k] = task.again()
         return [results[k] for k in range(len(current))]
 
@@ -224,7 +247,8 @@ class Executor:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
-        ray.shutdown()
+        with held_back("Ray has stopped"):
+            ray.shutdown()
 
 
 def resolve(reference: Any) -> Any:

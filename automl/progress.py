@@ -84,7 +84,10 @@ class Progress:
             if standing.count(outcome)
         ]
         if standing.hypervolumes:
-            parts.append(f"hypervolume {standing.hypervolumes[-1]:.4f}")
+            # Latency beside other trials reads higher than alone, and so the closing text has another figure.
+            compared = {of.metric for of in standing.objectives} | {limit.metric for limit in standing.limits}
+            note = " (latency provisional)" if "latency_ms" in compared else ""
+            parts.append(f"hypervolume {standing.hypervolumes[-1]:.4f}{note}")
         if best := standing.best():
             parts.append("best " + ", ".join(f"{title(name)} {written(name, value)}" for name, value in best.items()))
         left = self._seconds_left(len(standing.finished))

@@ -8,7 +8,7 @@ import numpy as np
 
 from automl import stored
 from automl.config import Config, dump_config, load_config
-from automl.controller import Controller, StopRule
+from automl.controller import Controller
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.finale import final_measurements, measure_front
@@ -26,6 +26,7 @@ from automl.run_folder import REPORT_FILE, read_run
 from automl.samplers import make_sampler
 from automl.standing import Standing
 from automl.starting import is_begun, keep_config, refuse_existing, undo
+from automl.stop_rule import StopRule
 from automl.students import Students
 from automl.teaching import fill_cache, load_teachers, train_teachers
 from automl.tracking import Summary, Tracker
@@ -97,6 +98,7 @@ def distill(path: str | Path) -> Run:
         raise UserError(
             f"distill trains once; give one value each for {', '.join(searched)}", place=config.place("recipe")
         )
+    refuse_existing(config, resume=False, remedy=f"type `automl search {path} --resume --trials 1`")
     return search(path, trials=1)
 
 

@@ -26,8 +26,13 @@ def is_begun(config: Config) -> bool:
     return (config.folder / JOURNAL).exists() or (config.folder / CONFIG_FILE).exists()
 
 
-def refuse_existing(config: Config, *, resume: bool) -> None:
+def refuse_existing(config: Config, *, resume: bool, remedy: str = "add --resume") -> None:
     """Make sure that a run in the folder is meant to go on, and can.
+
+    Args:
+        config: Of the run.
+        resume: Whether it is meant to go on.
+        remedy: What to do to go on with it.
 
     Raises:
         UserError: It is not, or the config says something else than the one that it began with.
@@ -36,7 +41,7 @@ def refuse_existing(config: Config, *, resume: bool) -> None:
         return
     if not resume:
         raise UserError(
-            f"the run {config.folder} exists; add --resume to go on with it, or give the search another name, "
+            f"the run {config.folder} exists; {remedy} to go on with it, or give the search another name, "
             "or remove the folder to start afresh",
             place=config.place("name"),
         )

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from automl.controller import Controller, StopRule
+from automl.controller import Controller
 from automl.executor import Executor, Share
 from automl.ledger import Ledger, Proposal, open_ledger
 from automl.objectives import Objective
 from automl.run import FinishedTrial
 from automl.samplers import make_sampler
 from automl.standing import Standing
+from automl.stop_rule import StopRule
 from automl.students import Students
 from automl.tracking import Tracker
 from search_spaces import StudentSpec, convnet

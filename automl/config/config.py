@@ -61,7 +61,7 @@ class Config(Part):
     resources: Resources = Resources()
     """What each trial may use."""
     address: str | None = None
-    """Ray cluster, such as ray://host:10001 or auto; null starts Ray on this machine."""
+    """Ray cluster: host:port, or auto for the one that this machine belongs to; null starts Ray on this machine."""
     storage: str | None = None
     """Optuna storage, such as postgresql://user:${PASSWORD}@host/db; null keeps a file in the run's folder."""
     tracking: Tracking = Tracking()

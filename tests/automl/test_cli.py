@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,6 +148,25 @@ def test_ctrl_c_says_how_to_go_on(stand_in: Callable[..., None], capsys: pytest.
     stand_in("automl.searching", search=raising(KeyboardInterrupt()))
     assert main(["search", "x.yaml"]) == 1
     assert capsys.readouterr() == ("", "stopped; go on with: automl search x.yaml --resume\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "resumption"),
+    [
+        ("search x.yaml --resume", "search x.yaml --resume"),
+        ("search x.yaml --trials 7", "search x.yaml --resume --trials 7"),
+        ("search x.yaml --address head:6379", "search x.yaml --resume --address head:6379"),
+        ("search 'my x.yaml' --trials 7 --address auto", "search 'my x.yaml' --resume --trials 7 --address auto"),
+        ("distill x.yaml", "search x.yaml --resume --trials 1"),  # `distill` itself refuses a run that is there.
+    ],
+)
+def test_what_is_said_to_go_on_continues_the_same_search(
+    stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str], typed: str, resumption: str
+) -> None:
+    stand_in("automl.searching", search=raising(KeyboardInterrupt()), distill=raising(KeyboardInterrupt()))
+    assert main(shlex.split(typed)) == 1
+    assert capsys.readouterr().err == f"stopped; go on with: automl {resumption}\n"
+    assert make_parser().parse_args(shlex.split(resumption)).resume
 
 
 def test_ctrl_c_elsewhere_only_stops(stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:

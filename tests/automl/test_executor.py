@@ -119,7 +119,9 @@ def test_a_killed_process_is_lost_work_and_told_by_fetch_alone(
     assert capsys.readouterr().out == ""
 
 
-def test_run_all_starts_again_what_was_killed(executor: Executor, tmp_path: Path) -> None:
+def test_run_all_starts_again_what_was_killed(
+    executor: Executor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     def die_at_first(folder: Path, tries: int) -> int:
         count = len(list(folder.iterdir()))
         (folder / str(count)).touch()
@@ -131,6 +133,9 @@ def test_run_all_starts_again_what_was_killed(executor: Executor, tmp_path: Path
     once.mkdir()
     always.mkdir()
     assert executor.run_all([executor.submit(die_at_first, once, 1, share=LIGHT)]) == [1]
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert told.startswith("a task: its process died")
+    assert told.endswith("; it starts again, attempt 2 of 3")
     with pytest.raises(WorkFailed, match="a task failed 3 times: its process died"):
         executor.run_all([executor.submit(die_at_first, always, 99, share=LIGHT)])
     assert len(list(always.iterdir())) == 3
@@ -195,6 +200,26 @@ def test_more_than_the_machine_has_is_refused_and_not_waited_for(executor: Execu
         executor.submit(time.sleep, 0, share=Share(cpus=64))
     with pytest.raises(UserError, match=r"resources\.gpus: a trial asks for 99 GPUs"):
         executor.submit(time.sleep, 0, share=Share(gpus=99))
+
+
+def test_on_a_cluster_it_is_waited_for_and_told_once(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(executor, "local", False)
+    monkeypatch.setattr(executor, "_most", {})
+    monkeypatch.setattr("automl.unserved.TELL_AFTER", 0.0)
+
+    def nothing() -> None:
+        """It never runs."""
+
+    task = executor.submit(nothing, share=Share(cpus=64, gpus=2))
+    for _ in range(2):
+        assert executor.wait([task], seconds=0.1) == []
+    executor.cancel([task])
+    assert [record.getMessage() for record in caplog.records] == [
+        "waiting for a machine with 64 CPU and 2 GPU: none of the cluster's 1 has that (at most 2 CPU and 0 GPU); "
+        "add one, or stop the search and lower resources"
+    ]
 
 
 @pytest.mark.parametrize(("share", "room"), [(Share(cpus=1), 2), (Share(cpus=0.5), 4), (Share(cpus=2), 1)])

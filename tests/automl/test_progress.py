@@ -59,6 +59,24 @@ def test_a_line_counts_and_names_the_best(make_run: Callable[..., Run], clock: C
     assert line.endswith(" · 1 min 00 s left")  # Twelve more of five seconds.
 
 
+def test_a_hypervolume_that_latency_decides_is_said_to_be_provisional(
+    make_run: Callable[..., Run], clock: Clock
+) -> None:
+    console, _ = plain()
+    run = make_run(trials=4, finished=False)
+    standing = follow(Progress(trials=4, seconds=None, console=console), run, clock, seconds=1)
+    note = f"hypervolume {standing.hypervolumes[-1]:.4f} (latency provisional) · "
+    assert note in Progress(trials=4, seconds=None, console=console).line(standing, running=0)
+    rest = [objective for objective in run.front.objectives if objective.metric != "latency_ms"]
+    limits = [limit for limit in run.limits if limit.metric != "latency_ms"]
+    without = Standing(rest, limits)
+    for finished in run.trials:
+        without.add(finished)
+    line = Progress(trials=4, seconds=None, console=console).line(without, running=0)
+    assert "hypervolume" in line
+    assert "provisional" not in line
+
+
 def test_before_the_first_trial_there_is_little_to_say(clock: Clock, make_run: Callable[..., Run]) -> None:
     del clock
     standing = Standing(make_run(trials=0).front.objectives, ())

@@ -54,6 +54,17 @@ def test_distill_trains_one_student_and_leaves_a_whole_run(tmp_path: Path, witho
     assert (run.folder / "report.html").is_file()
 
 
+def test_distilling_that_was_stopped_goes_on_by_what_its_refusal_says(tmp_path: Path, without_servers: Any) -> None:
+    path = written(tmp_path, more="search: {trials: 5}")
+    with mock.patch("automl.searching.measure_front", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        distill(path)
+    with pytest.raises(UserError, match=f"exists; type `automl search {path} --resume --trials 1` to go on with it"):
+        distill(path)
+    run = automl.search(path, resume=True, trials=1)
+    assert run.finished
+    assert len(run.trials) == 1
+
+
 def test_distill_refuses_what_is_to_be_searched(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"recipe: distill trains once; give one value each for recipe\.learning_rate"):
         distill(written(tmp_path, rate="[0.01, 0.02]", more="search: {trials: 2}"))

@@ -16,7 +16,7 @@ import torch
 
 from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, Comparison
-from trials.losses import LOSSES, Pairing, bind, temperature_of
+from trials.losses import LOSSES, Needs, Pairing, bind, needs_of, temperature_of
 from trials.recipe import LossTerm
 from trials.weighting import WEIGHTINGS
 
@@ -58,8 +58,8 @@ def values_of(catalog: str, name: str) -> list[list[float]] | list[float]:
     return [loss_B.tolist()]
 
 
-ON_LOGITS = sorted(name for name, loss in LOSSES.items() if not isinstance(loss, type))
-"""Those of classes, which read features, stand in ``published_feature_losses.json``."""
+ON_LOGITS = sorted(name for name in LOSSES if needs_of(LossTerm(name=name, weight=1.0)) == Needs())
+"""Those that read features stand in ``published_feature_losses.json``."""
 
 CATALOGS = {"losses": ON_LOGITS, "aggregations": sorted(AGGREGATIONS), "weightings": sorted(WEIGHTINGS)}
 NAMES = [(catalog, name) for catalog, names in CATALOGS.items() for name in names]

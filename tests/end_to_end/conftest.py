@@ -35,16 +35,20 @@ class Search:
         (folder / "small.yaml").write_text(CONFIG)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start a command in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "automl.cli", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        """Start a command in a process group of its own; it hears Ctrl-C, also where the tests do not."""
+        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "automl.cli", *arguments],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, ours)
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Run a command to its end; gives the exit code, and what it printed."""

@@ -1,0 +1,35 @@
+"""When a search ends."""
+
+from dataclasses import dataclass
+
+from automl.standing import Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRule:
+    """When a search proposes no more; whatever comes first.
+
+    Args:
+        trials: Proposals in all, those of earlier processes of the same run included.
+        seconds: Time since this process began to search; None without a bound.
+        stall_trials: Number of trials over which the hypervolume must grow; None without this rule.
+        stall_growth: By how much it must grow.
+    """
+
+    trials: int
+    seconds: float | None = None
+    stall_trials: int | None = None
+    stall_growth: float = 0.0
+
+    def reason(self, standing: Standing, *, proposed: int, seconds: float) -> str:
+        """Say why it is time to stop; empty while it is not."""
+        if proposed >= self.trials:
+            return f"{self.trials} trials were asked for"
+        if self.seconds is not None and seconds > self.seconds:
+            return f"the time is up ({self.seconds / 60:g} minutes)"
+        history = standing.hypervolumes
+        if self.stall_trials is not None and len(history) > self.stall_trials:
+            growth = history[-1] - history[-1 - self.stall_trials]
+            if growth <= self.stall_growth:
+                return f"the hypervolume grew by {growth:.2g} in the last {self.stall_trials} trials"
+        return ""
