@@ -331,6 +331,6 @@ def test_a_full_disk_without_a_file_tells_the_room_of_each_folder(
     assert main(["distill", "x.yaml"]) == 1
     assert re.fullmatch(
         rf"the disk is full; there is room for [\d,]+ MB in {re.escape(str(tmp_path))}; "
-        r"free space there, then go on with: automl search x\.yaml --resume\n",
+        r"free space there, then go on with: automl search x\.yaml --resume --trials 1\n",
         capsys.readouterr().err,
     )
