@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from teachers import Batch, Outputs, TeacherOutputs
-from trials.distillation_loss import DistillationLoss
+from trials.aggregation import HEADS
+from trials.distillation_loss import GATE, DistillationLoss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,8 @@ class GradientShares:
 
     Args:
         terms: Of each term, by name.
-        teachers: Of each teacher, by name, in all that teachers teach: told by the losses against it alone, with its
-            weights, whatever the aggregation makes of them.
+        teachers: Of each teacher, by name, in all that teachers teach: by its part of the loss, or, where the
+            aggregation compares with an average, by the losses against it alone, with its weights.
     """
 
     terms: Mapping[str, float] = field(default_factory=dict)
@@ -39,8 +40,9 @@ def gradient_shares(
 ) -> GradientShares:
     """Measure the shares on one batch, before its step.
 
-    Where all terms read logits alone, the gradient is taken with respect to these, so that nothing goes back through
-    the student; else with respect to its parameters, a backward pass for each term and teacher.
+    Where all terms read logits alone, the gradient is taken with respect to these, or to those of all heads of a
+    student that has them, so that nothing goes back through the student; else with respect to its parameters, a
+    backward pass for each term and teacher.
 
     Args:
         loss: Of the lesson.
@@ -51,17 +53,19 @@ def gradient_shares(
         factors: What each is multiplied by.
         model: The student.
     """
-    targets = list(model.parameters()) if student.features else [student.logits]
-    targets = [target for target in targets if target.requires_grad]
-    terms = {name: float(factors[name]) * _norm(mean, targets) for name, mean in means.items()}
+    spoken = student.features.get(HEADS, student.logits)
+    of_features = student.features.keys() - {HEADS}
+    targets = [target for target in (model.parameters() if of_features else [spoken]) if target.requires_grad]
+    terms = {name: float(factors[name]) * _norm(mean, targets) for name, mean in means.items() if name != GATE}
     if teachers is None or loss.ensemble is None:
         return GradientShares(terms=_shares(terms))
     weights_KB, heard = loss.weights(teachers, batch)
+    weights_KB = weights_KB.detach()
     norms = dict.fromkeys(loss.ensemble.names, 0.0)
     for name, term in loss.taught():
         loss_KB = term.of_each(student, teachers, batch.labels, weights_KB)
         for k, teacher in enumerate(norms):
-            norms[teacher] += float(factors[name]) * _norm((weights_KB[k] * loss_KB[k]).sum() / heard, targets)
+            norms[teacher] += float(factors[name]) * _norm(loss_KB[k].sum() / heard, targets)
     return GradientShares(terms=_shares(terms), teachers=_shares(norms))
 
 
