@@ -177,7 +177,10 @@ def test_parts_of_teachers_are_0_where_one_has_no_weight(fitting):
     student, weights_KB = logits(B, C, seed=0), torch.full((K, B), 0.5)
     weights_KB[1, :4] = 0
     parts_KB = traits_of(AGGREGATIONS[name]).of_each(
-        [Comparison(loss=bind(LossTerm(name="kd", weight=1.0)), group=group) for group in ensemble_of(coverages).groups],
+        [
+            Comparison(loss=bind(LossTerm(name="kd", weight=1.0)), group=group)
+            for group in ensemble_of(coverages).groups
+        ],
         Outputs(logits=student, features={HEADS: student[:, None].expand(-1, K, -1)}),
         TeacherOutputs(logits=logits(K, B, C, seed=1)),
         LABELS,

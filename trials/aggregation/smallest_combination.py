@@ -22,61 +22,56 @@ def smallest_combination(gram_KK: NDArray[np.float64], *, at_most: float) -> NDA
         at_most: At least 1 / K.
 
     Returns:
-        ``weights_K``; even ones where all vectors are 0, or not finite.
+        ``weights_K``; even ones where all vectors are 0, or not finite, or where the bound leaves no others.
     """
     num = len(gram_KK)
     weights_K: NDArray[np.float64] = np.full(num, 1 / num)
     scale = float(np.trace(gram_KK)) / num
-    if not (0 < scale < np.inf) or num == 1:
+    if not 0 < scale < np.inf or at_most * num <= 1 + _TOLERANCE:
         return weights_K
-    gram_KK = gram_KK / scale + _RIDGE * np.eye(num)
-    free_K = np.ones(num, dtype=bool)
+    # Equal slopes, and a sum of 1: the last row and column are those of the multiplier of the sum.
+    system = np.zeros((num + 1, num + 1))
+    system[:num, :num] = gram_KK / scale + _RIDGE * np.eye(num)
+    system[:num, num] = system[num, :num] = 1.0
+    free = np.ones(num + 1, dtype=bool)
     for _ in range(100 * num):
-        target_K, level = _minimum(gram_KK, weights_K, free_K)
-        share, blocking = _longest_step(weights_K, target_K, at_most)
-        weights_K = np.clip(weights_K + share * (target_K - weights_K), 0.0, at_most)
-        if blocking is not None and free_K.sum() > 1:
-            weights_K[blocking] = 0.0 if target_K[blocking] < weights_K[blocking] else at_most
-            free_K[blocking] = False
+        target_K, level = _minimum(system, weights_K, free)
+        share, blocking = _longest_step(weights_K.tolist(), target_K.tolist(), at_most)
+        weights_K = (weights_K + share * (target_K - weights_K)).clip(0.0, at_most)
+        if blocking is not None and free.sum() > 2:
+            weights_K[blocking] = 0.0 if target_K[blocking] < 0 else at_most
+            free[blocking] = False
             continue
         # At 0 the slope must be at least that of the free ones, at the upper bound at most.
-        slope_K = gram_KK @ weights_K
-        excess_K = np.where(weights_K <= 0.5 * at_most, level - slope_K, slope_K - level)
-        wrong = np.flatnonzero(~free_K & (excess_K > _TOLERANCE))
+        excess_K = system[:num, :num] @ weights_K - level
+        excess_K[weights_K < 0.5 * at_most] *= -1
+        wrong = np.flatnonzero(~free[:num] & (excess_K > _TOLERANCE))
         if not len(wrong):
             break
-        free_K[wrong[0]] = True
+        free[wrong[0]] = True
     else:
         raise AssertionError("the active-set method did not end")
     return weights_K
 
 
 def _minimum(
-    gram_KK: NDArray[np.float64], weights_K: NDArray[np.float64], free_K: NDArray[np.bool_]
+    system: NDArray[np.float64], weights_K: NDArray[np.float64], free: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], float]:
     """Find the best free weights while the others stay, and the slope that they then have in common."""
-    free, fixed = np.flatnonzero(free_K), np.flatnonzero(~free_K)
-    num = len(free)
-    system = np.zeros((num + 1, num + 1))
-    system[:num, :num] = gram_KK[np.ix_(free, free)]
-    system[:num, num] = system[num, :num] = 1.0
-    right = np.append(-gram_KK[np.ix_(free, fixed)] @ weights_K[fixed], 1.0 - weights_K[fixed].sum())
-    solution = np.linalg.solve(system, right)
-    target_K = weights_K.copy()
-    target_K[free] = solution[:num]
-    return target_K, -float(solution[num])
+    num = len(weights_K)
+    pinned = np.where(free[:, None], system, np.eye(num + 1))
+    right = np.append(np.where(free[:num], 0.0, weights_K), 1.0)
+    solution = np.linalg.solve(pinned, right)
+    return solution[:num], -float(solution[num])
 
 
-def _longest_step(
-    weights_K: NDArray[np.float64], target_K: NDArray[np.float64], at_most: float
-) -> tuple[float, int | None]:
-    """Say how far one can go towards the target, as a share of the way, and which weight then meets its bound."""
+def _longest_step(weights: list[float], targets: list[float], at_most: float) -> tuple[float, int | None]:
+    """Say how far one can go towards the targets, as a share of the way, and which weight then meets its bound."""
     share, blocking = 1.0, None
-    for k, (weight, target) in enumerate(zip(weights_K, target_K, strict=True)):
-        bound = 0.0 if target < 0 else at_most
+    for k, (weight, target) in enumerate(zip(weights, targets, strict=True)):
         if -_TOLERANCE <= target <= at_most + _TOLERANCE:
             continue
-        reach = (bound - weight) / (target - weight)
+        reach = ((0.0 if target < 0 else at_most) - weight) / (target - weight)
         if reach < share:
             share, blocking = reach, k
     return share, blocking
