@@ -161,7 +161,10 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
 
 
 def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
-    """Build one student, so that a space of the user's that cannot be built, or have heads, is told before the search."""
+    """Build one student, so that a space of the user's that cannot be built is told before the search.
+
+    The same goes for heads, where an aggregation asks for them.
+    """
     values = config.student.values
     if values is None:
         values = sample(space.choices, np.random.default_rng(config.seed))

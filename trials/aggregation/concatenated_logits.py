@@ -37,24 +37,25 @@ def concatenated_logits(
     loss = comparisons[0].loss
     if isinstance(loss, nn.Module):
         raise ValueError("concatenated_logits takes losses that are functions of logits; use mean_of_losses")
-    spoken_BC = torch.zeros_like(student.logits)
-    for comparison in comparisons:
-        (k,) = comparison.group.teachers
-        classes = comparison.group.classes
-        spoken_BC[:, slice(None) if classes is None else classes] = comparison.group.student_logits(teachers.logits[k])
-    heard_KB = weights_KB > 0
-    num_classes = sum(_num_classes(comparison, student) for comparison in comparisons)
-    if num_classes == student.logits.shape[-1] and bool(heard_KB.all()):
-        return _compare(loss, student.logits, spoken_BC, label_B, group=LabelGroup(teachers=(), classes=None))
-    # Rows on which the same teachers are heard are compared together; there are few such sets.
-    sets_KS, set_B = heard_KB.unique(dim=1, return_inverse=True)  # type: ignore[no-untyped-call] # torch has not annotated it
+    student_BC, spoken_BC = student.logits, torch.zeros_like(student.logits)
+    known = [_classes(comparison, student) for comparison in comparisons]
+    specialists = [comparison.group.teachers[0] for comparison in comparisons]
+    for k, classes in zip(specialists, known, strict=True):
+        spoken_BC.index_copy_(1, classes, teachers.logits[k].detach().index_select(1, classes))
+    # Rows on which the same specialists are heard are compared together; a set of them is a sum of powers of two.
+    powers_K1 = 2 ** torch.arange(len(known), device=label_B.device)[:, None]
+    set_B = ((weights_KB[specialists] > 0) * powers_K1).sum(dim=0)
     parts, rows = [], []
-    for s, heard_K in enumerate(sets_KS.unbind(dim=1)):
-        here = (set_B == s).nonzero().squeeze(-1)
-        group = LabelGroup(teachers=(), classes=_classes(comparisons, heard_K))
+    for heard in sorted(set(set_B.tolist())):
+        here = (set_B == heard).nonzero().squeeze(-1)
+        classes = torch.cat([label_B[:0], *(known[k] for k in range(len(known)) if heard >> k & 1)]).sort().values
+        group = LabelGroup(teachers=(), classes=None if len(classes) == student_BC.shape[-1] else classes)
+        if len(here) == len(label_B):
+            return _compare(loss, student_BC, spoken_BC, label_B, group=group)
+        few = (tensor.index_select(0, here) for tensor in (student_BC, spoken_BC, label_B))
+        parts.append(_compare(loss, *few, group=group))
         rows.append(here)
-        parts.append(_compare(loss, student.logits[here], spoken_BC[here], label_B[here], group=group))
-    return torch.cat(parts)[torch.cat(rows).argsort()]
+    return torch.cat(parts).index_select(0, torch.cat(rows).argsort())
 
 
 def _compare(loss: Loss, student_BC: Tensor, spoken_BC: Tensor, label_B: Tensor, *, group: LabelGroup) -> Tensor:
@@ -66,17 +67,6 @@ def _compare(loss: Loss, student_BC: Tensor, spoken_BC: Tensor, label_B: Tensor,
     return value.expand(len(label_B)) if is_batch_statistic(loss) else value
 
 
-def _classes(comparisons: Sequence[Comparison], heard_K: Tensor) -> Tensor | None:
-    """Give the classes of the teachers that are heard, in order; None for all."""
-    known = []
-    for comparison in comparisons:
-        if bool(heard_K[comparison.group.teachers[0]]):
-            if comparison.group.classes is None:
-                return None
-            known.append(comparison.group.classes)
-    return torch.cat(known).sort().values if known else heard_K.new_empty(0, dtype=torch.int64)
-
-
-def _num_classes(comparison: Comparison, student: Outputs) -> int:
+def _classes(comparison: Comparison, student: Outputs) -> Tensor:
     classes = comparison.group.classes
-    return student.logits.shape[-1] if classes is None else len(classes)
+    return torch.arange(student.logits.shape[-1], device=student.logits.device) if classes is None else classes

@@ -15,9 +15,9 @@ _NUM_SEEN = 3
 class Learnt(LearntWeighting):
     """A gate that sees how sure each teacher is, and is taught by labels whom to believe.
 
-    Teacher k scores a_k · f_k + b_k, f_k being the entropy of its prediction (as a share of that of even odds), its
-    highest probability and its lead over the second; weights are the softmax over those that vote. So a teacher has
-    weight for who it is, b, and for what its certainty is worth, a. All start at 0: even weights.
+    Teacher k scores a_k · f_k + b_k, f_k being the entropy of its prediction (as a share of that of even odds) and its
+    two highest probabilities, whose difference is its lead; weights are the softmax over those that vote. So a teacher
+    has weight for who it is, b, and for what its certainty is worth, a. All start at 0: even weights.
 
     The gate is trained on labelled rows by the cross entropy of the weighted mean of the teachers' probabilities, as
     the gate of a mixture of experts is (Jacobs et al., 1991, https://doi.org/10.1162/neco.1991.3.1.79), and by nothing
@@ -38,7 +38,7 @@ class Learnt(LearntWeighting):
         del label_B, fixed_K
         with torch.no_grad():
             seen_KBF = _certainty(logits_KBC, ensemble)
-        score_KB = (seen_KBF * self.worth_KF[:, None]).sum(dim=-1) + self.standing_K[:, None]
+        score_KB = torch.baddbmm(self.standing_K[:, None, None], seen_KBF, self.worth_KF[..., None]).squeeze(-1)
         # Not −inf: a softmax over nobody would be no number, and so would its gradient.
         return score_KB.masked_fill(votes_KB == 0, -1e9).softmax(dim=0) * votes_KB
 
@@ -57,5 +57,4 @@ def _certainty(logits_KBC: Tensor, ensemble: TeacherEnsemble) -> Tensor:
     # p log p is 0 for classes that a teacher does not know, where log p is −inf.
     entropy_KB = -(p_KBC * log_p_KBC.clamp(min=-1e4)).sum(dim=-1)
     most_K1 = ensemble.known_KC.sum(dim=1, keepdim=True).clamp(min=2).log()
-    highest_KB2 = p_KBC.topk(2, dim=-1).values
-    return torch.stack((entropy_KB / most_K1, highest_KB2[..., 0], highest_KB2[..., 0] - highest_KB2[..., 1]), dim=-1)
+    return torch.cat(((entropy_KB / most_K1)[..., None], p_KBC.topk(2, dim=-1).values), dim=-1)
