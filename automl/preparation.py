@@ -9,6 +9,7 @@ import numpy as np
 
 from automl.config import Config
 from automl.config.data import reader_arguments, row_limits
+from automl.config.searchable import possible_values
 from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
@@ -16,9 +17,11 @@ from automl.surroundings import demands
 from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, sample
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
-from trials.aggregation import SAME_CLASSES_ONLY
+from trials.aggregation import AGGREGATIONS, misfit, traits_of
 from trials.data import READERS, Dataset
 from trials.data.splitting import split
+from trials.heads import check_foldable
+from trials.lesson import without_labels
 from trials.recipe import Recipe
 from trials.records import METRICS_OF_COST, Trial
 from trials.run_trial import Setting
@@ -112,6 +115,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
                 coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
             )
     check_aggregation(config, ensemble)
+    _check_weighting(config, dataset)
     _check_metrics(config, task)
     return Prepared(
         config=config,
@@ -168,7 +172,10 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
 
 
 def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
-    """Build one student, so that a space of the user's that cannot be built is told before the search."""
+    """Build one student, so that a space of the user's that cannot be built is told before the search.
+
+    The same goes for heads, where an aggregation asks for them.
+    """
     values = config.student.values
     if values is None:
         values = sample(space.choices, np.random.default_rng(config.seed))
@@ -176,6 +183,9 @@ def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> N
         space.build(space.spec(values), signature)
     except Exception as error:
         raise ValueError(f"space {space.name!r} cannot build {values}: {type(error).__name__}: {error}") from error
+    aggregations = map(str, possible_values(config.recipe.aggregation))
+    if any(traits_of(AGGREGATIONS[name]).has_heads for name in aggregations):
+        check_foldable(space, space.spec(values), signature)
 
 
 def _coverage(covers: Covers, dataset: Dataset) -> Coverage:
@@ -197,23 +207,35 @@ def _class_number(label: str | int, class_names: tuple[str, ...]) -> int:
 
 
 def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
-    """Refuse to average what teachers of different classes say.
+    """Refuse an aggregation that cannot take the teachers.
 
     Args:
         config: Its recipe is read.
         ensemble: As the config tells it, or as loaded: a student of an earlier run tells its classes only then.
 
     Raises:
-        UserError: The recipe averages, or may choose to, and a teacher knows only some classes.
+        UserError: The recipe names such an aggregation, or may choose it; or it may leave out a teacher that the
+            aggregation cannot do without.
     """
-    setting = config.recipe.aggregation
-    if ensemble is None or all(group.classes is None for group in ensemble.groups):
+    if ensemble is None:
         return
-    if refused := sorted(SAME_CLASSES_ONLY & {setting, *(setting if isinstance(setting, tuple) else ())}):
-        raise UserError(
-            f"{' and '.join(refused)} cannot average teachers that know only some classes; use mean_of_losses",
-            place=config.place("recipe", "aggregation"),
-        )
+    taking_part = [set(possible_values(config.recipe.taking_part.get(name, True))) for name in ensemble.names]
+    heard = ensemble.only([k for k, possible in enumerate(taking_part) if True in possible])
+    always_heard = ensemble.only([k for k, possible in enumerate(taking_part) if possible == {True}])
+    reasons = []
+    for name in map(str, possible_values(config.recipe.aggregation)):
+        if reason := misfit(name, heard):
+            reasons.append(reason)
+        elif len(always_heard) < len(heard) and (reason := misfit(name, always_heard)):
+            reasons.append(f"where taking_part leaves teachers out, {reason}")
+    if reasons:
+        raise UserError("; ".join(reasons), place=config.place("recipe", "aggregation"))
+
+
+def _check_weighting(config: Config, dataset: Dataset) -> None:
+    for name in map(str, possible_values(config.recipe.weighting)):
+        if config.recipe.listening and (reason := without_labels(name, dataset)):
+            raise UserError(reason, place=config.place("recipe", "weighting"))
 
 
 def _check_metrics(config: Config, task: Task) -> None:

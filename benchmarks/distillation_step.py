@@ -39,6 +39,7 @@ from teachers import (
 from trials.aggregation import AGGREGATIONS
 from trials.data import Dataset
 from trials.distill import Lesson, distill
+from trials.heads import build_student
 from trials.measure import median_interval
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.student import Student, normalisation
@@ -157,7 +158,7 @@ def measure(name: str, subject: Subject, recipe: Recipe, *, rounds: int, steps: 
     seconds: dict[str, list[float]] = {LABELS_ONLY: [], CACHED: [], LIVE: []}
     with tempfile.TemporaryDirectory() as folder:
         lessons = make_lessons(dataset, task, recipe, teachers, folder)
-        students = {kind: make_student(subject, dataset, task) for kind in lessons}
+        students = {kind: make_student(subject, dataset, task, lesson) for kind, lesson in lessons.items()}
         for number in range(rounds + 1):
             for kind in chance.permutation(list(lessons)):
                 (epoch,) = distill(students[kind], lessons[kind]).history
@@ -193,11 +194,16 @@ def make_teacher(name: str, signature: ModelSignature) -> Teacher:
     return LOADERS["callable"](model=model).teacher(name)
 
 
-def make_student(subject: Subject, dataset: Dataset, task: Classification) -> Student:
+def make_student(subject: Subject, dataset: Dataset, task: Classification, lesson: Lesson) -> Student:
     """Make a student as a trial makes it."""
-    space, signature = SPACES[subject.space](), task.signature(dataset)
-    body = space.build(space.spec(subject.values), signature)
-    return Student(body, signature=signature, statistics=normalisation(dataset))
+    space = SPACES[subject.space]()
+    return build_student(
+        space,
+        space.spec(subject.values),
+        signature=task.signature(dataset),
+        statistics=normalisation(dataset),
+        head_weights=lesson.head_weights,
+    )
 
 
 def make_lessons(

@@ -1,6 +1,7 @@
 """Training: one loop, from labels and teachers together; a teacher that is trained first goes through it alone."""
 
 import copy
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from teachers import Batch, Inputs, Outputs
 from teachers.taps import Taps
+from trials.aggregation import HEADS
 from trials.distillation_loss import DistillationLoss
 from trials.example import EXAMPLE_ROWS, see
 from trials.lesson import Lesson
@@ -18,6 +20,7 @@ from trials.optimizing import learning_rate, make_optimizer
 from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
 from trials.shares import GradientShares, gradient_shares
+from trials.student import Student
 
 
 class DivergedError(ArithmeticError):
@@ -51,7 +54,8 @@ def distill(
     """Train a student in place.
 
     Args:
-        student: From raw inputs to logits; left in the state of the last epoch, in evaluation mode.
+        student: From raw inputs to logits, made by ``trials.heads`` where the recipe asks for heads; left in the state
+            of the last epoch, in evaluation mode.
         lesson: What to teach.
         checkpoint: Where an earlier call ended; None starts from the student as it is.
         until_epoch: Stop after this epoch, with the learning rate that the whole recipe has there; None goes to the
@@ -168,11 +172,25 @@ class _Training:
 
 
 def _speaker(student: nn.Module, lesson: Lesson, batch: Batch) -> Callable[[Inputs], Outputs]:
-    """Make a student say what the recipe's losses need: logits, and features by name."""
-    if not (names := lesson.needs.student):
+    """Make a student say what the recipe's losses need: logits, features by name, and what each of its heads says."""
+    names = lesson.needs.student
+    if lesson.head_weights:
+        assert isinstance(student, Student), "a recipe with heads teaches a student that trials.heads made"
+        if not names:
+            return functools.partial(_speak_by_heads, student)
+    elif not names:
         return lambda inputs: Outputs(logits=student(inputs))
     assert isinstance(batch.inputs, Tensor)
-    return Taps(student, names, example=(batch.inputs,), aliases=lesson.taps)
+    aliases = dict(lesson.taps)
+    if lesson.head_weights:
+        names, aliases = (*names, HEADS), {**aliases, HEADS: "body"}
+    return Taps(student, names, example=(batch.inputs,), aliases=aliases)
+
+
+def _speak_by_heads(student: Student, inputs: Inputs) -> Outputs:
+    assert isinstance(inputs, Tensor)
+    heads = student.heads(inputs)
+    return Outputs(logits=student.mean(heads), features={HEADS: heads})
 
 
 def _finite_means(seen: dict[str, list[Tensor]], *, epoch: int) -> dict[str, float]:

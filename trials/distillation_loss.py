@@ -9,15 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from teachers import MISSING_LABEL, Batch, LabelGroup, Outputs, TeacherOutputs
-from trials.aggregation import AGGREGATIONS, Comparison, losses_of_each
+from trials.aggregation import AGGREGATIONS, Comparison, traits_of, weighted_losses
 from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.example import Example
-from trials.lesson import Lesson
+from trials.lesson import Lesson, averages
 from trials.losses import bind, needs_of, temperature_of
 from trials.placing import choose_device, place_ensemble
 from trials.recipe import HARD_LABEL, LossTerm
-from trials.weighting import WEIGHTINGS
+from trials.weighting import LearntWeighting, make_weighting
 from trials.weighting.fixed import fixed
+
+GATE = "gate"
+"""Name of the term that trains a learnt weighting; it moves no student."""
 
 _SMALLEST_MAGNITUDE = 1e-4
 """Below it a term counts as learnt, and is not blown up any further."""
@@ -41,9 +44,7 @@ class Term(nn.Module):
         super().__init__()
         needs = needs_of(term)
         self.temperature = temperature_of(term)
-        # Features are compared teacher by teacher: what one layer of a network says cannot be averaged with another's.
-        averages = not (needs.student or needs.teacher or needs.models)
-        self.aggregate = AGGREGATIONS[lesson.recipe.aggregation] if averages else mean_of_losses
+        self.aggregate = AGGREGATIONS[lesson.recipe.aggregation] if averages(term) else mean_of_losses
         self.comparisons = tuple(
             Comparison(
                 loss=bind(term, None if example is None else example.pairing(group, needs)),
@@ -61,8 +62,13 @@ class Term(nn.Module):
         )
 
     def of_each(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
-        """Compare the student with each teacher by itself: ``loss_KB``."""
-        return losses_of_each(self.comparisons, student, teachers, label_B, weights_KB)
+        """Give the part of each teacher, weighted: ``loss_KB``; see ``Traits.of_each``."""
+        return traits_of(self.aggregate).of_each(self.comparisons, student, teachers, label_B, weights_KB)
+
+    @property
+    def keeps_teachers_apart(self) -> bool:
+        """Whether the part of a teacher depends on nothing but what it and the student say."""
+        return traits_of(self.aggregate).of_each is weighted_losses
 
 
 class DistillationLoss(nn.Module):
@@ -81,7 +87,7 @@ class DistillationLoss(nn.Module):
         recipe, given, device = lesson.recipe, lesson.heard_ensemble, choose_device(lesson.device)
         self.task = lesson.task
         self.ensemble = None if given is None else place_ensemble(given, device)
-        self.weigh = WEIGHTINGS[recipe.weighting]
+        self.weigh = make_weighting(recipe.weighting, 0 if given is None else len(given))
         self.plan = {term.name: term for term in recipe.losses if term.weight > 0}
         groups = () if self.ensemble is None else self.ensemble.groups
         self.terms = nn.ModuleDict(
@@ -110,7 +116,8 @@ class DistillationLoss(nn.Module):
             batch: Labels as the student may see them.
 
         Returns:
-            Mean of each term over the rows that it speaks of, before its weight; a scalar each.
+            Mean of each term over the rows that it speaks of, before its weight; a scalar each. A learnt weighting
+            adds the term ``GATE``.
         """
         means: dict[str, Tensor] = {}
         if HARD_LABEL in self.plan:
@@ -120,7 +127,10 @@ class DistillationLoss(nn.Module):
             return means
         weights_KB, heard = self.weights(teachers, batch)
         for name, term in self.taught():
-            means[name] = term(student, teachers, batch.labels, weights_KB).sum() / heard
+            means[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum() / heard
+        if isinstance(self.weigh, LearntWeighting):
+            assert self.ensemble is not None
+            means[GATE] = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)
         return means
 
     def factors(self, means: Mapping[str, Tensor], epoch: int) -> dict[str, float | Tensor]:
@@ -130,10 +140,11 @@ class DistillationLoss(nn.Module):
             means: What ``forward`` gave.
             epoch: Counted from 1; a term may come in later, or with a weight that rises.
         """
-        weights: dict[str, float | Tensor] = {name: self.plan[name].weight_in(epoch) for name in means}
+        planned = {name: mean for name, mean in means.items() if name in self.plan}
+        weights: dict[str, float | Tensor] = {name: self.plan[name].weight_in(epoch) for name in planned}
         if self.balanced:
-            return {name: weights[name] * scale for name, scale in self._scales(means).items()}
-        return weights
+            weights = {name: weights[name] * scale for name, scale in self._scales(planned).items()}
+        return {name: weights.get(name, 1.0) for name in means}
 
     def taught(self) -> Iterator[tuple[str, Term]]:
         """Go through the terms that listen to teachers."""
@@ -158,7 +169,10 @@ class DistillationLoss(nn.Module):
         return dict(zip(means, 1 / self.magnitudes[positions].clamp(min=_SMALLEST_MAGNITUDE), strict=True))
 
     def weights(self, teachers: TeacherOutputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
-        """Weigh the teachers (K, B), and count the rows on which any of them votes, at least 1."""
+        """Weigh the teachers (K, B), and count the rows on which any of them votes, at least 1.
+
+        The weights carry a gradient where they are learnt.
+        """
         assert self.ensemble is not None
         num_rows = len(batch.labels)
         if self.all_vote and self.weigh is fixed:

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachers import MISSING_LABEL, Batch, EnsembleOutputs, TeacherEnsemble, TeacherModel, TeacherOutputs
-from trials.aggregation import AGGREGATIONS, SAME_CLASSES_ONLY
+from trials.aggregation import AGGREGATIONS, misfit, traits_of
 from trials.data import Dataset
 from trials.losses import Needs, find_loss, needs_of, temperature_of
 from trials.optimizing import OPTIMIZERS, SCHEDULES
-from trials.recipe import HARD_LABEL, Recipe
+from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.tasks import Task
-from trials.weighting import WEIGHTINGS
+from trials.weighting import WEIGHTINGS, needs_labels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,10 +65,12 @@ class Lesson:
             raise ValueError("the recipe has losses that listen to teachers, but there are no teachers")
         if unknown := sorted(recipe.taking_part.keys() - set(self.ensemble.names)):
             raise ValueError(f"taking_part names {unknown}; teachers are {sorted(self.ensemble.names)}")
-        if recipe.aggregation in SAME_CLASSES_ONLY and any(group.classes is not None for group in self.ensemble.groups):
-            raise ValueError(
-                f"{recipe.aggregation} cannot average teachers that know only some classes; use mean_of_losses"
-            )
+        if self.heard_ensemble is not None and (reason := misfit(recipe.aggregation, self.heard_ensemble)):
+            raise ValueError(reason)
+        if reason := unfit_losses(recipe):
+            raise ValueError(reason)
+        if reason := without_labels(recipe.weighting, self.dataset):
+            raise ValueError(reason)
 
     @cached_property
     def heard(self) -> tuple[int, ...]:
@@ -87,6 +89,23 @@ class Lesson:
     def heard_ensemble(self) -> TeacherEnsemble | None:
         """The teachers that the student listens to; None where there are none."""
         return self.ensemble.only(self.heard) if self.ensemble is not None and self.heard else None
+
+    @property
+    def head_weights(self) -> tuple[float, ...]:
+        """Weight of each head of the student in its prediction, one head a teacher; empty for one without heads.
+
+        Where teachers have fixed weights, heads have the same, so that a teacher of weight 0 has no part; else all have
+        equal ones, since weights that differ by sample need teachers, which a student that ships has not.
+        """
+        aggregation = AGGREGATIONS[self.recipe.aggregation]
+        if not self.heard or not traits_of(aggregation).has_heads or not any(map(averages, self.recipe.taught)):
+            return ()
+        assert self.ensemble is not None
+        weights = [1.0] * len(self.heard)
+        if self.recipe.weighting == "fixed":
+            fixed = [self.recipe.teacher_weights.get(self.ensemble.names[k], 1.0) for k in self.heard]
+            weights = fixed if sum(fixed) > 0 else weights
+        return tuple(weight / sum(weights) for weight in weights)
 
     @cached_property
     def needs(self) -> Needs:
@@ -127,6 +146,30 @@ class Lesson:
                 "no training row teaches anything: none has a label or a teacher that the recipe's losses listen to"
             )
         return train[useful]
+
+
+def averages(term: LossTerm) -> bool:
+    """Whether a term reads logits alone, so that the recipe's aggregation acts on it.
+
+    What one layer of a network says cannot be averaged with another's: features are compared teacher by teacher.
+    """
+    needs = needs_of(term)
+    return not (needs.student or needs.teacher or needs.models)
+
+
+def unfit_losses(recipe: Recipe) -> str:
+    """Say which losses the recipe's aggregation cannot take; nothing where it takes all."""
+    if not traits_of(AGGREGATIONS[recipe.aggregation]).takes_functions_only:
+        return ""
+    classes = [term.name for term in recipe.taught if averages(term) and isinstance(find_loss(term.name), type)]
+    return f"{recipe.aggregation} cannot take the losses {classes}; use mean_of_losses" if classes else ""
+
+
+def without_labels(weighting: str, dataset: Dataset) -> str:
+    """Say that a weighting learns from labels where a student sees none; nothing where it fits."""
+    if needs_labels(weighting) and (dataset.student_labels[dataset.splits["train"]] == MISSING_LABEL).all():
+        return f"{weighting} learns from labels whom to believe, but no training row has one; use entropy"
+    return ""
 
 
 def _check_known(what: str, name: str, catalog: Collection[str]) -> None:

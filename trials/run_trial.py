@@ -7,12 +7,15 @@ import traceback
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
 from trials.distill import Checkpoint, distill
 from trials.export import Template, onnx_predictor, replace_weights, stand_in
+from trials.heads import build_student, fold
 from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge
+from trials.lesson import Lesson
 from trials.measure import measure_latency
 from trials.placing import choose_device, random_state_kept
 from trials.records import (
@@ -82,7 +85,7 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
     refused, latencies = _gate(trial, setting, template)
     if refused:
         return Outcome.INFEASIBLE, refused, None, Artefacts()
-    checkpoint = distill(student, lesson)
+    checkpoint = _teach(student, lesson, trial, setting)
     graphs = dict(in_precisions(replace_weights(template, student), setting))
     candidates = judge(trial, setting, student, graphs, latencies)
     description = describe(
@@ -103,8 +106,26 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
 def _untrained(trial: Trial, setting: Setting) -> tuple[Student, Template]:
     """Build a student, and give the graph of its architecture."""
     signature = setting.task.signature(setting.dataset)
-    student = Student(setting.space.build(trial.spec, signature), signature=signature, statistics=setting.statistics)
+    student = build_student(setting.space, trial.spec, signature=signature, statistics=setting.statistics)
     return student, trace_once(student, signature, name=(trial.spec.architecture_digest, setting.statistics))
+
+
+def _teach(student: Student, lesson: Lesson, trial: Trial, setting: Setting) -> Checkpoint:
+    """Train a student, by way of one with a head a teacher where the recipe asks for it."""
+    if not lesson.head_weights:
+        return distill(student, lesson)
+    headed = build_student(
+        setting.space,
+        trial.spec,
+        signature=setting.task.signature(setting.dataset),
+        statistics=setting.statistics,
+        head_weights=lesson.head_weights,
+    )
+    checkpoint = distill(headed, lesson)
+    inputs = setting.dataset.batch(setting.dataset.splits["validation"][:EVALUATION_BATCH]).inputs
+    assert isinstance(inputs, Tensor)
+    fold(headed, student, inputs)
+    return checkpoint
 
 
 def _gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Candidate, ...], Mapping[str, Latency]]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from teachers import Batch, Outputs, TeacherOutputs
-from trials.distillation_loss import DistillationLoss, Term
+from trials.aggregation import HEADS
+from trials.distillation_loss import GATE, DistillationLoss, Term
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,8 @@ class GradientShares:
 
     Args:
         terms: Of each term, by name.
-        teachers: Of each teacher, by name, in all that teachers teach: told by the losses against it alone, with its
-            weights, whatever the aggregation makes of them.
+        teachers: Of each teacher, by name, in all that teachers teach: by its part of the loss, or, where the
+            aggregation compares with an average, by the losses against it alone, with its weights.
     """
 
     terms: Mapping[str, float] = field(default_factory=dict)
@@ -39,8 +40,9 @@ def gradient_shares(
 ) -> GradientShares:
     """Measure the shares on one batch, before its step.
 
-    Where all terms read logits alone, the gradient is taken with respect to these, so that nothing goes back through
-    the student; else with respect to its parameters, a backward pass for each term and teacher.
+    Where all terms read logits alone, the gradient is taken with respect to these, or to those of all heads of a
+    student that has them, so that nothing goes back through the student; else with respect to its parameters, a
+    backward pass for each term and teacher.
 
     Args:
         loss: Of the lesson.
@@ -51,19 +53,21 @@ def gradient_shares(
         factors: What each is multiplied by.
         model: The student.
     """
-    targets = list(model.parameters()) if student.features else [student.logits]
-    targets = [target for target in targets if target.requires_grad]
-    terms = {name: float(factors[name]) * _norm(mean, targets) for name, mean in means.items()}
+    spoken = student.features.get(HEADS, student.logits)
+    of_features = student.features.keys() - {HEADS}
+    targets = [target for target in (model.parameters() if of_features else [spoken]) if target.requires_grad]
+    terms = {name: float(factors[name]) * _norm(mean, targets) for name, mean in means.items() if name != GATE}
     if teachers is None or loss.ensemble is None:
         return GradientShares(terms=_shares(terms))
     weights_KB, heard = loss.weights(teachers, batch)
+    weights_KB = weights_KB.detach()
     norm_K = torch.zeros(len(loss.ensemble))
     for name, term in loss.taught():
-        if student.features:
-            loss_K = (weights_KB * term.of_each(student, teachers, batch.labels, weights_KB)).sum(dim=1)
-            own_K = torch.tensor([_norm(value, targets) for value in loss_K])
-        else:
+        if term.keeps_teachers_apart and not student.features:
             own_K = _norms_at_logits(term, student, teachers, batch.labels, weights_KB)
+        else:
+            loss_K = term.of_each(student, teachers, batch.labels, weights_KB).sum(dim=1)
+            own_K = torch.tensor([_norm(value, targets) for value in loss_K])
         norm_K += float(factors[name]) * own_K / float(heard)
     by_name = dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True))
     return GradientShares(terms=_shares(terms), teachers=_shares(by_name))
@@ -75,7 +79,7 @@ def _norms_at_logits(
     """Give the norm of each teacher's gradient (K,) at once: each has logits of its own to pull at."""
     logits_KBC = student.logits.detach().expand(len(weights_KB), -1, -1).clone().requires_grad_()
     loss_KB = term.of_each(Outputs(logits=logits_KBC), teachers, label_B, weights_KB)
-    (gradient_KBC,) = torch.autograd.grad((weights_KB * loss_KB).sum(), logits_KBC)
+    (gradient_KBC,) = torch.autograd.grad(loss_KB.sum(), logits_KBC)
     norm_K: Tensor = gradient_KBC.flatten(1).norm(dim=1).cpu()
     return norm_K
 

@@ -3,7 +3,7 @@
 Shape letters: B = batch, N = rows, S = statistics: channels of images or features of vectors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,19 +78,32 @@ def normalisation(dataset: Dataset) -> Normalisation | None:
 class Student(nn.Module):
     """Preprocessing and body in one graph, so that what ships takes raw inputs."""
 
-    def __init__(self, body: nn.Module, *, signature: ModelSignature, statistics: Normalisation | None) -> None:
+    head_weights: Tensor | None
+
+    def __init__(
+        self,
+        body: nn.Module,
+        *,
+        signature: ModelSignature,
+        statistics: Normalisation | None,
+        head_weights: Sequence[float] = (),
+    ) -> None:
         """Put the two together.
 
         Args:
             body: Takes what the preprocessing gives, returns the signature's outputs.
             signature: Raw inputs; the statistics are laid along the first dimension of the only input.
             statistics: None where the body takes the raw inputs as they are, as token ids.
+            head_weights: Of the heads of a student in training (see ``trials.heads``), adding up to 1; its body returns
+                (B, K, ...), of which the student gives the weighted mean. Empty for a student without heads.
         """
         super().__init__()
         self.preprocess = None
         if statistics is not None:
             self.preprocess = _Normalise(statistics, rank=len(signature.sole_input_shape))
         self.body = body
+        weights_K = torch.tensor(head_weights) if head_weights else None
+        self.register_buffer("head_weights", weights_K, persistent=False)  # The recipe knows them.
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Turn raw inputs, in the order of the signature, into its outputs."""
@@ -98,7 +111,23 @@ class Student(nn.Module):
             inputs = (self.preprocess(*inputs),)
         outputs = self.body(*inputs)
         assert isinstance(outputs, Tensor | tuple)
+        if self.head_weights is not None:
+            assert isinstance(outputs, Tensor)
+            return self.mean(outputs)
         return outputs
+
+    def heads(self, *inputs: Tensor) -> Tensor:
+        """Turn raw inputs into what each head says (B, K, ...)."""
+        if self.preprocess is not None:
+            inputs = (self.preprocess(*inputs),)
+        heads: Tensor = self.body(*inputs)
+        return heads
+
+    def mean(self, heads: Tensor) -> Tensor:
+        """Average what the heads say: (B, K, ...) → (B, ...)."""
+        assert self.head_weights is not None, "this student has no heads"
+        mean: Tensor = torch.einsum("bk...,k->b...", heads, self.head_weights)
+        return mean
 
 
 def save_weights(module: nn.Module) -> bytes:

@@ -12,6 +12,7 @@ import torch
 
 from teachers import Batch, TeacherOutputs
 from trials.distill import distill
+from trials.heads import build_student
 from trials.records import Trial
 from trials.run_trial import Setting
 from trials.student import Student
@@ -56,8 +57,13 @@ def step_seconds(trial: Trial, setting: Setting) -> float:
     with torch.random.fork_rng(devices=[]), _threads(setting.threads):
         torch.manual_seed(trial.seed)
         signature = setting.task.signature(setting.dataset)
-        body = setting.space.build(trial.spec, signature)
-        student = Student(body, signature=signature, statistics=setting.statistics)
+        student = build_student(
+            setting.space,
+            trial.spec,
+            signature=signature,
+            statistics=setting.statistics,
+            head_weights=setting.lesson(trial).head_weights,
+        )
         first = _epoch(student, trial, setting, steps=2)
         return _epoch(student, trial, setting, steps=int(np.clip(_SECONDS / first, 1, _MOST_STEPS)))
 

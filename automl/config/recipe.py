@@ -60,9 +60,10 @@ class Recipe(Part):
     losses: Named[Loss] = Field(min_length=1)
     """Terms that are added up, by name: hard_label, a loss that listens to teachers, or package.module:name."""
     aggregation: OneOrSeveral[str] = "mean_of_losses"
-    """How teachers become one loss: mean_of_losses, mean_of_probabilities or mean_of_logits."""
+    """How teachers become one loss: mean_of_losses, mean_of_probabilities, mean_of_logits, mimic_all, aekd or
+    concatenated_logits."""
     weighting: OneOrSeveral[str] = "fixed"
-    """How much each teacher counts on each sample: fixed, entropy or confidence."""
+    """How much each teacher counts on each sample: fixed, entropy, confidence or learnt."""
     teacher_weights: Named[Weight] = Field(default={})
     """Weights by name of the teacher, for the weighting fixed; teachers without one get 1."""
     taking_part: Named[OneOrSeveral[bool]] = Field(default={})

@@ -99,6 +99,19 @@ def test_coverage_is_by_names_of_classes(prepared: Prepared) -> None:
         ),
         ("kind: classification", "kind: nowhere.at:all", r":3:\d+: task", "no module 'nowhere'"),
         ("mean_of_losses", "mean_of_logits", r":13:\d+: recipe\.aggregation", "only some classes; use mean_of_losses"),
+        (
+            "mean_of_losses",
+            "[mean_of_losses, mimic_all]",
+            r":13:\d+: recipe\.aggregation",
+            r"mimic_all needs teachers that cover all classes and rows, which \['few', 'left'\] do not",
+        ),
+        (
+            "mean_of_losses",
+            "concatenated_logits",
+            r":13:\d+: recipe\.aggregation",
+            r"share no class, but classes \[3, 5\] are known by several",
+        ),
+        ("mean_of_losses", "aekd\n  weighting: learnt", r":14:\d+: recipe\.weighting", "no training row has one"),
         ("name: digits}", "name: digits, limit_rows: 5}", r":2:\d+: data", ""),
     ],
 )

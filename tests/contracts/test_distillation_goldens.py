@@ -15,17 +15,24 @@ import pytest
 import torch
 
 from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
-from trials.aggregation import AGGREGATIONS, Comparison
+from trials.aggregation import AGGREGATIONS, HEADS, Comparison, misfit
 from trials.losses import LOSSES, Needs, Pairing, bind, needs_of, temperature_of
 from trials.recipe import LossTerm
-from trials.weighting import WEIGHTINGS
+from trials.weighting import WEIGHTINGS, make_weighting
 
 FILE = Path(__file__).parents[1] / "golden" / "distillation.json"
 K, B, C = 3, 4, 5
 LABELS = torch.tensor([0, 3, 4, MISSING_LABEL])
-COVERAGES = {"a": Coverage(), "b": Coverage(column="style", values=("x",)), "c": Coverage()}
-ENSEMBLE = TeacherEnsemble(COVERAGES, num_classes=C, num_rows=B, columns={"style": np.array(["x", "y", "x", "x"])})
-VOTES_KB = ENSEMBLE.votes(Batch(index=torch.arange(B), inputs=torch.zeros(B, 1), labels=LABELS))
+ENSEMBLES = [
+    TeacherEnsemble(coverages, num_classes=C, num_rows=B, columns={"style": np.array(["x", "y", "x", "x"])})
+    for coverages in (
+        {"a": Coverage(), "b": Coverage(column="style", values=("x",)), "c": Coverage()},
+        {"a": Coverage(), "b": Coverage(), "c": Coverage()},
+        {"a": Coverage(labels=(4,)), "b": Coverage(labels=(0, 2)), "c": Coverage(labels=(1, 3))},
+    )
+]
+"""An aggregation takes the first of them that fits."""
+BATCH = Batch(index=torch.arange(B), inputs=torch.zeros(B, 1), labels=LABELS)
 
 
 def inputs() -> tuple[Outputs, Outputs]:
@@ -38,18 +45,21 @@ def inputs() -> tuple[Outputs, Outputs]:
 def values_of(catalog: str, name: str) -> list[list[float]] | list[float]:
     student, teachers = inputs()
     if catalog == "weightings":
-        weigh = WEIGHTINGS[name]
+        weigh, ensemble = make_weighting(name, K), ENSEMBLES[0]
         fixed_K = torch.tensor([1.0, 2.0, 4.0])
-        weights_KB = weigh(teachers.logits, LABELS, votes_KB=VOTES_KB, fixed_K=fixed_K, ensemble=ENSEMBLE)
+        weights_KB = weigh(teachers.logits, LABELS, votes_KB=ensemble.votes(BATCH), fixed_K=fixed_K, ensemble=ensemble)
         return weights_KB.tolist()
     term = LossTerm(name=name if catalog == "losses" else "kd", weight=1.0)
     loss = bind(term, Pairing(student=student, teacher=teachers, student_model=torch.nn.Identity()))
     if catalog == "losses":
         return loss(student, teachers, LABELS).tolist()
-    weights_KB = VOTES_KB / VOTES_KB.sum(dim=0)
+    ensemble = next(ensemble for ensemble in ENSEMBLES if not misfit(name, ensemble))
+    votes_KB = ensemble.votes(BATCH)
+    weights_KB = votes_KB / votes_KB.sum(dim=0)
+    heads = torch.stack([student.logits, student.logits.flip(0), student.logits.flip(1)], dim=1)
     loss_B = AGGREGATIONS[name](
-        [Comparison(loss=loss, group=ENSEMBLE.groups[0])],
-        student,
+        [Comparison(loss=loss, group=group) for group in ensemble.groups],
+        Outputs(logits=student.logits, features={HEADS: heads}),
         TeacherOutputs(logits=teachers.logits),
         LABELS,
         weights_KB=weights_KB,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from teachers import MISSING_LABEL, Batch, Coverage, TeacherEnsemble
-from trials.weighting import WEIGHTINGS
+from trials.weighting import WEIGHTINGS, make_weighting
 
 B, C = 6, 4
 LABELS = torch.tensor([0, 1, 2, 3, MISSING_LABEL, MISSING_LABEL])
@@ -32,8 +32,9 @@ def weigh(name, coverages, logits_KBC=None):
     if logits_KBC is None:
         logits_KBC = make_logits(len(coverages))
     fixed_K = torch.ones(len(coverages))
-    weights_KB = WEIGHTINGS[name](logits_KBC, LABELS, votes_KB=votes_KB, fixed_K=fixed_K, ensemble=ensemble)
-    return weights_KB, votes_KB
+    weigh = make_weighting(name, len(coverages))
+    weights_KB = weigh(logits_KBC, LABELS, votes_KB=votes_KB, fixed_K=fixed_K, ensemble=ensemble)
+    return weights_KB.detach(), votes_KB
 
 
 def make_logits(num_teachers):

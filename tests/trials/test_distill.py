@@ -360,8 +360,11 @@ def test_all_that_a_loss_needs_is_on_the_device_of_the_lesson(weighting, coverag
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"aggregation": "mean"}, r"unknown aggregation 'mean'; known are \['mean_of_logits', 'mean_of_losses'"),
-        ({"weighting": "sure"}, r"unknown weighting 'sure'; known are \['confidence', 'entropy', 'fixed'\]"),
+        (
+            {"aggregation": "mean"},
+            r"unknown aggregation 'mean'; known are \['aekd', 'concatenated_logits', 'mean_of_logits'",
+        ),
+        ({"weighting": "sure"}, r"unknown weighting 'sure'; known are \['confidence', 'entropy', 'fixed', 'learnt'\]"),
         ({"optimizer": "adam"}, r"unknown optimizer 'adam'; known are \['adamw', 'sgd'\]"),
         ({"schedule": "step"}, r"unknown schedule 'step'; known are \['constant', 'cosine', 'linear'\]"),
     ],

@@ -1,15 +1,22 @@
-"""What an aggregation of teachers is.
+"""What an aggregation of teachers is, and what must be known of one before it is used.
 
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
-from teachers import Outputs, TeacherOutputs
-from trials.aggregation.comparison import Comparison
+from teachers import Outputs, TeacherEnsemble, TeacherOutputs
+from trials.aggregation.comparison import Comparison, weighted_losses
+
+Combine = TypeVar("Combine", bound=Callable[..., Tensor])
+Requirement = Callable[[TeacherEnsemble], str]
+"""Says why an ensemble does not fit, and what to use instead; nothing where it fits."""
+OfEach = Callable[[Sequence[Comparison], Outputs, TeacherOutputs, Tensor, Tensor], Tensor]
+"""From comparisons, student, teachers, ``label_B`` and ``weights_KB`` to the weighted ``loss_KB`` of each teacher."""
 
 
 class Aggregation(Protocol):
@@ -40,3 +47,39 @@ class Aggregation(Protocol):
             ``loss_B``; 0 where no teacher votes.
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What must be known of an aggregation before it is used.
+
+    Args:
+        requires: What it asks of the ensemble; an ensemble that fits leaves every one of them silent.
+        of_each: The part of each teacher, by which it is told who moved the student; the losses against each teacher
+            alone where it cannot be told apart.
+        takes_functions_only: Whether the loss must be a function of logits.
+        has_heads: Whether the student has a head for each teacher while it is trained, which it gives as the feature
+            ``HEADS``.
+    """
+
+    requires: tuple[Requirement, ...] = ()
+    of_each: OfEach = weighted_losses
+    takes_functions_only: bool = False
+    has_heads: bool = False
+
+
+def with_traits(traits: Traits) -> Callable[[Combine], Combine]:
+    """Mark an aggregation; one without a mark has no requirement, and no heads."""
+
+    def mark(aggregate: Combine) -> Combine:
+        aggregate.traits = traits  # type: ignore[attr-defined] # functions take attributes
+        return aggregate
+
+    return mark
+
+
+def traits_of(aggregate: Aggregation) -> Traits:
+    """Read the mark of an aggregation."""
+    traits = getattr(aggregate, "traits", Traits())
+    assert isinstance(traits, Traits)
+    return traits

@@ -40,8 +40,9 @@ class Comparison:
             ``loss_kB``; a statistic of the batch stands at every row on which the teacher votes.
         """
         group = self.group
-        own = student.logits[list(group.teachers)] if student.logits.ndim > label_B.ndim + 1 else student.logits
-        student = replace(student, logits=group.student_logits(own))
+        own_of_each = student.logits.ndim > label_B.ndim + 1
+        own = group.teacher_logits(student.logits) if own_of_each else group.student_logits(student.logits)
+        student = replace(student, logits=own)
         heard = Outputs(
             logits=group.teacher_logits(teachers.logits),
             features=teachers.stacked(group.teachers, self.features) if self.features else {},
@@ -82,3 +83,14 @@ def losses_of_each(
         return parts[0]
     order = [k for comparison in comparisons for k in comparison.group.teachers]
     return torch.cat(parts)[torch.tensor(order).argsort()]
+
+
+def weighted_losses(
+    comparisons: Sequence[Comparison],
+    student: Outputs,
+    teachers: TeacherOutputs,
+    label_B: Tensor,
+    weights_KB: Tensor,
+) -> Tensor:
+    """Compare the student with each teacher, and weigh the losses: ``loss_KB``."""
+    return weights_KB * losses_of_each(comparisons, student, teachers, label_B, weights_KB)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from teachers import Outputs, TeacherOutputs
-from trials.aggregation.comparison import Comparison, losses_of_each
+from trials.aggregation.comparison import Comparison, weighted_losses
 
 
 def mean_of_losses(
@@ -27,4 +27,4 @@ def mean_of_losses(
     al., 2019, https://arxiv.org/abs/1904.09048, equation 4).
     """
     del temperature
-    return (weights_KB * losses_of_each(comparisons, student, teachers, label_B, weights_KB)).sum(dim=0)
+    return weighted_losses(comparisons, student, teachers, label_B, weights_KB).sum(dim=0)

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from teachers import Outputs, TeacherOutputs
+from trials.aggregation.aggregation import Traits, with_traits
 from trials.aggregation.averaged import against_average
 from trials.aggregation.comparison import Comparison
+from trials.aggregation.requirements import same_classes
 
 
+@with_traits(Traits(requires=(same_classes,)))
 def mean_of_probabilities(
     comparisons: Sequence[Comparison],
     student: Outputs,

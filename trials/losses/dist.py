@@ -53,14 +53,17 @@ def correlation(left: Tensor, right: Tensor, *, dim: int) -> Tensor:
     Values are those of the authors' code. Where one side is constant but for rounding, as the prediction of a student
     that knows nothing yet, their gradient is 1e8; here it is 0, as is the correlation.
     """
-    (left, left_norm), (right, right_norm) = _centre(left, dim), _centre(right, dim)
-    return (left * right).sum(dim=dim) / (left_norm * right_norm + _EPSILON)
+    (left, left_norm, left_flat), (right, right_norm, right_flat) = _centre(left, dim), _centre(right, dim)
+    flat = left_flat | right_flat
+    # Masked before and after: a norm that is no number, or infinite, would give gradients that are no numbers.
+    norms = (left_norm * right_norm).masked_fill(flat, 1.0)
+    return ((left * right).sum(dim=dim) / (norms + _EPSILON)).masked_fill(flat, 0.0)
 
 
-def _centre(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Subtract the mean, and give the norm of the rest, infinite where the rest is but rounding."""
+def _centre(values: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Subtract the mean; give the rest, its norm, and whether it is but rounding."""
     mean = values.mean(dim=dim, keepdim=True)
     centred = values - mean
     norm = torch.linalg.vector_norm(centred, dim=dim)
     rounding = _CONSTANT * values.shape[dim] ** 0.5 * mean.detach().abs().squeeze(dim)
-    return centred, norm.masked_fill(norm <= rounding, torch.inf)
+    return centred, norm, norm <= rounding

@@ -3,10 +3,11 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from teachers import TeacherEnsemble
 
@@ -31,6 +32,39 @@ class Weighting(Protocol):
             whatever a paper divides by is divided here.
         """
         ...
+
+
+class LearntWeighting(nn.Module, ABC):
+    """A weighting with parameters, made for K teachers; its weights carry a gradient, and their loss trains it."""
+
+    needs_labels = True
+    """Whether it can do nothing without any label."""
+
+    @abstractmethod
+    def __init__(self, num_teachers: int) -> None:
+        """Make it for K teachers."""
+        del num_teachers
+        super().__init__()
+
+    @abstractmethod
+    def forward(
+        self, logits_KBC: Tensor, label_B: Tensor, *, votes_KB: Tensor, fixed_K: Tensor, ensemble: TeacherEnsemble
+    ) -> Tensor:
+        """Weigh the teachers; see ``Weighting``."""
+
+    @abstractmethod
+    def loss(self, weights_KB: Tensor, logits_KBC: Tensor, label_B: Tensor, ensemble: TeacherEnsemble) -> Tensor:
+        """Judge weights by the labels.
+
+        Args:
+            weights_KB: That it gave.
+            logits_KBC: Of the teachers.
+            label_B: True classes, ``MISSING_LABEL`` where unknown.
+            ensemble: Who knows which classes.
+
+        Returns:
+            A scalar; 0 where no row has a label.
+        """
 
 
 def known_log_probabilities(logits_KBC: Tensor, ensemble: TeacherEnsemble) -> Tensor:

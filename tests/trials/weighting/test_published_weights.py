@@ -92,8 +92,8 @@ def weigh(name, logits_KBC, coverages):
     ).numpy()
 
 
-def test_every_weighting_is_written_out():
-    assert set(BY_HAND) == set(WEIGHTINGS)
+def test_every_weighting_that_learns_nothing_is_written_out():
+    assert set(BY_HAND) == {name for name, weigh in WEIGHTINGS.items() if not isinstance(weigh, type)}
 
 
 @pytest.mark.parametrize("coverages", COVERAGES.values(), ids=COVERAGES)
