@@ -92,3 +92,8 @@ class Teacher:
     model: TeacherModel
     coverage: Coverage
     digest: str
+
+    def feature_id(self, name: str) -> str:
+        """Tell what a feature is called where no alias is known, as caches name it."""
+        resolve = getattr(self.model, "feature_id", None)
+        return name if resolve is None else str(resolve(name))

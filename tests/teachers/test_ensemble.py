@@ -82,7 +82,7 @@ def test_an_empty_coverage_is_refused():
 
 
 def constant(name, row, labels=None):
-    def model(inputs):
+    def model(inputs, features=()):
         return Outputs(logits=torch.tensor(row).repeat(len(inputs), 1))
 
     return Teacher(name=name, model=model, coverage=Coverage(labels=labels), digest=name)
