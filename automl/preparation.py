@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
 from trials.aggregation import SAME_CLASSES_ONLY
 from trials.data import READERS, Dataset
+from trials.data.augmentation import Augmentation
 from trials.data.splitting import split
 from trials.recipe import Recipe
 from trials.records import METRICS_OF_COST, Trial
@@ -83,6 +84,7 @@ def prepare(config: Config) -> Prepared:
             labelled=config.data.labelled,
         )
         statistics = normalisation(dataset)
+    dataset = _augmented(config, dataset)
     with at(config, "task"):
         task = _make_task(config.task.kind, dataset)
         signature = task.signature(dataset)
@@ -144,6 +146,18 @@ def at(config: Config, *path: str | int) -> Iterator[None]:
         if disk_is_full(error):
             raise
         raise UserError(str(error), place=config.place(*path)) from error
+
+
+def _augmented(config: Config, dataset: Dataset) -> Dataset:
+    """Show students views of the training rows, where the config says so."""
+    section = config.data.augmentation
+    if section is None:
+        return dataset
+    with at(config, "data", "augmentation"):
+        settings = section.model_dump()
+        if section.kind == "noise" and isinstance(dataset.inputs, np.ndarray):
+            settings["deviations"] = dataset.inputs[dataset.splits["train"]].std(axis=0).astype(np.float32)
+        return replace(dataset, augmentation=Augmentation(**settings))
 
 
 def _make_task(kind: str, dataset: Dataset) -> Task:
