@@ -84,6 +84,7 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
         seed=trial.seed,
         ensemble=setting.ensemble,
         teachers=setting.teachers,
+        teacher_models=setting.teacher_models,
         device=setting.device,
     )
     torch.manual_seed(trial.seed)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from search_spaces import SearchSpace
-from teachers import EnsembleOutputs, TeacherEnsemble
+from teachers import EnsembleOutputs, TeacherEnsemble, TeacherModel
 from trials.data import Dataset
 from trials.records import LatencySettings, Limit
 from trials.student import Normalisation
@@ -21,6 +21,7 @@ class Setting:
         statistics: Of the training inputs, for the preprocessing in the graph.
         ensemble: Who the teachers are; None without teachers.
         teachers: Where they are heard; None without teachers.
+        teacher_models: Models of all teachers, for losses that run them; empty where none does.
         precisions: Each gives a candidate; the first is the one that the sampler is told.
         limits: What a shipped student must keep.
         latency: How latency is measured.
@@ -35,6 +36,7 @@ class Setting:
     statistics: Normalisation | None
     ensemble: TeacherEnsemble | None = None
     teachers: EnsembleOutputs | None = None
+    teacher_models: tuple[TeacherModel, ...] = ()
     precisions: tuple[str, ...] = ("float32",)
     limits: tuple[Limit, ...] = ()
     latency: LatencySettings = field(default_factory=LatencySettings)

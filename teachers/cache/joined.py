@@ -26,6 +26,7 @@ class JoinedOutputs:
         packs: Mapping[int, CachedOutputs] | None = None,
         features: Mapping[tuple[int, str, int], CachedFeature] | None = None,
         live: Mapping[int, Teacher] | None = None,
+        holder: object = None,
     ) -> None:
         """Put together what there is.
 
@@ -36,9 +37,11 @@ class JoinedOutputs:
             packs: Cached logits by view.
             features: Cached features by position of the teacher, name and view.
             live: Teachers that can be run, by position.
+            holder: What must live as long as this does, such as that to which ``OutputStore.hold`` ties the files.
         """
         self._num_teachers, self._num_classes = num_teachers, num_classes
         self._packed, self._packs = tuple(packed), dict(packs or {})
+        self._holder = holder
         self._features, self._live = dict(features or {}), dict(live or {})
 
     def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:

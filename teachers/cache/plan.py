@@ -62,6 +62,7 @@ class CachePlan:
     Args:
         outputs: Logits of all teachers, then their features; of features that are one by another name, each.
         seconds_per_row: Of each teacher.
+        shapes: Of one row of each feature of each teacher, by name.
         num_rows: Rows of the data set, N.
         num_views: Augmented views; 0 where there is no augmentation.
         dtype: One of ``DTYPES``.
@@ -72,6 +73,7 @@ class CachePlan:
 
     outputs: tuple[PlannedOutput, ...]
     seconds_per_row: tuple[float, ...]
+    shapes: tuple[Mapping[str, tuple[int, ...]], ...]
     num_rows: int
     num_views: int
     dtype: str
@@ -216,10 +218,11 @@ def plan_cache(
         )
         for k in range(len(probes))
     ]
-    outputs += _features(probes, names, sizes, rows, budget.kept)
+    outputs += _features(probes, sizes, rows, budget.kept)
     return CachePlan(
         outputs=tuple(outputs),
         seconds_per_row=tuple(each.seconds_per_row for each in probes),
+        shapes=tuple({name: each.shapes[name] for name in names} for each in probes),
         num_rows=num_rows,
         num_views=num_views,
         dtype=dtype,
@@ -257,14 +260,13 @@ def _saved(probes: Sequence[Probe], unit: Things) -> float:
 
 def _features(
     probes: Sequence[Probe],
-    names: Sequence[str],
     sizes: Sequence[Mapping[str, int]],
     rows: Mapping[str, int],
     kept: Collection[tuple[int, str]],
 ) -> Iterator[PlannedOutput]:
     counted: set[tuple[int, str]] = set()
     for k, each in enumerate(probes):
-        for name in names:
+        for name in sizes[k]:
             thing = (k, each.identities[name])
             num_bytes = 0 if thing in counted else rows[name] * sizes[k][name]  # Another name of it takes no room.
             counted.add(thing)

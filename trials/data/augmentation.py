@@ -98,7 +98,7 @@ class Augmentation:
         words_BD = _mixed(words_B[:, None], columns_D)
         normal_BD = _quantiles()[(words_BD >> np.uint64(64 - _QUANTILE_BITS)).astype(np.int64)]
         scale_D = (self.noise * self.deviations.astype(np.float64)).astype(np.float32)
-        moved: NDArray[np.generic] = (inputs + normal_BD * scale_D).astype(inputs.dtype)
+        moved: NDArray[np.generic] = np.add(inputs, normal_BD * scale_D).astype(inputs.dtype)
         return moved
 
     def _moved(self, inputs: NDArray[np.generic], words_B: Words) -> NDArray[np.generic]:
