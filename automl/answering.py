@@ -3,22 +3,24 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from automl.caching import probe_rows
 from automl.errors import UserError, WorkFailed, disk_is_full
 from automl.executor import Executor, Share, Task
-from automl.nodes import answer_on_node
+from automl.nodes import answer_on_node, probe_on_node
 from automl.preparation import Prepared
-from teachers import OutputStore, Shard, Teacher
+from teachers import Assembly, Job, OutputStore, Probe, Shard, view_of
 
 
 def answer_all(
-    prepared: Prepared, teachers: Sequence[Teacher], missing: Sequence[Shard], executor: Executor, store: OutputStore
+    prepared: Prepared, shared: Sequence[Any], missing: Sequence[Shard], executor: Executor, store: OutputStore
 ) -> None:
-    """Have shards computed on the cluster, and store each as it comes; no more lie in memory than are under way.
+    """Have shards computed on the cluster, and store each as it is whole; few chunks lie in memory at a time.
 
     Args:
         prepared: Its data set and what a task takes.
-        teachers: As loaded.
+        shared: What ``Executor.share`` gave for each teacher.
         missing: What to compute.
         executor: Where teachers answer.
         store: Where answers go.
@@ -28,27 +30,57 @@ def answer_all(
     """
     dataset, resources = prepared.dataset, prepared.config.resources
     share = Share(cpus=resources.cpus)  # Teachers answer on the processor.
-    shared = {shard.teacher: executor.share(teachers[shard.teacher]) for shard in missing}
-    # Chunk by chunk, so that all teachers read one copy of a chunk, and it can go when they have.
-    waiting = deque(sorted(missing, key=lambda shard: (shard.start, shard.teacher)))
-    start, chunk = -1, None
-    flights: dict[Task, Shard] = {}
+    assembly = Assembly(missing)
+    waiting = deque(assembly.jobs)
+    sent: tuple[int, int, int] | None = None
+    chunk = None
+    flights: dict[Task, Job] = {}
     try:
         while waiting or flights:
             while waiting and len(flights) < 2 * executor.room(share):
-                shard = waiting.popleft()
-                if shard.start != start:
-                    start, chunk = shard.start, executor.share(dataset.inputs[shard.start : shard.stop])
-                name = f"teacher-{teachers[shard.teacher].name}"
-                arguments = shared[shard.teacher], chunk, dataset.num_classes, resources.threads
-                flights[executor.submit(answer_on_node, *arguments, share=share, name=name)] = shard
+                job = waiting.popleft()
+                if (job.view, job.start, job.stop) != sent:  # All teachers read one copy.
+                    sent = job.view, job.start, job.stop
+                    chunk = executor.share(view_of(dataset.inputs, job, dataset.augmentation))
+                name = f"teacher-{prepared.config.teachers[job.teacher].name}"
+                arguments = shared[job.teacher], chunk, job, dataset.num_classes, resources.threads
+                flights[executor.submit(answer_on_node, *arguments, share=share, name=name)] = job
             for task in executor.wait(list(flights), seconds=1.0):
-                shard = flights.pop(task)
-                with answering(prepared, shard.teacher):
-                    (arrays,) = executor.run_all([task])
-                store.store_shard(shard.key, arrays)
+                job = flights.pop(task)
+                with answering(prepared, job.teacher):
+                    (answers,) = executor.run_all([task])
+                for key, arrays in assembly.add(job, answers):
+                    store.store_shard(key, arrays)
     finally:
         executor.cancel(list(flights))
+
+
+def probe_all(prepared: Prepared, shared: Sequence[Any], features: tuple[str, ...], executor: Executor) -> list[Probe]:
+    """Try teachers out on a few rows, one after the other, so that none is slowed by another.
+
+    Args:
+        prepared: Its data set and what a task takes.
+        shared: What ``Executor.share`` gave for each teacher.
+        features: All that any recipe may ask for.
+        executor: Where teachers answer.
+
+    Raises:
+        UserError: A teacher cannot answer, or lacks a feature.
+    """
+    resources = prepared.config.resources
+    rows = executor.share(probe_rows(prepared.dataset))
+    probes = []
+    for k, teacher in enumerate(shared):
+        arguments = teacher, rows, features, resources.threads
+        task = executor.submit(
+            probe_on_node,
+            *arguments,
+            share=Share(cpus=resources.cpus),
+            name=f"probe-{prepared.config.teachers[k].name}",
+        )
+        with answering(prepared, k):
+            probes += executor.run_all([task])
+    return probes
 
 
 @contextmanager

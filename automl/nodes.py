@@ -1,8 +1,9 @@
 """What runs on the workers: little is imported here, since every worker imports it."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,52 +11,132 @@ from numpy.typing import NDArray
 
 from automl.errors import WorkFailed
 from automl.executor import Executor, resolve
-from teachers import CachedOutputs, DamagedEntryError, OutputStore, PackKey, Teacher, compute_shard
+from teachers import (
+    LOGITS,
+    Arrays,
+    CachedFeature,
+    CachedOutputs,
+    CacheKey,
+    DamagedEntryError,
+    Job,
+    JoinedOutputs,
+    OutputStore,
+    PackKey,
+    Probe,
+    Shard,
+    Teacher,
+    compute_shard,
+    probe,
+    top_k_of,
+)
+from teachers.columns import class_columns
 from trials.records import Artefacts, Latency, Trial, TrialResult
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_trial
 
-CACHE_DTYPE = "float16"
-"""How teachers' logits are kept; three digits are more than a student can learn."""
+if TYPE_CHECKING:  # It imports what only the controller needs.
+    from automl.caching import Entries
 
 
 @dataclass(frozen=True, kw_only=True)
 class CachePlace:
-    """Where a worker finds the outputs of the teachers.
+    """Where a worker finds what the teachers say: in files, and from their models where there is no room for files.
 
     Args:
         folder: Of the store, on every machine.
-        key: Names the outputs.
-        content: Reference to the file's bytes, for a machine that lacks them; None where all trials run on the machine
-            that has the file.
+        num_teachers: Of the ensemble.
+        num_classes: Of the data.
+        packed: Positions of the teachers whose logits are cached.
+        packs: Names of the cached logits, by view.
+        features: Shards of each cached feature, by position of the teacher, name and view.
+        contents: References to the files' bytes by digest, for a machine that lacks them; None where all trials run on
+            the machine that has the files.
+        teachers: References to the teachers that trials must run, by position, each with its digest.
+        models: Whether a loss runs the teachers' models.
     """
 
     folder: Path
-    key: PackKey
-    content: Any
+    num_teachers: int
+    num_classes: int
+    packed: tuple[int, ...]
+    packs: Mapping[int, PackKey]
+    features: Mapping[tuple[int, str, int], tuple[Shard, ...]]
+    contents: Mapping[str, Any] | None
+    teachers: Mapping[int, tuple[str, Any]]
+    models: bool
 
     @classmethod
-    def of(cls, store: OutputStore, key: PackKey, executor: Executor) -> "CachePlace":
-        """Tell workers of a file in the store of this machine."""
+    def of(
+        cls,
+        store: OutputStore,
+        entries: "Entries",
+        teachers: Sequence[Teacher],
+        executor: Executor,
+        *,
+        num_classes: int,
+    ) -> "CachePlace":
+        """Tell workers of the files in the store of this machine."""
+        plan = entries.plan
         # A cluster of one machine may grow, and this machine need not be part of it.
-        content = None if executor.local else executor.share(store.read_shard_bytes(key))
-        return cls(folder=store.folder.absolute(), key=key, content=content)
+        contents = None
+        if not executor.local:
+            contents = {key.digest: executor.share(store.read_shard_bytes(key)) for key in entries.keys}
+        return cls(
+            folder=store.folder.absolute(),
+            num_teachers=len(teachers),
+            num_classes=num_classes,
+            packed=plan.packed,
+            packs=entries.packs,
+            features=entries.features,
+            contents=contents,
+            teachers={k: (teachers[k].digest, executor.share(teachers[k])) for k in plan.needs_models},
+            models=bool(plan.models),
+        )
 
-    def open(self) -> CachedOutputs:
+    def open(self) -> JoinedOutputs:
         """Open the outputs on this machine; fetch them first where they are missing or damaged.
 
         Raises:
             WorkFailed: They cannot be used and cannot be fetched, so that every other trial would fail as well.
         """
         store = OutputStore(self.folder, limit_bytes=None)
-        if self.content is not None and store.fault(self.key) is not None:
-            store.store_shard_bytes(self.key, resolve(self.content))
+        shards = [shard.key for each in self.features.values() for shard in each]
+        held = _Held()
+        if shards:  # Packs are kept by whoever has them open.
+            store.hold(shards, holder=held)
+        keys: list[CacheKey] = [*self.packs.values(), *shards]
+        for key in keys:
+            if self.contents is not None and store.fault(key) is not None:
+                store.store_shard_bytes(key, resolve(self.contents[key.digest]))
         try:
-            return CachedOutputs.open(store, self.key)
+            return JoinedOutputs(
+                num_teachers=self.num_teachers,
+                num_classes=self.num_classes,
+                packed=self.packed,
+                packs={view: CachedOutputs.open(store, key) for view, key in self.packs.items()},
+                features={name: CachedFeature(store, each) for name, each in self.features.items()},
+                live=dict(self.at_hand()),
+                holder=held,
+            )
         except DamagedEntryError as error:
             raise WorkFailed(
                 f"the teachers' answers were removed or damaged during the search: {error}; go on with --resume, which "
                 "asks the teachers again"
             ) from error
+
+    def at_hand(self) -> Iterator[tuple[int, Teacher]]:
+        """Give the teachers that are run, by position; a process unpacks each once."""
+        for k, (digest, reference) in self.teachers.items():
+            if digest not in _UNPACKED:
+                _UNPACKED[digest] = resolve(reference)
+            yield k, _UNPACKED[digest]
+
+
+class _Held:
+    """Keeps files from eviction as long as it lives."""
+
+
+_UNPACKED: dict[str, Teacher] = {}
+"""Teachers that this process has unpacked, by digest: a worker runs many trials, and a model is large."""
 
 
 def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tuple[TrialResult, Artefacts]:
@@ -67,7 +148,8 @@ def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tup
     """
     setting, place = given
     if place is not None:
-        setting = replace(setting, teachers=place.open())
+        models = tuple(teacher.model for _, teacher in place.at_hand()) if place.models else ()
+        setting = replace(setting, teachers=place.open(), teacher_models=models)
     return run_trial(trial, setting)
 
 
@@ -82,8 +164,34 @@ def judge_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> dic
 
 
 def answer_on_node(
-    teacher: Teacher, inputs: NDArray[np.generic] | list[str], num_classes: int, threads: int
-) -> dict[str, NDArray[np.generic]]:
+    teacher: Teacher, inputs: NDArray[np.generic] | list[str], job: Job, num_classes: int, threads: int
+) -> dict[str, Arrays]:
     """Ask a teacher about a chunk of rows; see ``compute_shard``."""
     torch.set_num_threads(threads)
-    return compute_shard(teacher, inputs, num_classes=num_classes, dtype=CACHE_DTYPE)
+    return compute_shard(
+        teacher,
+        inputs,
+        num_classes=num_classes,
+        dtype=job.shards[0].key.dtype,
+        outputs=job.outputs,
+        top_k=top_k_of(job),
+    )
+
+
+def probe_on_node(
+    teacher: Teacher, inputs: NDArray[np.generic] | list[str], features: tuple[str, ...], threads: int
+) -> Probe:
+    """Ask a teacher about a few rows; see ``probe``."""
+    return probe(teacher, inputs, features, num_threads=threads)
+
+
+def logits_on_node(
+    teacher: Teacher, inputs: NDArray[np.generic] | list[str], num_classes: int, threads: int
+) -> NDArray[np.float32]:
+    """Ask a teacher about some rows whose answers are not kept: logits (B, ..., C), 0 for classes it does not know."""
+    torch.set_num_threads(threads)
+    values = compute_shard(teacher, inputs, num_classes=num_classes, dtype="float32")[LOGITS]["values"]
+    columns, classes = class_columns(teacher, width=values.shape[-1], num_classes=num_classes)
+    logits: NDArray[np.float32] = np.zeros((*values.shape[:-1], num_classes), dtype=np.float32)
+    logits[..., classes] = values[..., columns]
+    return logits

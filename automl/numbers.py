@@ -61,3 +61,11 @@ def duration(seconds: float) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """Write a count with its noun: ``1 trial``, ``3 trials``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def byte_count(num_bytes: float) -> str:
+    """Write a number of bytes: ``1.25 GB``, ``3.4 MB``, ``12 kB``, ``80 bytes``."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.3g} {unit}"
+    return f"{num_bytes:.0f} bytes"

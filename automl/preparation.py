@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
 from trials.aggregation import AGGREGATIONS, misfit, traits_of
 from trials.data import READERS, Dataset
+from trials.data.augmentation import Augmentation
 from trials.data.splitting import split
 from trials.heads import check_foldable
 from trials.lesson import without_labels
@@ -94,6 +95,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
             labelled=config.data.labelled,
         )
         statistics = normalisation(dataset)
+    dataset = _augmented(config, dataset)
     # A task of the project's own refuses nothing but the data.
     with at(config, "data" if config.task.kind in TASKS else "task"):
         task = _make_task(config.task.kind, dataset)
@@ -159,6 +161,18 @@ def at(config: Config, *path: str | int) -> Iterator[None]:
         if disk_is_full(error):
             raise
         raise UserError(str(error), place=config.place(*path)) from error
+
+
+def _augmented(config: Config, dataset: Dataset) -> Dataset:
+    """Show students views of the training rows, where the config says so."""
+    section = config.data.augmentation
+    if section is None:
+        return dataset
+    with at(config, "data", "augmentation"):
+        settings = section.model_dump()
+        if section.kind == "noise" and isinstance(dataset.inputs, np.ndarray):
+            settings["deviations"] = dataset.inputs[dataset.splits["train"]].std(axis=0).astype(np.float32)
+        return replace(dataset, augmentation=Augmentation(**settings))
 
 
 def _make_task(kind: str, dataset: Dataset) -> Task:

@@ -75,11 +75,12 @@ def schooling(prepared: Prepared, position: int) -> Schooling:
 
 
 def home(dataset: Dataset, coverage: Coverage) -> Dataset:
-    """Narrow the training rows to those that a teacher covers, with every label visible."""
+    """Narrow the training rows to those that a teacher covers, as they are, with every label visible."""
     train = dataset.splits["train"]
     covered = coverage.rows(len(dataset), dataset.columns)[train]
     if coverage.labels is not None:
         covered &= np.isin(dataset.labels[train], coverage.labels)
     if not covered.any():
         raise ValueError("no training row is covered")
-    return replace(dataset, splits={**dataset.splits, "train": train[covered]}, labelled=None)
+    splits = {**dataset.splits, "train": train[covered]}
+    return replace(dataset, splits=splits, labelled=None, augmentation=None)

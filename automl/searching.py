@@ -261,8 +261,8 @@ def _teach(
         columns=prepared.dataset.columns,
     )
     check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
-    store = OutputStore(cache / "outputs", limit_bytes=int(config.resources.cache_gb * 1e9))
-    key, records, computed = fill_cache(prepared, teachers, executor, store, stack)
+    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
+    place, records, computed = fill_cache(prepared, teachers, executor, store, leases=stack, say=progress.say)
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
     warm = "" if computed else " (from the cache)"
     for record in records:
@@ -272,7 +272,7 @@ def _teach(
     if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
         progress.say(f"{unheard} of {len(train)} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
-    return ready, CachePlace.of(store, key, executor)
+    return ready, place
 
 
 def _in_flight(config: Config, executor: Executor, share: Share) -> int:

@@ -3,16 +3,21 @@
 import math
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from automl.answering import answer_all
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.answering import answer_all, answering, probe_all
+from automl.caching import Entries, entries_of, plan_answers, plan_lines, wanted
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
-from automl.nodes import CACHE_DTYPE
+from automl.nodes import CachePlace, logits_on_node
 from automl.preparation import Prepared, at
 from automl.run import TeacherRecord
 from automl.schooling import schooling
@@ -25,17 +30,11 @@ from teachers import (
     Coverage,
     LoadedModel,
     OutputStore,
-    PackKey,
     Preprocessing,
-    Shard,
     Teacher,
-    cache_bytes,
     pack,
-    pack_key,
-    plan_shards,
     teacher_strength,
 )
-from trials.data import Dataset
 from trials.description import read_description
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
@@ -158,56 +157,81 @@ def _load(teacher: TeacherConfig, coverage: Coverage, class_names: tuple[str, ..
 
 
 def fill_cache(
-    prepared: Prepared, teachers: Sequence[Teacher], executor: Executor, store: OutputStore, leases: ExitStack
-) -> tuple[PackKey, list[TeacherRecord], int]:
-    """Ask every teacher about every row, on the whole cluster, and judge them.
+    prepared: Prepared,
+    teachers: Sequence[Teacher],
+    executor: Executor,
+    store: OutputStore,
+    *,
+    leases: ExitStack,
+    say: Callable[[str], None],
+) -> tuple[CachePlace, list[TeacherRecord], int]:
+    """Plan what is kept of the teachers' answers, ask for what is missing, on the whole cluster, and judge teachers.
 
     Args:
-        prepared: Its data set.
+        prepared: Its data set and recipe.
         teachers: As loaded.
         executor: Where they answer.
         store: Where answers are kept.
         leases: Keeps them from eviction until it is closed.
+        say: Is told the plan, before anything is computed.
 
     Returns:
-        Names the teachers' outputs in the store; what is known of each teacher; how many shards had to be computed.
+        Where trials hear the teachers; what is known of each teacher; how many shards had to be computed.
 
     Raises:
-        UserError: The answers of a teacher do not fit the data.
+        UserError: The answers of a teacher do not fit the data, or it lacks a feature.
     """
-    dataset = prepared.dataset
-    shards = plan_shards(teachers, dataset.inputs, dtype=CACHE_DTYPE)
-    key = pack_key(teachers, shards, num_classes=dataset.num_classes)
-    leases.enter_context(store.lease([*(shard.key for shard in shards), key]))
-    missing: list[Shard] = []
-    if store.fault(key) is not None:  # Else nothing is read of the shards, which may have been evicted.
-        missing = list(store.missing(shards))
-        try:
-            store.make_room(_bytes_to_come(missing, dataset, len(teachers)))
-        except ValueError as error:
-            raise UserError(str(error), place=prepared.config.place("resources", "cache_gb")) from error
-        answer_all(prepared, teachers, missing, executor, store)
-        pack(store, shards, teachers, num_classes=dataset.num_classes)
-    answers = CachedOutputs.open(store, key)
+    needed = wanted(prepared)
+    shared = [executor.share(teacher) for teacher in teachers]
+    probes = probe_all(prepared, shared, needed.features, executor)
+    entries = entries_of(prepared, teachers, plan_answers(prepared, probes, needed))
+    leases.enter_context(store.lease(entries.leased))
+    missing = entries.missing(store)
+    to_come = entries.bytes_to_come(store, missing)
+    for line in plan_lines(prepared, entries.plan, bytes_there=entries.plan.num_bytes - to_come):
+        say(line)
+    try:
+        store.make_room(to_come)
+    except ValueError as error:
+        raise UserError(str(error), place=prepared.config.place("cache", "gb")) from error
+    answer_all(prepared, shared, missing, executor, store)
+    packed = [teachers[k] for k in entries.plan.packed]
+    for shards in entries.logits.values():
+        pack(store, shards, packed, num_classes=prepared.dataset.num_classes)
+    judged = _validation_logits(prepared, shared, entries, executor, store)
     homes = {teacher.name: teacher.coverage for teacher in teachers}
-    records = [_judge(prepared, k, teacher, answers, homes) for k, teacher in enumerate(teachers)]
-    return key, records, len(missing)
+    records = [_judge(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
+    place = CachePlace.of(store, entries, teachers, executor=executor, num_classes=prepared.dataset.num_classes)
+    return place, records, len(missing)
 
 
-def _bytes_to_come(missing: Sequence[Shard], dataset: Dataset, num_teachers: int) -> int:
-    """Forecast what filling will write: the shards that are missing, and the pack."""
-    # The forecast of a cache is its shards and, as large again, the pack.
-    rows = sum(shard.stop - shard.start for shard in missing)
-    shards = cache_bytes(rows, 1, dataset.num_classes, CACHE_DTYPE) // 2
-    return shards + cache_bytes(len(dataset), num_teachers, dataset.num_classes, CACHE_DTYPE) // 2
+def _validation_logits(
+    prepared: Prepared, shared: Sequence[Any], entries: Entries, executor: Executor, store: OutputStore
+) -> dict[int, NDArray[np.float32]]:
+    """Read what teachers say about the validation rows, and ask those whose logits are not kept."""
+    dataset, resources = prepared.dataset, prepared.config.resources
+    rows = dataset.splits["validation"]
+    packed = entries.plan.packed
+    found = {}
+    if packed:
+        answers = CachedOutputs.open(store, entries.packs[0])
+        found = {k: answers.read(rows, teacher=position) for position, k in enumerate(packed)}
+    inputs = [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
+    for k, teacher in enumerate(shared):
+        if k not in found:
+            arguments = teacher, inputs, dataset.num_classes, resources.threads
+            name = f"teacher-{prepared.config.teachers[k].name}"
+            task = executor.submit(logits_on_node, *arguments, share=Share(cpus=resources.cpus), name=name)
+            with answering(prepared, k):
+                (found[k],) = executor.run_all([task])
+    return found
 
 
 def _judge(
-    prepared: Prepared, position: int, teacher: Teacher, answers: CachedOutputs, homes: Mapping[str, Coverage]
+    prepared: Prepared, position: int, teacher: Teacher, logits: NDArray[np.float32], homes: Mapping[str, Coverage]
 ) -> TeacherRecord:
     dataset = prepared.dataset
     rows = dataset.splits["validation"]
-    logits = answers.read(rows, teacher=position)
     if teacher.coverage.labels is not None:
         logits = logits[:, list(teacher.coverage.labels)]
     strength = teacher_strength(

@@ -32,7 +32,12 @@ underlines mistakes in a config that begins with `# yaml-language-server: $schem
 """
 
 PARTS = {
-    "data": {"Split": "`split`", "RowLimits": "`limit_rows`"},
+    "data": {
+        "Split": "`split`",
+        "RowLimits": "`limit_rows`",
+        "ImageAugmentation": "`augmentation` of kind `image`",
+        "NoiseAugmentation": "`augmentation` of kind `noise`",
+    },
     "teachers": {"Covers": "`covers`", "Preprocessing": "`preprocessing`", "FixedStudent": "`student` of a teacher"},
     "search": {"Sampler": "`sampler`", "Stall": "`stall`"},
 }

@@ -54,7 +54,7 @@ def check_finite(teacher: Teacher, output: str, values: Tensor) -> None:
     Raises:
         ValueError: Some rows are not finite; the message counts them.
     """
-    finite_B = torch.isfinite(values).flatten(1).all(dim=1)
+    finite_B = torch.isfinite(values).reshape(len(values), -1).all(dim=1)
     if not bool(finite_B.all()):
         bad = int((~finite_B).sum())
         raise ValueError(

@@ -3,7 +3,10 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
 
 from teachers.columns import check_finite, class_columns
 from teachers.outputs import Batch, TeacherOutputs
@@ -11,10 +14,9 @@ from teachers.teacher import Teacher
 
 
 class LiveOutputs:
-    """Runs every teacher on every batch; fulfils ``EnsembleOutputs``.
+    """Runs every teacher on every batch, one after the other; fulfils ``EnsembleOutputs``.
 
-    A search does not use it: teachers of every kind that there is can be cached, since every batch consists of rows as
-    they are. Batches that are made anew at each step would need it, and cached answers are held against it.
+    What a cache has no room for is heard this way, and cached answers are held against it.
     """
 
     def __init__(self, teachers: Sequence[Teacher], *, num_classes: int) -> None:
@@ -33,17 +35,34 @@ class LiveOutputs:
         Raises:
             ValueError: A teacher gave values that are not finite, or a wrong number of columns.
         """
-        answers = []
-        inner = []
-        for teacher in self._teachers:
-            answer = teacher.model(batch.inputs, features)
-            logits = answer.logits.detach().float()
-            inner.append({name: answer.features[name].detach().float() for name in features})
-            check_finite(teacher, "logits", logits)
-            columns, classes = class_columns(teacher, width=logits.shape[-1], num_classes=self._num_classes)
-            answers.append((logits, columns, classes))
-        first = answers[0][0]
-        stacked_KBC = first.new_zeros(len(answers), *first.shape[:-1], self._num_classes)
-        for k, (logits, columns, classes) in enumerate(answers):
-            stacked_KBC[k][..., classes] = logits[..., columns]
-        return TeacherOutputs(logits=stacked_KBC, features=tuple(inner))
+        answers = [ask(teacher, batch, features, num_classes=self._num_classes) for teacher in self._teachers]
+        return TeacherOutputs(
+            logits=torch.stack([logits for logits, _ in answers]), features=tuple(inner for _, inner in answers)
+        )
+
+
+def ask(
+    teacher: Teacher, batch: Batch, features: Collection[str], *, num_classes: int
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """Ask one teacher about a batch.
+
+    Args:
+        teacher: Who is asked.
+        batch: Its inputs are read.
+        features: Names of the features that are wanted beside the logits.
+        num_classes: Classes of the data set, C.
+
+    Returns:
+        Logits (B, ..., C), 0 for classes that it does not know, and the features by name, all float32.
+
+    Raises:
+        ValueError: It gave values that are not finite, or a wrong number of columns.
+    """
+    with torch.no_grad():
+        answer = teacher.model(batch.inputs, features)
+    logits = answer.logits.detach().float()
+    check_finite(teacher, "logits", logits)
+    columns, classes = class_columns(teacher, width=logits.shape[-1], num_classes=num_classes)
+    logits_BC = logits.new_zeros(*logits.shape[:-1], num_classes)
+    logits_BC[..., classes] = logits[..., columns]
+    return logits_BC, {name: answer.features[name].detach().float() for name in features}

@@ -22,13 +22,15 @@ class Batch:
 
     Args:
         index: Row numbers in the data set (B,), int64; what caches are keyed by.
-        inputs: Raw, as the data set holds them.
+        inputs: Raw, as the data set holds them, or an augmented view of that.
         labels: Class (B,) or next token (B, T), int64; ``MISSING_LABEL`` where there is none.
+        view: Number of the augmented view that the inputs are; 0 means the rows as they are.
     """
 
     index: Tensor
     inputs: Inputs
     labels: Tensor
+    view: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -96,7 +96,7 @@ class _Training:
         self.student, self.lesson, self.device = student, lesson, device
         self.rows = lesson.rows()
         self.num_batches = _num_batches(student, len(self.rows), lesson.recipe.batch_size)
-        batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS])
+        batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS], view=lesson.dataset.training_view(0))
         self.needs = lesson.needs
         self.speak = _speaker(student, lesson, place_batch(batch, device))
         self.loss = DistillationLoss(lesson, see(student, self.speak, lesson, batch, device))
@@ -143,7 +143,7 @@ class _Training:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            batch = lesson.dataset.batch(batch_rows, labels)
+            batch = lesson.dataset.batch(batch_rows, labels, view=lesson.dataset.training_view(epoch))
             # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
             teachers = lesson.hear(batch, self.needs.teacher)
             teachers = None if teachers is None else place_outputs(teachers, self.device)

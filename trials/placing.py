@@ -36,7 +36,7 @@ def place_batch(batch: Batch, device: torch.device) -> Batch:
     if batch.index.device == device:
         return batch
     inputs = batch.inputs.to(device) if isinstance(batch.inputs, Tensor) else batch.inputs
-    return Batch(index=batch.index.to(device), inputs=inputs, labels=batch.labels.to(device))
+    return replace(batch, index=batch.index.to(device), inputs=inputs, labels=batch.labels.to(device))
 
 
 def place_outputs(outputs: TeacherOutputs, device: torch.device) -> TeacherOutputs:

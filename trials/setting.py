@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from search_spaces import SearchSpace
-from teachers import EnsembleOutputs, TeacherEnsemble
+from teachers import EnsembleOutputs, TeacherEnsemble, TeacherModel
 from trials.data import Dataset
 from trials.lesson import Lesson
 from trials.records import LatencySettings, Limit, Trial
@@ -24,6 +24,7 @@ class Setting:
         ensemble: Who the teachers are; None without teachers.
         teachers: Where they are heard; None without teachers.
         taps: Names that the user gives to layers of the student.
+        teacher_models: Models of all teachers, for losses that run them; empty where none does.
         precisions: Each gives a candidate; the first is the one that the sampler is told.
         limits: What a shipped student must keep.
         latency: How latency is measured.
@@ -39,6 +40,7 @@ class Setting:
     ensemble: TeacherEnsemble | None = None
     teachers: EnsembleOutputs | None = None
     taps: Mapping[str, str] = field(default_factory=dict)
+    teacher_models: tuple[TeacherModel, ...] = ()
     precisions: tuple[str, ...] = ("float32",)
     limits: tuple[Limit, ...] = ()
     latency: LatencySettings = field(default_factory=LatencySettings)
@@ -62,6 +64,7 @@ class Setting:
             seed=trial.seed,
             ensemble=self.ensemble,
             teachers=self.teachers,
+            teacher_models=self.teacher_models,
             taps=self.taps,
             device=self.device,
         )

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from automl.check.forecast import bytes_of_answers, forecast
+from automl.caching import plan_lines
+from automl.check.forecast import Forecast, forecast
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.space import Sampled, draw
-from automl.check.teachers import examine_teachers
+from automl.check.teachers import examine_teachers, foresee
 from automl.config import Config, load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
@@ -47,23 +48,24 @@ def check(path: str | Path) -> CheckReport:
         make_sampler(config.search.sampler.name, seed=config.seed, options=config.search.sampler.options)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)
-    _refuse_full_cache(prepared)
     schoolings, examined = examine_teachers(prepared)
+    plan, bytes_there = foresee(prepared, schoolings, examined) if config.teachers else (None, 0)
     measured, probing_seconds = _measure(prepared)
     sampled = draw(prepared, measured)
-    kept = sum(teacher.kept for teacher in examined.values())
+    kept = plan is not None and bytes_there >= plan.num_bytes
     found = forecast(
         prepared,
         sampled,
         schoolings=schoolings,
-        rows_per_second={k: teacher.rows_per_second for k, teacher in examined.items() if not teacher.kept},
+        rows_per_second={} if kept else {k: teacher.rows_per_second for k, teacher in examined.items()},
         probing_seconds=probing_seconds,
-        cached_bytes=bytes_of_answers(prepared) * kept // max(1, len(config.teachers)),
+        plan=plan,
+        cached_bytes=bytes_there,
     )
     return CheckReport(
         path=str(path),
         name=config.name,
-        notes=tuple(_notes(prepared, sampled)),
+        notes=tuple(_notes(prepared, sampled, found)),
         data=_data(prepared.dataset, config),
         teachers=tuple(
             TeacherCheck(
@@ -73,11 +75,12 @@ def check(path: str | Path) -> CheckReport:
                 metrics=examined[k].metrics if k in examined else {},
                 rows=examined[k].rows if k in examined else 0,
                 training_seconds=found.schooling_seconds.get(k),
-                kept=k in examined and examined[k].kept,
+                kept=kept and plan is not None and k in plan.packed,
             )
             for k, (name, coverage) in enumerate(prepared.coverages.items())
         ),
         space=_space(prepared, sampled),
+        cache=() if plan is None else tuple(plan_lines(prepared, plan, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
     )
@@ -102,18 +105,7 @@ def _measure(prepared: Prepared) -> tuple[dict[str, tuple[Candidate, ...]], floa
     return measured, time.perf_counter() - started
 
 
-def _refuse_full_cache(prepared: Prepared) -> None:
-    config = prepared.config
-    needed = bytes_of_answers(prepared)
-    if needed > config.resources.cache_gb * 1e9:
-        raise UserError(
-            f"the teachers' answers take {needed / 1e9:.3g} GB and the cache may hold {config.resources.cache_gb:g} "
-            "GB; raise it, or take fewer rows",
-            place=config.place("resources", "cache_gb"),
-        )
-
-
-def _notes(prepared: Prepared, sampled: Sampled) -> list[str]:
+def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
     """Tell of what a search would stop at, or a reader should know."""
     config = prepared.config
     notes = []
@@ -121,7 +113,7 @@ def _notes(prepared: Prepared, sampled: Sampled) -> list[str]:
         notes.append(f"the run {config.folder} exists: search --resume goes on with it, search alone will refuse")
     existing = next(folder for folder in (config.runs.absolute(), *config.runs.absolute().parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    if free < bytes_of_answers(prepared) + 1e9:
+    if free < found.cache_bytes - found.cached_bytes + 1e9:
         notes.append(f"only {free / 1e9:.1f} GB are free on the disk of {config.runs}")
     if sampled.share_kept == 0:
         notes.append(

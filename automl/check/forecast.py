@@ -10,10 +10,9 @@ import psutil
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.errors import WorkFailed
-from automl.nodes import CACHE_DTYPE
 from automl.preparation import Prepared
 from automl.schooling import Schooling
-from teachers import cache_bytes
+from teachers import CachePlan
 from trials.records import Outcome
 from trials.run_trial import Setting, run_trial
 
@@ -100,6 +99,7 @@ def forecast(
     schoolings: Mapping[int, Schooling],
     rows_per_second: Mapping[int, float],
     probing_seconds: float,
+    plan: CachePlan | None,
     cached_bytes: int,
 ) -> Forecast:
     """Try a student and a few steps out, and multiply.
@@ -110,15 +110,16 @@ def forecast(
         schoolings: Teachers that are to be trained, by position.
         rows_per_second: How fast the other teachers answer, by position; those whose answers are kept are left out.
         probing_seconds: What measuring the ends of the space took here.
-        cached_bytes: What is kept of the teachers' answers.
+        plan: What will be kept of the teachers' answers; None without teachers.
+        cached_bytes: What is kept of them now.
 
     Raises:
         WorkFailed: The student that was tried out failed, as every trial would.
     """
     config = prepared.config
     setting = prepared.setting
-    if len(config.teachers):
-        answers = MadeUpAnswers(len(config.teachers), prepared.dataset.num_classes)
+    if plan is not None:
+        answers = MadeUpAnswers(plan.shapes, prepared.dataset.num_classes)
         setting = replace(setting, teachers=answers)
     parallel = config.search.in_flight or max(1, int((os.cpu_count() or 1) // max(config.resources.cpus, 0.01)))
     overhead, worker_bytes = _overhead(sampled, setting)
@@ -129,7 +130,7 @@ def forecast(
         start_seconds=START_SECONDS + probing_seconds / parallel,
         schooling_seconds=schooling_seconds,
         answering_seconds=answering_seconds,
-        training_seconds=_training(sampled, setting),
+        training_seconds=_training(sampled, setting) + _on_the_spot(sampled, setting, plan),
         overhead_seconds=overhead,
         end_seconds=END_SECONDS,
         trials=config.search.trials,
@@ -139,15 +140,18 @@ def forecast(
         worker_bytes=worker_bytes,
         data_bytes=sum(map(len, inputs)) if isinstance(inputs, list) else inputs.nbytes,
         machine_bytes=psutil.virtual_memory().total,
-        cache_bytes=bytes_of_answers(prepared),
+        cache_bytes=0 if plan is None else plan.num_bytes,
         cached_bytes=cached_bytes,
     )
 
 
-def bytes_of_answers(prepared: Prepared) -> int:
-    """Say what the answers of all teachers take on disk."""
-    dataset = prepared.dataset
-    return cache_bytes(len(dataset), len(prepared.config.teachers), dataset.num_classes, CACHE_DTYPE)
+def _on_the_spot(sampled: Sampled, setting: Setting, plan: CachePlan | None) -> float:
+    """Say what teachers that run in a trial cost it on average, at most: some recipes need none of them."""
+    if plan is None:
+        return 0.0
+    seconds_per_row = sum(plan.seconds_per_row[k] for k in plan.live)
+    rows = len(setting.dataset.splits["train"])
+    return seconds_per_row * rows * float(np.mean([trial.recipe.epochs for trial in sampled.kept]))
 
 
 def _overhead(sampled: Sampled, setting: Setting) -> tuple[float, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from automl.check.forecast import Forecast
-from automl.numbers import duration, written
+from automl.numbers import byte_count, duration, written
 
 _MOST_CLASSES = 12
 
@@ -111,6 +111,7 @@ class CheckReport:
         data: The data.
         teachers: In the order of the config.
         space: What students can be.
+        cache: What is kept of the teachers' answers and what runs on the spot, in words.
         ranges: One an objective, then one of each other metric that has a limit.
         forecast: What the search will take.
     """
@@ -121,6 +122,7 @@ class CheckReport:
     data: DataCheck
     teachers: tuple[TeacherCheck, ...]
     space: SpaceCheck
+    cache: tuple[str, ...]
     ranges: tuple[RangeCheck, ...]
     forecast: Forecast
 
@@ -162,8 +164,6 @@ class CheckReport:
                 state = f"accuracy {scores} on {teacher.rows} validation rows" if scores else "no labels to judge it by"
                 state += "; its answers are in the cache" if teacher.kept else ""
             yield f"{teacher.name:<{width}}  {teacher.kind}; covers {teacher.covers}; {state}"
-        if self.teachers:
-            yield "each is asked about every row once, before the trials; none runs during training"
 
     def _space(self) -> Iterator[str]:
         space = self.space
@@ -199,12 +199,10 @@ class CheckReport:
             f"measure, and {duration(found.training_seconds)} to train on average if it keeps the limits"
         )
         yield (
-            f"memory: about {_size(found.memory_bytes)} of this machine's {_size(found.machine_bytes)} "
-            f"({found.parallel + 1} processes of {_size(found.worker_bytes)}, data {_size(found.data_bytes)})"
+            f"memory: about {byte_count(found.memory_bytes)} of this machine's {byte_count(found.machine_bytes)} "
+            f"({found.parallel + 1} processes of {byte_count(found.worker_bytes)}, data {byte_count(found.data_bytes)})"
         )
-        if self.teachers:
-            there = f", {_size(found.cached_bytes)} of it is there" if found.cached_bytes else ""
-            yield f"cache: {_size(found.cache_bytes)} of teachers' answers{there}"
+        yield from self.cache
 
 
 def _span(metric: str, low: float, high: float) -> str:
@@ -214,10 +212,3 @@ def _span(metric: str, low: float, high: float) -> str:
 
 def _count(number: int) -> str:
     return f"{number:,}" if number < 10**9 else f"{number:.1e}"
-
-
-def _size(num_bytes: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if num_bytes >= size:
-            return f"{num_bytes / size:.3g} {unit}"
-    return f"{num_bytes} bytes"

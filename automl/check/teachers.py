@@ -1,5 +1,6 @@
 """The teachers of a search before it starts: who is there, how good, and who is still to be trained."""
 
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from automl.answering import answering
+from automl.caching import entries_of, plan_answers, probe_rows, wanted
 from automl.errors import UserError
-from automl.nodes import CACHE_DTYPE
 from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.teaching import load_teachers
-from teachers import OutputStore, Teacher, compute_shard, pack_key, plan_shards, teacher_strength
+from teachers import LOADERS, LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe, teacher_strength
+from trials.export import stand_in
+from trials.student import Student
+from trials.templates import trace_once
 
 _STRENGTH_ROWS = 512
 """Validation rows on which loaded teachers are judged, at most."""
@@ -27,13 +31,15 @@ class Examined:
         metrics: ``home`` and ``abroad``, accuracy on some validation rows; absent where there are none.
         rows: Number of these rows.
         rows_per_second: How fast it answers.
-        kept: Whether its answers about all rows are in the cache.
+        probe: What it gives, and how fast.
+        teacher: As loaded.
     """
 
     metrics: Mapping[str, float]
     rows: int
     rows_per_second: float
-    kept: bool
+    probe: Probe
+    teacher: Teacher
 
 
 def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int, Examined]]:
@@ -50,10 +56,9 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
     """
     config = prepared.config
     folder = config.runs / ".cache"
-    store = OutputStore(folder / "outputs", limit_bytes=None)
+    features = wanted(prepared).features
     schoolings: dict[int, Schooling] = {}
     examined: dict[int, Examined] = {}
-    teachers: list[Teacher] = []
     for position, teacher in enumerate(config.teachers):
         trained = {}
         if teacher.kind == "train":
@@ -64,17 +69,48 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
                 continue
         loaded = _load(prepared, position, trained)
         with answering(prepared, position):
-            examined[position] = _examine(prepared, loaded, store)
-        teachers.append(loaded)
-    if teachers and not schoolings and _is_packed(prepared, teachers, store):
-        examined = {position: replace(found, kept=True) for position, found in examined.items()}
+            examined[position] = _examine(prepared, loaded, features)
     return schoolings, examined
 
 
-def _is_packed(prepared: Prepared, teachers: list[Teacher], store: OutputStore) -> bool:
-    """Tell whether the answers of all teachers together are kept, so that no shard is needed."""
-    shards = plan_shards(teachers, prepared.dataset.inputs, dtype=CACHE_DTYPE)
-    return store.fault(pack_key(teachers, shards, num_classes=prepared.dataset.num_classes)) is None
+def foresee(
+    prepared: Prepared, schoolings: Mapping[int, Schooling], examined: Mapping[int, Examined]
+) -> tuple[CachePlan, int]:
+    """Plan what of the teachers' answers the search will keep, and count what is there already.
+
+    Args:
+        prepared: The search.
+        schoolings: Teachers that are not there yet; an untrained one of the same architecture stands for each.
+        examined: The others.
+
+    Returns:
+        The plan, and bytes of it that earlier searches left.
+    """
+    needed = wanted(prepared)
+    probes = {k: found.probe for k, found in examined.items()}
+    probes |= {k: _untrained(prepared, k, lesson, needed.features) for k, lesson in schoolings.items()}
+    plan = plan_answers(prepared, [probes[k] for k in sorted(probes)], needed)
+    if schoolings:
+        return plan, 0
+    store = OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
+    entries = entries_of(prepared, [examined[k].teacher for k in sorted(examined)], plan)
+    return plan, max(0, plan.num_bytes - entries.bytes_to_come(store, entries.missing(store)))
+
+
+def _untrained(prepared: Prepared, position: int, lesson: Schooling, features: tuple[str, ...]) -> Probe:
+    """Try out the graph of a student that is not trained, as the teacher's will be."""
+    signature = prepared.signature
+    student = Student(
+        lesson.space.build(lesson.trial.spec, signature), signature=signature, statistics=lesson.statistics
+    )
+    template = trace_once(student, signature, name=(lesson.trial.spec.architecture_digest, lesson.statistics))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "untrained.onnx"
+        path.write_bytes(stand_in(template))
+        name = prepared.config.teachers[position].name
+        teacher = LOADERS["onnx"](path=path).teacher(name, prepared.coverages[name])
+    with answering(prepared, position):
+        return probe(teacher, probe_rows(prepared.dataset), features, num_threads=prepared.config.resources.threads)
 
 
 def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Teacher:
@@ -89,16 +125,16 @@ def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Tea
     return loaded
 
 
-def _examine(prepared: Prepared, teacher: Teacher, store: OutputStore) -> Examined:
+def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...]) -> Examined:
     dataset = prepared.dataset
     rows = dataset.splits["validation"]
     rows = rows[np.linspace(0, len(rows) - 1, min(_STRENGTH_ROWS, len(rows))).astype(np.int64)]
     inputs = dataset.inputs
     chosen = [inputs[row] for row in rows] if isinstance(inputs, list) else inputs[rows]
     started = time.perf_counter()
-    answers = compute_shard(teacher, chosen, num_classes=dataset.num_classes, dtype=CACHE_DTYPE)
+    answers = compute_shard(teacher, chosen, num_classes=dataset.num_classes, dtype=prepared.config.cache.dtype)
     seconds = time.perf_counter() - started
-    logits = answers["logits"].astype(np.float32)
+    logits = answers[LOGITS]["values"].astype(np.float32)
     labels = teacher.coverage.labels
     if labels is not None and logits.shape[1] != len(labels):
         logits = logits[:, list(labels)]  # As the ensemble hears it.
@@ -114,5 +150,6 @@ def _examine(prepared: Prepared, teacher: Teacher, store: OutputStore) -> Examin
         metrics={name: value for name, value in metrics.items() if np.isfinite(value)},
         rows=len(rows),
         rows_per_second=len(rows) / max(seconds, 1e-9),
-        kept=not store.missing(plan_shards([teacher], inputs, dtype=CACHE_DTYPE)),
+        probe=probe(teacher, probe_rows(dataset), features, num_threads=prepared.config.resources.threads),
+        teacher=teacher,
     )

@@ -3,7 +3,7 @@
 Shape letters: N = rows, K = teachers, C = classes.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -22,6 +22,8 @@ _SECONDS = 0.7
 """Time to spend on the steps of one student."""
 
 _ANSWER_ROWS = 256
+_FEATURE_ROWS = 16
+"""Few: features may be large."""
 _OVERHEAD_ROWS = 2048
 """Rows of a split that the trial which is tried out is judged on, at most."""
 
@@ -29,16 +31,30 @@ _OVERHEAD_ROWS = 2048
 class MadeUpAnswers:
     """Answers of teachers that nobody asked, at the price of reading them from the cache; fulfils EnsembleOutputs."""
 
-    def __init__(self, num_teachers: int, num_classes: int) -> None:
-        """Make them up, the same each time."""
+    def __init__(self, shapes: Sequence[Mapping[str, tuple[int, ...]]], num_classes: int) -> None:
+        """Make them up, the same each time.
+
+        Args:
+            shapes: Of one row of each feature of each teacher, by name.
+            num_classes: Of the data.
+        """
         chance = np.random.default_rng(0)
-        answers_NKC = chance.standard_normal((_ANSWER_ROWS, num_teachers, num_classes)).astype(np.float16)
-        self._answers_NKC = torch.from_numpy(answers_NKC)
+        form = (_ANSWER_ROWS, len(shapes), num_classes)
+        self._answers_NKC = torch.from_numpy(chance.standard_normal(form).astype(np.float16))
+        self._features = [
+            {
+                name: torch.from_numpy(chance.standard_normal((_FEATURE_ROWS, *shape)).astype(np.float16))
+                for name, shape in of_one.items()
+            }
+            for of_one in shapes
+        ]
 
     def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
         """Answer."""
-        del features
-        return TeacherOutputs(logits=self._answers_NKC[batch.index % _ANSWER_ROWS].transpose(0, 1).float().contiguous())
+        logits = self._answers_NKC[batch.index % _ANSWER_ROWS].transpose(0, 1).float().contiguous()
+        rows = batch.index % _FEATURE_ROWS
+        inner = tuple({name: known[name][rows].float() for name in features} for known in self._features)
+        return TeacherOutputs(logits=logits, features=inner if features else ())
 
 
 def num_steps(trial: Trial, setting: Setting) -> int:

@@ -5,7 +5,7 @@ from automl.config.crosschecks import known_metrics
 from automl.config.data import Data, reader_arguments, row_limits
 from automl.config.load import dump_config, load_config
 from automl.config.recipe import Recipe
-from automl.config.running import Latency, Resources, Sampler, Search, Stall, Tracking
+from automl.config.running import Cache, Latency, Resources, Sampler, Search, Stall, Tracking
 from automl.config.student import FixedStudent, Student
 from automl.config.teachers import (
     Covers,
@@ -20,6 +20,7 @@ from automl.config.teachers import (
 )
 
 __all__ = [
+    "Cache",
     "Config",
     "Covers",
     "Data",

@@ -11,7 +11,7 @@ from automl.config.limits import WrittenLimit
 from automl.config.part import CatalogName, FolderName, Listed, NaturalInt, Part
 from automl.config.places import Places
 from automl.config.recipe import Recipe
-from automl.config.running import Latency, Resources, Search, Tracking
+from automl.config.running import Cache, Latency, Resources, Search, Tracking
 from automl.config.student import Student
 from automl.config.teachers import Teacher
 
@@ -60,6 +60,8 @@ class Config(Part):
     """Who proposes students, and when the search stops."""
     resources: Resources = Resources()
     """What each trial may use."""
+    cache: Cache = Cache()
+    """How teachers' answers are kept."""
     address: str | None = None
     """Ray cluster: host:port, or auto for the one that this machine belongs to; null starts Ray on this machine."""
     storage: str | None = None

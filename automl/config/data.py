@@ -16,9 +16,9 @@ from automl.config.part import (
     Size,
     TextOrWhole,
 )
-from automl.config.splitting import Labelled, Limits, RowLimits, Split, Splitting
+from automl.config.splitting import Augmenting, Labelled, Limits, RowLimits, Split, Splitting
 
-COMMON = ("kind", "split", "labelled", "limit_rows")
+COMMON = ("kind", "split", "labelled", "limit_rows", "augmentation")
 """Fields of every kind; all others are arguments of its reader."""
 
 
@@ -59,6 +59,7 @@ class SklearnData(Part):
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()
+    augmentation: Augmenting = None
 
 
 class NpzData(Part):
@@ -78,6 +79,7 @@ class NpzData(Part):
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()
+    augmentation: Augmenting = None
 
 
 class ImageFolderData(Part):
@@ -97,6 +99,7 @@ class ImageFolderData(Part):
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()
+    augmentation: Augmenting = None
 
 
 class TableData(Part):
@@ -120,6 +123,7 @@ class TableData(Part):
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()
+    augmentation: Augmenting = None
 
 
 class IdxData(Part):
@@ -133,6 +137,7 @@ class IdxData(Part):
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()
+    augmentation: Augmenting = None
 
 
 class HuggingfaceData(Part):
@@ -161,6 +166,7 @@ class HuggingfaceData(Part):
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()
+    augmentation: Augmenting = None
 
 
 class FactoryData(Part):
@@ -175,6 +181,7 @@ class FactoryData(Part):
     split: Splitting = Split()
     labelled: Labelled = 1.0
     limit_rows: Limits = RowLimits()
+    augmentation: Augmenting = None
 
 
 Data = Annotated[

@@ -80,8 +80,22 @@ class Resources(Part):
     """How often a trial whose process died starts again before it counts as failed."""
     trial_minutes: PositiveReal | None = None
     """A trial that takes longer is stopped and counts as failed; null waits for ever."""
-    cache_gb: PositiveReal = 10.0
-    """Disk that the cache of the teachers' outputs may fill, in gigabytes."""
+
+
+class Cache(Part):
+    """How teachers' answers are kept, once for all trials and searches; what finds no room is asked on the spot."""
+
+    gb: PositiveReal = 10.0
+    """Disk that the cache may fill, in gigabytes."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type of the numbers that are kept."""
+    top_k: PositiveInt | None = None
+    """Keep the largest logits of each row alone, and the mass of all others as one; null keeps all."""
+
+    @property
+    def limit_bytes(self) -> int:
+        """Give the disk in bytes."""
+        return int(self.gb * 1e9)
 
 
 class Tracking(Part):

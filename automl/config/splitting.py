@@ -1,10 +1,11 @@
-"""How data of any kind is split, and whose labels students may see."""
+"""How data of any kind is split, whose labels students may see, and which views of the rows."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from automl.config.part import NaturalInt, Number, Part, PositiveInt, Share
+from automl.config.kinds import kind_of
+from automl.config.part import NaturalInt, Number, Part, PositiveInt, PositiveReal, Share
 
 
 class Split(Part):
@@ -55,3 +56,40 @@ Labelled = Annotated[
 ]
 Splitting = Annotated[Split, Field(description="How rows are split into train, validation and test.")]
 Limits = Annotated[RowLimits, Field(description="Rows to keep at most, by split.")]
+
+
+class ImageAugmentation(Part):
+    """Images flipped and shifted."""
+
+    kind: Literal["image"]
+    """Images flipped and shifted."""
+    views: PositiveInt
+    """Different views of a row; each epoch shows the next one, and teachers answer for each once."""
+    flip: bool = False
+    """Whether half of the images are turned left to right."""
+    shift: NaturalInt = 0
+    """Pixels by which an image is moved at most, up or down and left or right; 0 comes in from the border."""
+    seed: NaturalInt = 0
+    """Decides what each view is."""
+
+
+class NoiseAugmentation(Part):
+    """Gaussian noise on vectors."""
+
+    kind: Literal["noise"]
+    """Gaussian noise on vectors."""
+    views: PositiveInt
+    """Different views of a row; each epoch shows the next one, and teachers answer for each once."""
+    noise: PositiveReal
+    """Deviation of the noise, as a share of the deviation of each feature over the training rows."""
+    seed: NaturalInt = 0
+    """Decides what each view is."""
+
+
+Augmentation = Annotated[
+    Annotated[ImageAugmentation, Tag("=image")] | Annotated[NoiseAugmentation, Tag("=noise")], Discriminator(kind_of)
+]
+Augmenting = Annotated[
+    Augmentation | None,
+    Field(description="Views of training rows that students see instead of the rows as they are; null for none."),
+]

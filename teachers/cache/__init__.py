@@ -1,26 +1,57 @@
 """Teachers speak once: their answers on disk, filled before any trial, gathered by every step."""
 
 from teachers.cache.entries import DamagedEntryError
-from teachers.cache.filling import compute_shard, fill
-from teachers.cache.keys import DTYPES, SHARD_ROWS, PackKey, Shard, ShardKey, cache_bytes, pack_key, plan_shards
+from teachers.cache.filling import Assembly, Augment, Job, compute_shard, fill, top_k_of, view_of
+from teachers.cache.joined import JoinedOutputs
+from teachers.cache.keys import (
+    DTYPES,
+    LOGITS,
+    SHARD_ROWS,
+    CacheKey,
+    Chunks,
+    PackKey,
+    Shard,
+    ShardKey,
+    pack_key,
+    plan_shards,
+    rows_of_shard,
+)
 from teachers.cache.packing import pack, read_logits
-from teachers.cache.reading import CachedOutputs
+from teachers.cache.plan import CachePlan, PlannedOutput, Probe, plan_cache, probe
+from teachers.cache.reading import CachedFeature, CachedOutputs
 from teachers.cache.store import OutputStore
+from teachers.cache.top_k import Arrays
 
 __all__ = [
     "DTYPES",
+    "LOGITS",
     "SHARD_ROWS",
+    "Arrays",
+    "Assembly",
+    "Augment",
+    "CacheKey",
+    "CachePlan",
+    "CachedFeature",
     "CachedOutputs",
+    "Chunks",
     "DamagedEntryError",
+    "Job",
+    "JoinedOutputs",
     "OutputStore",
     "PackKey",
+    "PlannedOutput",
+    "Probe",
     "Shard",
     "ShardKey",
-    "cache_bytes",
     "compute_shard",
     "fill",
     "pack",
     "pack_key",
+    "plan_cache",
     "plan_shards",
+    "probe",
     "read_logits",
+    "rows_of_shard",
+    "top_k_of",
+    "view_of",
 ]

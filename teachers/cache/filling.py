@@ -1,21 +1,96 @@
-"""Computing what a cache holds, one shard at a time, in any process.
+"""Computing what a cache holds, one chunk at a time, in any process.
 
-Shape letters: B = batch.
+Shape letters: B = batch, C = classes.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachers.cache.keys import Shard
+from teachers.cache.keys import LOGITS, Shard, ShardKey
 from teachers.cache.store import OutputStore
+from teachers.cache.top_k import TORCH_DTYPES, Arrays, encode_top, keeps_top
 from teachers.columns import check_finite, class_columns
 from teachers.digests import RawRows
 from teachers.outputs import Outputs
 from teachers.teacher import Teacher
+
+
+class Augment(Protocol):
+    """Makes views of rows: the same arguments give the same bits, in every process."""
+
+    def __call__(self, inputs: NDArray[np.generic], *, rows: NDArray[np.int64], view: int) -> NDArray[np.generic]:
+        """Augment some rows, in a copy.
+
+        Args:
+            inputs: Raw (n, ...).
+            rows: Their numbers in the data set (n,).
+            view: At least 1.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a teacher is asked in one go: all outputs that are missing of some rows, in one inference pass.
+
+    Args:
+        teacher: Its position.
+        view: As in ``ShardKey``.
+        start: First row.
+        stop: Row after the last one.
+        shards: To which the answers belong; each holds these rows, and perhaps more.
+    """
+
+    teacher: int
+    view: int
+    start: int
+    stop: int
+    shards: tuple[Shard, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the teacher is asked for."""
+        return tuple(shard.output for shard in self.shards)
+
+
+class Assembly:
+    """Cuts work into jobs, and puts what they give together to shards; outputs may be cut into shards of any size."""
+
+    def __init__(self, missing: Sequence[Shard]) -> None:
+        """Cut.
+
+        Args:
+            missing: Shards to compute.
+        """
+        together: dict[tuple[int, int], list[Shard]] = {}
+        for shard in missing:
+            together.setdefault((shard.key.view, shard.teacher), []).append(shard)
+        jobs = [job for shards in together.values() for job in _jobs(shards)]
+        # Chunk by chunk, so that all teachers read one copy of a chunk, and it can go when they have.
+        self.jobs = tuple(sorted(jobs, key=lambda job: (job.view, job.start, job.stop, job.teacher)))
+        self._parts: dict[Shard, dict[int, Arrays]] = {}
+
+    def add(self, job: Job, answers: Mapping[str, Arrays]) -> Iterator[tuple[ShardKey, Arrays]]:
+        """Take what a job gave, and give the shards that are whole now.
+
+        Args:
+            job: One of ``jobs``.
+            answers: What ``compute_shard`` gave.
+        """
+        for shard in job.shards:
+            parts = self._parts.setdefault(shard, {})
+            parts[job.start] = answers[shard.output]
+            if sum(len(next(iter(part.values()))) for part in parts.values()) == shard.stop - shard.start:
+                yield shard.key, _joined([parts[start] for start in sorted(parts)])
+                del self._parts[shard]
 
 
 def compute_shard(
@@ -24,42 +99,46 @@ def compute_shard(
     *,
     num_classes: int,
     dtype: str,
-    outputs: tuple[str, ...] = ("logits",),
+    outputs: Sequence[str] = (LOGITS,),
+    top_k: int | None = None,
     batch_size: int = 256,
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, Arrays]:
     """Ask a teacher about a chunk of rows.
 
     Args:
         teacher: Answers for raw inputs.
-        inputs: Raw inputs of the chunk (n, ...), or n texts; they stay as they are.
+        inputs: Inputs of the chunk (n, ...), raw or augmented, or n texts; they stay as they are.
         num_classes: Classes of the data set, C.
         dtype: ``float16`` or ``float32``.
         outputs: ``logits``, or names of features.
+        top_k: Logits to keep of each row, where that takes less room; None keeps all.
         batch_size: Rows of one call of the teacher.
 
     Returns:
-        Each output by name, (n, ...); logits in the columns that the teacher gave.
+        Arrays of each output as a shard holds them: ``values`` (n, ...), logits in the columns that the teacher gave;
+        of cut logits what ``encode_top`` gives, among the classes that the teacher covers.
 
     Raises:
         ValueError: Answers are not finite, have a wrong number of columns or rows, or lack an output.
     """
-    kept_dtype = {"float16": torch.float16, "float32": torch.float32}[dtype]
-    features = [name for name in outputs if name != "logits"]
-    pieces: dict[str, list[Tensor]] = {name: [] for name in outputs}
+    features = [name for name in outputs if name != LOGITS]
+    pieces: dict[str, list[Arrays]] = {name: [] for name in outputs}
     for start in range(0, len(inputs), batch_size):
         rows = inputs[start : start + batch_size]
         answer = teacher.model(rows if isinstance(rows, list) else torch.from_numpy(rows.copy()), features)
         for name in outputs:
-            values = _named(teacher, answer, name)
+            values = _named(teacher, answer, name).detach()
             if len(values) != len(rows):
                 raise ValueError(f"teacher {teacher.name!r} gave {name} for {len(values)} rows, expected {len(rows)}")
-            if name == "logits":
-                class_columns(teacher, width=values.shape[-1], num_classes=num_classes)
-            pieces[name].append(values.detach().to("cpu", kept_dtype, copy=True))
-    computed = {name: torch.cat(values) for name, values in pieces.items()}
-    for name, values in computed.items():
-        check_finite(teacher, name, values)  # After rounding, since float16 ends at 65504.
-    return {name: values.numpy() for name, values in computed.items()}
+            if name == LOGITS:
+                columns, _ = class_columns(teacher, width=values.shape[-1], num_classes=num_classes)
+                covered = values[..., columns]
+                if top_k is not None and keeps_top(covered.shape[-1], top_k, dtype):
+                    pieces[name].append(_finite(teacher, name, encode_top(covered.cpu(), k=top_k, dtype=dtype)))
+                    continue
+            whole = {"values": values.to("cpu", TORCH_DTYPES[dtype], copy=True).numpy()}
+            pieces[name].append(_finite(teacher, name, whole))
+    return {name: _joined(parts) for name, parts in pieces.items()}
 
 
 def fill(
@@ -69,39 +148,85 @@ def fill(
     inputs: RawRows,
     *,
     num_classes: int,
+    augment: Augment | None = None,
     batch_size: int = 256,
 ) -> int:
-    """Compute and store what is missing or damaged, one shard after the other in this process.
+    """Compute and store what is missing or damaged, one chunk after the other in this process.
 
     Args:
         store: Where shards go.
-        shards: All of a plan.
+        shards: All of one or several plans.
         teachers: As given to ``plan_shards``.
         inputs: Raw inputs of all rows.
         num_classes: Classes of the data set, C.
+        augment: Makes the views of the plans; None where there are none.
         batch_size: Rows of one call of a teacher.
 
     Returns:
         Number of shards that were computed.
     """
     missing = store.missing(shards)
-    for shard in missing:
-        arrays = compute_shard(
-            teachers[shard.teacher],
-            inputs[shard.start : shard.stop],
+    assembly = Assembly(list(missing))
+    for job in assembly.jobs:
+        answers = compute_shard(
+            teachers[job.teacher],
+            view_of(inputs, job, augment),
             num_classes=num_classes,
-            dtype=shard.key.dtype,
-            outputs=shard.key.outputs,
+            dtype=job.shards[0].key.dtype,
+            outputs=job.outputs,
+            top_k=top_k_of(job),
             batch_size=batch_size,
         )
-        store.store_shard(shard.key, arrays)
+        for key, arrays in assembly.add(job, answers):
+            store.store_shard(key, arrays)
     return len(missing)
 
 
+def view_of(inputs: RawRows, job: Job, augment: Augment | None) -> RawRows:
+    """Give the rows of a job as its teacher is asked about them."""
+    rows = inputs[job.start : job.stop]
+    if job.view == 0:
+        return rows
+    assert augment is not None, f"view {job.view} without an augmentation"
+    assert not isinstance(rows, list), "texts are not augmented"
+    return augment(rows, rows=np.arange(job.start, job.stop), view=job.view)
+
+
+def top_k_of(job: Job) -> int | None:
+    """Say how many logits of a row the job keeps; None where it keeps all, or no logits."""
+    return next((shard.key.top_k for shard in job.shards if shard.output == LOGITS), None)
+
+
+def _jobs(shards: Sequence[Shard]) -> Iterator[Job]:
+    """Cut the rows of one teacher and view wherever a shard begins or ends."""
+    edges = sorted({edge for shard in shards for edge in (shard.start, shard.stop)})
+    waiting = deque(sorted(shards, key=lambda shard: shard.start))
+    current: list[Shard] = []
+    for start, stop in pairwise(edges):
+        current = [shard for shard in current if shard.stop > start]
+        while waiting and waiting[0].start <= start:
+            current.append(waiting.popleft())
+        if current:
+            first = current[0]
+            yield Job(teacher=first.teacher, view=first.key.view, start=start, stop=stop, shards=tuple(current))
+
+
+def _joined(parts: Sequence[Arrays]) -> Arrays:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if len(parts) > 1 else parts[0]
+
+
+def _finite(teacher: Teacher, output: str, arrays: Arrays) -> Arrays:
+    """Check the numbers that will be kept: after rounding, since float16 ends at 65504."""
+    for name, values in arrays.items():
+        if name != "classes":
+            check_finite(teacher, output, torch.from_numpy(values))
+    return arrays
+
+
 def _named(teacher: Teacher, answer: Outputs, name: str) -> Tensor:
-    if name == "logits":
+    if name == LOGITS:
         return answer.logits
     if name not in answer.features:
-        known = sorted(["logits", *answer.features])
+        known = sorted([LOGITS, *answer.features])
         raise ValueError(f"teacher {teacher.name!r} gives no output {name!r}; it gives {known}")
     return answer.features[name]

@@ -11,28 +11,38 @@ DTYPES = ("float16", "float32")
 """Types in which answers are kept; float16 halves the bytes and keeps three digits."""
 
 SHARD_ROWS = 4096
-"""Rows of a shard: appended rows touch the last one only."""
+"""Rows of a shard at most: appended rows touch the last one only."""
+
+SHARD_BYTES = 2**26
+"""Bytes of a shard at most, unless a single row has more: what a process holds of an output as it is computed."""
+
+LOGITS = "logits"
+"""The output that every teacher has."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShardKey:
-    """Names what one teacher said about one chunk of rows.
+    """Names one output of one teacher about one chunk of rows.
 
     Args:
         teacher: Digest of its parameters and preprocessing.
-        inputs: Digest of the chunk's raw inputs.
+        inputs: Digest of the chunk's raw inputs, before any augmentation.
+        output: ``logits``, or what the teacher calls a feature where no alias is known.
         view: Number of the augmented view; 0 means the rows as they are.
-        augmentation: Digest of how view 1 and higher are made; empty for view 0.
-        outputs: Which outputs are kept, ``logits`` or names of features.
+        augmentation: Digest of how the rows of this chunk are augmented in view 1 and higher; empty for view 0.
         dtype: One of ``DTYPES``.
+        top_k: Logits that are kept of each row; None means all.
+        labels: Labels that the teacher covers, among which the largest are looked for; None without ``top_k``.
     """
 
     teacher: str
     inputs: str
+    output: str = LOGITS
     view: int = 0
     augmentation: str = ""
-    outputs: tuple[str, ...] = ("logits",)
     dtype: str
+    top_k: int | None = None
+    labels: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Reject an unknown type, and a view that nobody could make again."""
@@ -40,6 +50,8 @@ class ShardKey:
             raise ValueError(f"dtype of cached outputs must be one of {list(DTYPES)}, got {self.dtype!r}")
         if self.view < 0 or (self.view == 0) != (not self.augmentation):
             raise ValueError(f"view 0 has no augmentation and every other view has one, got {self}")
+        if self.top_k is not None and (self.top_k < 1 or self.output != LOGITS):
+            raise ValueError(f"top_k is for logits, and at least 1, got {self.top_k} for {self.output!r}")
 
     @cached_property
     def digest(self) -> str:
@@ -80,62 +92,98 @@ class Shard:
 
     Args:
         teacher: Position of the teacher.
+        output: As the teacher is asked for it: ``logits``, or the name of a feature.
         start: First row.
         stop: Row after the last one.
         key: Names its result.
     """
 
     teacher: int
+    output: str = LOGITS
     start: int
     stop: int
     key: ShardKey
 
 
+class Chunks:
+    """The rows of a data set, cut and named; each way to cut them is named once."""
+
+    def __init__(self, inputs: RawRows) -> None:
+        """Keep the rows.
+
+        Args:
+            inputs: Raw inputs of all rows, before any augmentation.
+        """
+        self._inputs = inputs
+        self._known: dict[int, list[tuple[int, int, str]]] = {}
+
+    def of(self, shard_rows: int) -> list[tuple[int, int, str]]:
+        """Give first row, row after the last one and digest of each chunk of ``shard_rows`` rows."""
+        if shard_rows not in self._known:
+            starts = range(0, len(self._inputs), shard_rows)
+            edges = [(start, min(start + shard_rows, len(self._inputs))) for start in starts]
+            self._known[shard_rows] = [(start, stop, rows_digest(self._inputs[start:stop])) for start, stop in edges]
+        return self._known[shard_rows]
+
+
+def rows_of_shard(row_bytes: int) -> int:
+    """Say how many rows a shard has: ``SHARD_ROWS``, halved until they fit into ``SHARD_BYTES``."""
+    rows = SHARD_ROWS
+    while rows > 1 and rows * row_bytes > SHARD_BYTES:
+        rows //= 2
+    return rows
+
+
 def plan_shards(
     teachers: Sequence[Teacher],
-    inputs: RawRows,
+    inputs: RawRows | Chunks,
     *,
     dtype: str,
-    outputs: tuple[str, ...] = ("logits",),
+    output: str = LOGITS,
     view: int = 0,
     augmentation: str = "",
+    top_k: int | None = None,
     shard_rows: int = SHARD_ROWS,
 ) -> tuple[Shard, ...]:
-    """Cut the work into shards: teacher by teacher, for each its chunks in order.
+    """Cut the work of one output into shards: teacher by teacher, for each its chunks in order.
 
     Args:
         teachers: In the order of the ensemble.
-        inputs: Raw inputs of all rows, before any augmentation.
+        inputs: Raw inputs of all rows, before any augmentation; as ``Chunks`` where several plans are made.
         dtype: One of ``DTYPES``.
-        outputs: As in ``ShardKey``.
+        output: ``logits``, or the name of a feature.
         view: As in ``ShardKey``.
-        augmentation: As in ``ShardKey``.
+        augmentation: Digest of how all rows are augmented; empty for view 0.
+        top_k: As in ``ShardKey``; of features nothing is cut.
         shard_rows: Rows of a chunk, at least 1; another number makes other shards.
     """
-    starts = range(0, len(inputs), shard_rows)
-    chunks = [(start, min(start + shard_rows, len(inputs))) for start in starts]
-    digests = [rows_digest(inputs[start:stop]) for start, stop in chunks]
+    chunks = (inputs if isinstance(inputs, Chunks) else Chunks(inputs)).of(shard_rows)
+    top_k = top_k if output == LOGITS else None
     return tuple(
         Shard(
             teacher=k,
+            output=output,
             start=start,
             stop=stop,
             key=ShardKey(
                 teacher=teacher.digest,
                 inputs=digest,
+                output=output if output == LOGITS else teacher.feature_id(output),
                 view=view,
-                augmentation=augmentation,
-                outputs=outputs,
+                # Rows are augmented by their numbers: the same rows elsewhere in the data look otherwise.
+                augmentation=record_digest([augmentation, start]) if augmentation else "",
                 dtype=dtype,
+                top_k=top_k,
+                labels=None if top_k is None else teacher.coverage.labels,
             ),
         )
         for k, teacher in enumerate(teachers)
-        for (start, stop), digest in zip(chunks, digests, strict=True)
+        for start, stop, digest in chunks
     )
 
 
 def pack_key(teachers: Sequence[Teacher], shards: Sequence[Shard], *, num_classes: int) -> PackKey:
-    """Name the pack of all teachers that ``shards`` of one plan make.
+    """Name the pack of all teachers that ``shards`` of one plan of logits make.
 
     Where the store has the pack (``store.fault`` gives None), no shard is needed, and they may have been evicted.
 
@@ -151,12 +199,3 @@ def pack_key(teachers: Sequence[Teacher], shards: Sequence[Shard], *, num_classe
         num_classes=num_classes,
         dtype=shards[0].key.dtype,
     )
-
-
-def cache_bytes(num_rows: int, num_teachers: int, num_classes: int, dtype: str) -> int:
-    """Forecast the disk that logits take: the shards, and the pack that is made of them.
-
-    A little more comes on top: under 1 KB a shard, and the names of shards in the pack.
-    """
-    itemsize = {"float16": 2, "float32": 4}[dtype]
-    return 2 * num_rows * num_teachers * num_classes * itemsize

@@ -1,24 +1,28 @@
 """Cached answers as a trial reads them.
 
-Shape letters: N = rows of the data set, K = teachers, B = batch, C = classes.
+Shape letters: N = rows of the data set, K = teachers, F = teachers whose logits are kept in full, T = teachers whose
+logits are cut, B = batch, C = classes.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from teachers.cache.entries import DamagedEntryError, check_entry, map_array, mark_used
-from teachers.cache.keys import PackKey
+from teachers.cache.keys import PackKey, Shard
 from teachers.cache.leases import share_lock
+from teachers.cache.packing import FULL, KNOWN, TOP
 from teachers.cache.store import OutputStore
+from teachers.cache.top_k import decode_top
 from teachers.outputs import Batch, TeacherOutputs
 
 
 class CachedOutputs:
-    """Gathers a batch from a pack that is mapped read-only; fulfils ``EnsembleOutputs``.
+    """Gathers a batch of logits from a pack that is mapped read-only; fulfils ``EnsembleOutputs`` without features.
 
     While it lives its file is not evicted. Pickled, it is its path and key, and opens the file of the node it lands on.
     """
@@ -38,12 +42,14 @@ class CachedOutputs:
         try:
             share_lock(self._path, holder=self)
             header = check_entry(self._path, digest=digest)
-            self._packed_NKC = map_array(self._path, header, "logits")
+            arrays = {name: map_array(self._path, header, name) for name in header.arrays}
             mark_used(self._path)
         except (DamagedEntryError, FileNotFoundError) as error:
             raise DamagedEntryError(
                 f"cached outputs {self._path} cannot be used on this node: {error}; fetch or pack them again"
             ) from error
+        self._full_NFC = arrays[FULL]
+        self._cut = _Cut(arrays) if TOP in arrays else None
 
     @classmethod
     def open(cls, store: OutputStore, key: PackKey) -> "CachedOutputs":
@@ -57,11 +63,15 @@ class CachedOutputs:
     @property
     def shape(self) -> tuple[int, ...]:
         """Give (N, K, ..., C)."""
-        return self._packed_NKC.shape
+        rows, full, *rest = self._full_NFC.shape
+        return rows, full + (0 if self._cut is None else len(self._cut.teachers)), *rest
 
     def read(self, rows: NDArray[np.int64], *, teacher: int) -> NDArray[np.float32]:
         """Read what one teacher said about some rows: (rows, ..., C), a copy; 0 for classes that it does not know."""
-        return np.take(self._packed_NKC[:, teacher], rows, axis=0).astype(np.float32)
+        if self._cut is None:
+            return np.take(self._full_NFC[:, teacher], rows, axis=0).astype(np.float32)
+        gathered: NDArray[np.float32] = self._gather(rows)[teacher].numpy()
+        return gathered
 
     def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
         """Gather the rows of a batch; always a copy, so that writing to it reaches neither the file nor anybody else.
@@ -69,8 +79,76 @@ class CachedOutputs:
         Raises:
             IndexError: A row is not in the cache.
         """
-        gathered_BKC = torch.from_numpy(np.take(self._packed_NKC, batch.index.numpy(), axis=0))
-        return TeacherOutputs(logits=gathered_BKC.transpose(0, 1).float().contiguous())
+        assert not features, f"a pack holds logits alone, asked for {sorted(features)}"
+        return TeacherOutputs(logits=self._gather(batch.index.numpy()))
+
+    def _gather(self, rows: NDArray[np.int64]) -> Tensor:
+        gathered_BFC = torch.from_numpy(np.take(self._full_NFC, rows, axis=0))
+        full_FBC = gathered_BFC.transpose(0, 1).float().contiguous()
+        return full_FBC if self._cut is None else self._cut.among(full_FBC, rows)
+
+
+class _Cut:
+    """Those teachers of a pack of whose logits only the largest are kept."""
+
+    def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        self.teachers = arrays[TOP].tolist()
+        self._arrays = [arrays[name] for name in ("values", "classes", "tail")]
+        tail = arrays["tail"]
+        known_TC = np.array(arrays[KNOWN], dtype=bool)  # A copy: PyTorch warns of what it must not write to.
+        self._known = known_TC.reshape(len(self.teachers), *(1,) * (tail.ndim - 2), -1)
+
+    def among(self, full_FBC: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        """Put all teachers in their places: (K, B, ..., C)."""
+        values, classes, tail = (np.take(array, rows, axis=0) for array in self._arrays)
+        cut_TBC = decode_top(values, classes, tail, known=self._known).transpose(0, 1)
+        num_teachers = len(full_FBC) + len(self.teachers)
+        full = [k for k in range(num_teachers) if k not in self.teachers]
+        together = full_FBC.new_empty(num_teachers, *full_FBC.shape[1:])
+        together[full], together[self.teachers] = full_FBC, cut_TBC
+        return together
+
+
+class CachedFeature:
+    """Gathers a batch of one feature of one teacher from its shards, which are mapped read-only as they are needed."""
+
+    def __init__(self, store: OutputStore, shards: Sequence[Shard]) -> None:
+        """Check all shards.
+
+        Args:
+            store: Where they are; whoever makes this leases them.
+            shards: Of one teacher and output, in the order of their rows, all of one number of rows but the last.
+
+        Raises:
+            DamagedEntryError: One is not on this node, or must not be used.
+        """
+        for shard in shards:
+            if (fault := store.fault(shard.key)) is not None:
+                raise DamagedEntryError(f"cached outputs {store.path(shard.key)} cannot be used on this node: {fault}")
+        self._store, self._shards = store, tuple(shards)
+        self._shard_rows = shards[0].stop - shards[0].start
+        self._maps: list[NDArray[np.generic] | None] = [None] * len(shards)
+
+    def gather(self, rows: NDArray[np.int64]) -> Tensor:
+        """Gather some rows (B, ...), float32, a copy.
+
+        Raises:
+            IndexError: A row is not in the cache.
+        """
+        if len(self._shards) == 1:
+            return torch.from_numpy(np.take(self._map(0), rows, axis=0)).float()
+        chunks, offsets = np.divmod(rows, self._shard_rows)
+        first = self._map(int(chunks[0]))
+        gathered = np.empty((len(rows), *first.shape[1:]), first.dtype)
+        for position, (chunk, offset) in enumerate(zip(chunks.tolist(), offsets.tolist(), strict=True)):
+            gathered[position] = self._map(chunk)[offset]
+        return torch.from_numpy(gathered).float()
+
+    def _map(self, chunk: int) -> NDArray[np.generic]:
+        found = self._maps[chunk]
+        if found is None:
+            found = self._maps[chunk] = self._store.read_shard(self._shards[chunk].key)["values"]
+        return found
 
 
 def _reopen(path: str, digest: str) -> CachedOutputs:

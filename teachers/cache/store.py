@@ -1,6 +1,7 @@
 """A folder of cached answers, shared by all runs, with a limit of its size."""
 
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -104,6 +105,12 @@ class OutputStore:
         """
         names = [self.path(key).name for key in keys]
         return lease(self.folder / "leases", names, guard=self._guard)
+
+    def hold(self, keys: Iterable[CacheKey], *, holder: object) -> None:
+        """Keep shards and packs from eviction as long as an object lives."""
+        context = self.lease(keys)
+        context.__enter__()
+        weakref.finalize(holder, context.__exit__, None, None, None)
 
     def used_bytes(self) -> int:
         """Count the bytes of all shards and packs."""

@@ -4,7 +4,6 @@ import errno
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ import torch
 
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
-from automl.nodes import CachePlace
 from automl.preparation import Prepared, prepare
 from automl.schooling import home, schooling
 from automl.teaching import describe_coverage, fill_cache, load_teachers, train_teachers
-from teachers import Coverage, Outputs, OutputStore, Teacher, plan_shards
+from teachers import Coverage, Outputs, OutputStore, Teacher
 from trials.records import Artefacts, Outcome, TrialResult
 from trials.student import Normalisation
 
@@ -51,10 +49,14 @@ def prepared(small_config: Path) -> Prepared:
 def fill(prepared: Prepared, tmp_path: Path, in_process: Any) -> Callable[..., Any]:
     def go(*teachers: Teacher) -> Any:
         executor = in_process()
+        executor.said = []
         config = prepared.config.model_copy(update={"teachers": prepared.config.teachers * len(teachers)})
         with ExitStack() as leases:
             store = OutputStore(tmp_path, limit_bytes=10**9)
-            return executor, store, *fill_cache(replace(prepared, config=config), teachers, executor, store, leases)
+            ready = replace(prepared, config=config)
+            filled = fill_cache(ready, teachers, executor, store, leases=leases, say=executor.said.append)
+            executor.submitted = [name for name in executor.submitted if not name.startswith("probe-")]
+            return executor, store, *filled
 
     return go
 
@@ -164,30 +166,29 @@ def test_a_teacher_whose_training_fails_leaves_nothing_and_ends_the_search(prepa
 
 
 def test_every_row_is_asked_about_once(fill: Callable[..., Any], prepared: Prepared) -> None:
-    executor, store, key, (record,), computed = fill(teacher())
+    executor, _, place, (record,), computed = fill(teacher())
     assert computed == len(executor.submitted) > 0
     assert record.covers == "everything"
     assert set(record.metrics) == {"home"}
     assert set(record.by_label) == set(prepared.dataset.class_names)
     assert record.by_home == {"left": record.metrics["home"]}
-    answers = CachePlace(folder=store.folder, key=key, content=None).open()
+    answers = place.open()
     rows = prepared.dataset.splits["train"][:5]
     batch = prepared.dataset.batch(rows)
     assert torch.allclose(answers(batch).logits[0], Model()(batch.inputs).logits, rtol=1e-3)
 
     executor, _, again, _, computed = fill(teacher())
-    assert (executor.submitted, again, computed) == ([], key, 0)
+    assert (executor.submitted, again.packs, computed) == ([], place.packs, 0)
 
 
 def test_a_machine_without_the_answers_fetches_them(
     fill: Callable[..., Any], prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executor, store, key, _, _ = fill(teacher())
-    assert CachePlace.of(store, key, executor).content is None  # All trials run here.
-    executor.local = False
-    place = CachePlace.of(store, key, executor)
+    _, store, place, _, _ = fill(teacher())
+    assert place.contents is None  # All trials run here.
+    contents = {key.digest: store.read_shard_bytes(key) for key in place.packs.values()}
     monkeypatch.setattr("automl.nodes.resolve", lambda reference: reference)
-    elsewhere = CachePlace(folder=tmp_path / "elsewhere", key=key, content=place.content)
+    elsewhere = replace(place, folder=tmp_path / "elsewhere", contents=contents)
     batch = prepared.dataset.batch(prepared.dataset.splits["train"][:5])
     for _ in range(2):  # The second time from its own disk.
         assert torch.equal(elsewhere.open()(batch).logits, place.open()(batch).logits)
@@ -197,8 +198,8 @@ def test_a_machine_without_the_answers_fetches_them(
 
 
 def test_answers_that_are_damaged_where_they_cannot_be_fetched_are_no_trial_s_fault(fill: Callable[..., Any]) -> None:
-    executor, store, key, _, _ = fill(teacher())
-    place = CachePlace.of(store, key, executor)
+    _, store, place, _, _ = fill(teacher())
+    (key,) = place.packs.values()
     store.path(key).write_bytes(b"torn")
     with pytest.raises(WorkFailed, match=r"answers were removed or damaged during the search: .*--resume"):
         place.open()
@@ -209,15 +210,15 @@ def test_answers_that_are_damaged_where_they_cannot_be_fetched_are_no_trial_s_fa
 
 def test_where_all_answers_together_are_kept_nothing_is_asked_again(fill: Callable[..., Any]) -> None:
     made = teacher(Model(width=3), Coverage(labels=(4, 1, 7))), teacher()
-    _, store, key, records, computed = fill(*made)
+    _, store, place, records, computed = fill(*made)
     shards = list(store.folder.rglob("*.shard"))
     assert len(shards) == computed == 2
     for shard in shards:
         shard.unlink()
     executor, _, again, judged, computed = fill(*made)
-    assert (executor.submitted, again, computed) == ([], key, 0)
+    assert (executor.submitted, again.packs, computed) == ([], place.packs, 0)
     assert judged == records
-    store.path(key).unlink()
+    store.path(place.packs[0]).unlink()
     assert fill(*made)[-1] == 2
 
 
@@ -235,7 +236,7 @@ def test_a_teacher_is_judged_by_the_classes_that_it_knows(fill: Callable[..., An
 def test_each_chunk_is_sent_once_and_few_at_a_time_and_no_gpu_is_asked_for(
     prepared: Prepared, tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automl.teaching.plan_shards", partial(plan_shards, shard_rows=300))
+    monkeypatch.setattr("teachers.cache.keys.SHARD_ROWS", 256)
     config = prepared.config.model_copy(
         update={
             "resources": prepared.config.resources.model_copy(update={"gpus": 1.0}),
@@ -260,11 +261,13 @@ def test_each_chunk_is_sent_once_and_few_at_a_time_and_no_gpu_is_asked_for(
 
     store = OutputStore(tmp_path, limit_bytes=10**9)
     with ExitStack() as leases:
-        *_, computed = fill_cache(replace(prepared, config=config), made, Watched(), store, leases)
-    chunks = [thing for kind, thing in events if kind == "share" and isinstance(thing, np.ndarray)]
-    assert len(chunks) == 6  # 1797 rows
+        *_, computed = fill_cache(
+            replace(prepared, config=config), made, Watched(), store, leases=leases, say=lambda _: None
+        )
+    _, *chunks = [thing for kind, thing in events if kind == "share" and isinstance(thing, np.ndarray)]
+    assert len(chunks) == 8  # 1797 rows; what stands before them are those on which teachers are tried out.
     assert np.array_equal(np.concatenate(chunks), prepared.dataset.inputs)
-    assert computed == 12
+    assert computed == 16
     assert {share.gpus for kind, share in events if kind == "submit"} == {0.0}
     assert max(number for kind, number in events if kind == "wait") == 4  # twice the room
 

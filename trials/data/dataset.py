@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from teachers import MISSING_LABEL, Batch
+from trials.data.augmentation import Augmentation
 
 SPLITS = ("train", "validation", "test")
 
@@ -26,6 +27,7 @@ class Dataset:
         splits: Row numbers of ``train``, ``validation`` and ``test``, each int64, without a row in common.
         labelled: Rows whose label a student may see (N,); None means all.
         columns: Further facts of each row (N,), by which teachers can be routed.
+        augmentation: How students see other views of training rows; None shows the rows as they are.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -34,6 +36,7 @@ class Dataset:
     splits: Mapping[str, NDArray[np.int64]]
     labelled: NDArray[np.bool_] | None = None
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         """Reject rows that do not match, classes out of range and splits that overlap.
@@ -58,6 +61,8 @@ class Dataset:
         for name, rows in self.splits.items():
             if not len(rows):
                 raise ValueError(f"the {name} split is empty")
+        if self.augmentation is not None:
+            self.augmentation.check(self.inputs)
         rows = np.concatenate([self.splits[name] for name in SPLITS])
         if len(np.unique(rows)) < len(rows) or rows.min() < 0 or rows.max() >= num_rows:
             raise ValueError("splits must not share a row, nor name one that the data does not have")
@@ -78,19 +83,28 @@ class Dataset:
             return self.labels
         return np.where(self.labelled, self.labels, MISSING_LABEL)
 
-    def batch(self, rows: NDArray[np.int64], labels: NDArray[np.int64] | None = None) -> Batch:
+    def training_view(self, epoch: int) -> int:
+        """Say in which view students see training rows in an epoch, counted from 0; 0 without augmentation."""
+        return 0 if self.augmentation is None else self.augmentation.view_in(epoch)
+
+    def batch(self, rows: NDArray[np.int64], labels: NDArray[np.int64] | None = None, *, view: int = 0) -> Batch:
         """Gather some rows; always a copy, so that nobody writes into memory that others read.
 
         Args:
             rows: Row numbers (B,).
             labels: Labels of all rows to use instead of the true ones, as ``student_labels``.
+            view: Number of the augmented view; 0 gives the rows as they are.
         """
         labels = self.labels if labels is None else labels
         if isinstance(self.inputs, list):
             inputs: torch.Tensor | list[str] = [self.inputs[row] for row in rows]
         else:
-            inputs = torch.from_numpy(self.inputs[rows])
-        return Batch(index=torch.from_numpy(rows), inputs=inputs, labels=torch.from_numpy(labels[rows]))
+            raw = self.inputs[rows]
+            if view:
+                assert self.augmentation is not None, f"view {view} without an augmentation"
+                raw = self.augmentation(raw, rows=rows, view=view)
+            inputs = torch.from_numpy(raw)
+        return Batch(index=torch.from_numpy(rows), inputs=inputs, labels=torch.from_numpy(labels[rows]), view=view)
 
     def batches(self, rows: NDArray[np.int64], *, batch_size: int) -> Iterator[Batch]:
         """Go through some rows in their order, with true labels."""

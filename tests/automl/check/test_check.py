@@ -11,7 +11,7 @@ from automl.check import check
 from automl.check.checking import _notes, ranges_of
 from automl.check.forecast import Forecast
 from automl.check.space import draw
-from automl.check.teachers import examine_teachers
+from automl.check.teachers import examine_teachers, foresee
 from automl.check.timing import MadeUpAnswers, num_steps
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
@@ -116,10 +116,11 @@ def test_answers_count_as_kept_where_only_all_together_are(small_run, small_conf
     assert shards
     schoolings, examined = examine_teachers(moved)
     assert schoolings == {}
-    assert examined[0].kept
+    plan, there = foresee(moved, schoolings, examined)
+    assert there == plan.num_bytes > 0
     for pack in cache.rglob("*.pack"):
         pack.unlink()
-    assert not examine_teachers(moved)[1][0].kept
+    assert foresee(moved, schoolings, examined) == (plan, 0)
 
 
 def test_an_existing_run_is_noted(before, after, small_run):
@@ -128,10 +129,10 @@ def test_an_existing_run_is_noted(before, after, small_run):
 
 
 def test_rows_without_a_teacher_are_noted(before):
-    assert "713 of 1079 training rows have no teacher" in before[0].notes
+    assert "667 of 1079 training rows have no teacher" in before[0].notes
 
 
-def test_rows_without_a_teacher_are_counted_by_the_labels_that_students_see(small_config, tmp_path):
+def test_rows_without_a_teacher_are_counted_by_the_labels_that_students_see(small_config, tmp_path, by_hand):
     (first,) = yaml.safe_load(small_config.read_text())["teachers"]
     teachers = [first | {"covers": {"labels": [0, 1, 2, 3, 4]}}]
     prepared = prepare(load_config(changed(small_config, tmp_path, teachers=teachers)))
@@ -139,7 +140,7 @@ def test_rows_without_a_teacher_are_counted_by_the_labels_that_students_see(smal
     seen = dataset.student_labels[dataset.splits["train"]]
     others = int((seen > 4).sum())
     assert 0 < others < len(seen) / 5  # Rows without a label have this teacher.
-    (note,) = [note for note in _notes(prepared, SimpleNamespace(share_kept=1)) if "no teacher" in note]
+    (note,) = [note for note in _notes(prepared, SimpleNamespace(share_kept=1), by_hand) if "no teacher" in note]
     assert note == f"{others} of {len(seen)} training rows have no teacher"
 
 
@@ -225,10 +226,12 @@ def test_a_student_that_cannot_be_trained_fails_the_check(small_config, tmp_path
         check(changed(small_config, tmp_path))
 
 
-def test_a_cache_that_is_too_small_is_told_before_anything_is_measured(small_config, tmp_path):
-    path = changed(small_config, tmp_path, resources={"cache_gb": 1e-6})
-    with pytest.raises(UserError, match=r"cache_gb: the teachers' answers take 7\.19e-05 GB and the cache may hold"):
-        check(path)
+def test_what_finds_no_room_in_the_cache_is_told_with_its_price(small_config, tmp_path):
+    report = check(changed(small_config, tmp_path, cache={"gb": 1e-6}))
+    assert report.forecast.cache_bytes == 0
+    assert "0 bytes of at most 1 kB" in report.cache[0]
+    assert report.cache[1].startswith("  on the spot: left runs in every step, ")
+    assert report.cache[1].endswith("an epoch; 71.9 kB more would keep its answers")
 
 
 def test_a_teacher_that_cannot_be_loaded_is_told_with_its_place(small_config, tmp_path):
@@ -275,7 +278,7 @@ def test_steps_are_counted_as_training_takes_them(prepared):
             return super().__call__(batch, features)
 
     trial = draw(prepared, {"any": measured_as(1, 1.0)}).kept[0]
-    setting = replace(prepared.setting, teachers=Counting(1, 10))
+    setting = replace(prepared.setting, teachers=Counting([{}], 10))
     student = Student(
         prepared.space.build(trial.spec, prepared.signature),
         signature=prepared.signature,

@@ -40,7 +40,7 @@ RECIPE_KEYS = (
     "weighting"
 )
 TOP_KEYS = (
-    "address, data, latency, limits, name, objectives, precisions, recipe, resources, runs, search, seed, storage, student, "
+    "address, cache, data, latency, limits, name, objectives, precisions, recipe, resources, runs, search, seed, storage, student, "
     "task, teachers, tracking"
 )
 KINDS = "factory, huggingface, idx, image_folder, npz, sklearn, table"
@@ -124,7 +124,7 @@ NAMES = {
     "kind": ("kind: sklearn", "kind: sklern", f"2:8: data.kind: unknown kind 'sklern', did you mean 'sklearn'? known: {KINDS}"),
     "no kind": ("kind: sklearn, ", "", f"2:1: data: the key 'kind' is missing; it is one of {KINDS}"),
     "no section with a kind": ("{kind: sklearn, name: digits}", "digits", f"2:1: data: expected KEY: VALUE pairs, got 'digits'; kind is one of {KINDS}"),
-    "only the branch of the kind": ("kind: sklearn, name: digits", "kind: npz, pat: x", "2:19: data.pat: unknown key, did you mean 'path'? known keys: class_names, inputs, kind, labelled, labels, limit_rows, missing_label, path, split"),
+    "only the branch of the kind": ("kind: sklearn, name: digits", "kind: npz, pat: x", "2:19: data.pat: unknown key, did you mean 'path'? known keys: augmentation, class_names, inputs, kind, labelled, labels, limit_rows, missing_label, path, split"),
     "metric": ("[accuracy, ", "[acuracy, ", f"10:14: objectives[0]: unknown metric 'acuracy', did you mean 'accuracy'? known: {METRICS}"),
     "metric of a limit": ("search:", "limits: [latency <= 2]\nsearch:", f"11:10: limits[0]: unknown metric 'latency', did you mean 'latency_ms'? known: {METRICS}"),
     "space": ("space: mlp", "space: mpl", f"3:11: student.space: unknown space 'mpl'; spaces are {sorted(SPACES)}, or package.module:name"),
@@ -134,7 +134,7 @@ NAMES = {
     "task": ("search:", "task: {kind: regression}\nsearch:", "11:8: task.kind: unknown task 'regression'; known: classification, or package.module:name"),
     "sampler": ("trials: 5", "trials: 5, sampler: nsga", f"11:21: search.sampler: unknown sampler 'nsga', did you mean 'nsga2'? known: {SAMPLER_NAMES}, or package.module:name"),
     "optimizer": ("epochs: 3", "epochs: 3\n  optimizer: adam", "6:3: recipe.optimizer: unknown optimizer 'adam', did you mean 'adamw'? known: adamw, sgd"),
-    "one of several weightings": ("epochs: 3", "epochs: 3\n  weighting: [fixed, entrpy]", "6:3: recipe.weighting: unknown weighting 'entrpy', did you mean 'entropy'? known: confidence, entropy, fixed"),
+    "one of several weightings": ("epochs: 3", "epochs: 3\n  weighting: [fixed, entrpy]", "6:3: recipe.weighting: unknown weighting 'entrpy', did you mean 'entropy'? known: confidence, entropy, fixed, learnt"),
 }  # fmt: skip
 TOGETHER = {
     "an objective twice": ("[accuracy, size_bytes]", "[accuracy, accuracy]", "10:24: objectives[1]: 'accuracy' stands here twice; keep one"),

@@ -1,0 +1,253 @@
+"""Which answers of teachers a search needs, what of them is kept, and what the rest costs in each step."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.config.recipe import Recipe
+from automl.config.searchable import domain_of, possible_values
+from automl.numbers import byte_count, duration
+from automl.preparation import Prepared, at
+from search_spaces import Integer, Value
+from teachers import (
+    LOGITS,
+    CacheKey,
+    CachePlan,
+    Chunks,
+    OutputStore,
+    PackKey,
+    Probe,
+    Shard,
+    Teacher,
+    pack_key,
+    plan_cache,
+    plan_shards,
+)
+from trials.data import Dataset
+from trials.losses import needs_of
+from trials.recipe import LossTerm
+
+_PROBE_ROWS = 64
+_MOST_VALUES = 64
+"""Values of an option in whole numbers that are looked at; of more, the two ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the losses that a recipe may choose read of teachers, beside logits.
+
+    Args:
+        terms: Features that a loss reads of each teacher, once for each way to choose its options.
+        models: Names of losses that run the teachers' models themselves.
+    """
+
+    terms: tuple[tuple[str, ...], ...]
+    models: tuple[str, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """All features, each once."""
+        return tuple(dict.fromkeys(name for term in self.terms for name in term))
+
+
+def wanted(prepared: Prepared) -> Wanted:
+    """Look through all losses that the recipe may choose, and all their options.
+
+    Raises:
+        UserError: An option is out of range.
+    """
+    recipe = prepared.config.recipe
+    terms: list[tuple[str, ...]] = []
+    models: list[str] = []
+    for name in recipe.listening:
+        with at(prepared.config, "recipe", "losses", name):
+            for options in _options(recipe, name):
+                needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
+                terms += [needs.teacher] if needs.teacher else []
+                models += [name] if needs.models else []
+    return Wanted(terms=tuple(dict.fromkeys(terms)), models=tuple(dict.fromkeys(models)))
+
+
+def _options(recipe: Recipe, name: str) -> Iterator[dict[str, Value]]:
+    settings = recipe.losses[name].options
+    values = [_values(setting) for setting in settings.values()]
+    for chosen in itertools.product(*values):
+        yield dict(zip(settings, chosen, strict=True))
+
+
+def _values(setting: object) -> Sequence[Value]:
+    domain = domain_of(setting)
+    if isinstance(domain, Integer) and (domain.high - domain.low) // domain.step < _MOST_VALUES:
+        return range(domain.low, domain.high + 1, domain.step)
+    return possible_values(setting)
+
+
+def probe_rows(dataset: Dataset) -> NDArray[np.generic] | list[str]:
+    """Give a few training rows, to try teachers out on."""
+    rows = dataset.splits["train"][:_PROBE_ROWS]
+    return [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
+
+
+def plan_answers(prepared: Prepared, probes: Sequence[Probe], needed: Wanted) -> CachePlan:
+    """Decide what is kept and what runs on the spot.
+
+    Args:
+        prepared: Its data and its section ``cache``.
+        probes: Of all teachers.
+        needed: By the recipe.
+    """
+    dataset, cache = prepared.dataset, prepared.config.cache
+    return plan_cache(
+        probes,
+        needed.terms,
+        num_rows=len(dataset),
+        num_views=0 if dataset.augmentation is None else dataset.augmentation.views,
+        num_classes=dataset.num_classes,
+        dtype=cache.dtype,
+        top_k=cache.top_k,
+        limit_bytes=cache.limit_bytes,
+        models=needed.models,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entries:
+    """The files of a plan.
+
+    Args:
+        plan: What is kept.
+        logits: Shards of the teachers whose logits are kept, by view; positions are those among them.
+        packs: Names of the packs, by view.
+        features: Shards of each feature that is kept, by position of the teacher, name and view.
+    """
+
+    plan: CachePlan
+    logits: Mapping[int, tuple[Shard, ...]]
+    packs: Mapping[int, PackKey]
+    features: Mapping[tuple[int, str, int], tuple[Shard, ...]]
+
+    @property
+    def leased(self) -> tuple[CacheKey, ...]:
+        """Files that must stay while the search fills and reads: shards of logits are packed from them, too."""
+        return *self.keys, *(shard.key for each in self.logits.values() for shard in each)
+
+    @property
+    def keys(self) -> tuple[CacheKey, ...]:
+        """Files that trials read."""
+        shards = {shard.key.digest: shard.key for each in self.features.values() for shard in each}
+        return *self.packs.values(), *shards.values()
+
+    def missing(self, store: OutputStore) -> tuple[Shard, ...]:
+        """List the shards that must be computed; of logits that are packed, none. Positions are of the ensemble."""
+        found: dict[str, Shard] = {}
+        for view, shards in self.logits.items():
+            if store.fault(self.packs[view]) is not None:  # Else nothing is read of the shards, which may be gone.
+                for shard in store.missing(shards):
+                    found[shard.key.digest] = replace(shard, teacher=self.plan.packed[shard.teacher])
+        for shards in self.features.values():
+            found |= {shard.key.digest: shard for shard in store.missing(shards)}
+        return tuple(found.values())
+
+    def bytes_to_come(self, store: OutputStore, missing: Sequence[Shard]) -> int:
+        """Say what filling will write."""
+        planned = {(each.teacher, each.output): each for each in self.plan.outputs}
+        total = sum((s.stop - s.start) * planned[s.teacher, s.output].row_bytes for s in missing)
+        for key in self.packs.values():
+            if store.fault(key) is not None:
+                for k in self.plan.packed:
+                    each = planned[k, LOGITS]
+                    rows = self.plan.num_rows * len(self.plan.views(LOGITS))
+                    total += (each.num_bytes // rows - each.row_bytes) * self.plan.num_rows
+        return total
+
+
+def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan) -> Entries:
+    """Name the files of a plan.
+
+    Args:
+        prepared: Its data.
+        teachers: As loaded.
+        plan: What is kept of them.
+    """
+    dataset = prepared.dataset
+    chunks = Chunks(dataset.inputs)
+    digest = "" if dataset.augmentation is None else dataset.augmentation.digest
+    packed = [teachers[k] for k in plan.packed]
+    # All teachers of a pack are cut alike.
+    rows = min((each.shard_rows for each in plan.outputs if each.output == LOGITS and each.kept), default=1)
+    logits = {
+        view: plan_shards(
+            packed,
+            chunks,
+            dtype=plan.dtype,
+            view=view,
+            augmentation=digest if view else "",
+            top_k=plan.top_k,
+            shard_rows=rows,
+        )
+        for view in plan.views(LOGITS)
+        if packed
+    }
+    features = {}
+    for each in plan.features:
+        for view in plan.views(each.output):
+            shards = plan_shards(
+                [teachers[each.teacher]],
+                chunks,
+                dtype=plan.dtype,
+                output=each.output,
+                view=view,
+                augmentation=digest if view else "",
+                shard_rows=each.shard_rows,
+            )
+            features[each.teacher, each.output, view] = tuple(replace(s, teacher=each.teacher) for s in shards)
+    packs = {view: pack_key(packed, shards, num_classes=dataset.num_classes) for view, shards in logits.items()}
+    return Entries(plan=plan, logits=logits, packs=packs, features=features)
+
+
+def plan_lines(prepared: Prepared, plan: CachePlan, *, bytes_there: int) -> Iterator[str]:
+    """Say what is kept, how much of it is there, what runs on the spot and what that costs.
+
+    Args:
+        prepared: The search.
+        plan: Of its teachers' answers.
+        bytes_there: What earlier searches left of them.
+    """
+    names = [teacher.name for teacher in prepared.config.teachers]
+    views = f", each in {plan.num_views} augmented views" if plan.num_views else ""
+    share = min(1.0, bytes_there / plan.num_bytes) if plan.num_bytes else 0.0
+    yield (
+        f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.limit_bytes)} for what {len(names)} teachers "
+        f"say about {plan.num_rows:,} rows{views}; {share:.0%} of it is there"
+    )
+    kept: dict[str, list[int]] = {}
+    sizes: dict[str, int] = {}
+    for each in plan.outputs:
+        if each.kept:
+            kept.setdefault(each.output, []).append(each.teacher)
+            sizes[each.output] = sizes.get(each.output, 0) + each.num_bytes
+    for output, of in kept.items():
+        yield f"  kept: {output} of {_names(names, of)}, {byte_count(sizes[output])}"
+    yield from _live_lines(prepared, plan, names)
+    if plan.models:
+        yield f"  the teachers' models go to every trial, since {' and '.join(plan.models)} runs them"
+
+
+def _live_lines(prepared: Prepared, plan: CachePlan, names: Sequence[str]) -> Iterator[str]:
+    train = len(prepared.dataset.splits["train"])
+    batch_size = int(max(float(value) for value in possible_values(prepared.config.recipe.batch_size)))
+    for k, outputs in plan.live.items():
+        seconds = plan.seconds_per_row[k]
+        room = sum(each.num_bytes for each in plan.outputs if each.teacher == k and not each.kept)
+        when = "in every step" if LOGITS in outputs else f"in each step that reads {', '.join(outputs)}"
+        yield (
+            f"  on the spot: {names[k]} runs {when}, {seconds * batch_size * 1e3:.3g} ms for {batch_size} rows, "
+            f"{duration(seconds * train)} an epoch; {byte_count(room)} more would keep its answers"
+        )
+
+
+def _names(names: Sequence[str], positions: Sequence[int]) -> str:
+    return "all teachers" if len(positions) == len(names) > 1 else ", ".join(names[k] for k in positions)

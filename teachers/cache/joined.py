@@ -1,0 +1,76 @@
+"""What is cached and what is asked on the spot, heard as one.
+
+Shape letters: K = teachers, B = batch, C = classes.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from teachers.cache.reading import CachedFeature, CachedOutputs
+from teachers.live import ask
+from teachers.outputs import Batch, TeacherOutputs
+from teachers.teacher import Teacher
+
+
+class JoinedOutputs:
+    """Reads what the cache has, and runs a teacher where it lacks something; fulfils ``EnsembleOutputs``."""
+
+    def __init__(
+        self,
+        *,
+        num_teachers: int,
+        num_classes: int,
+        packed: Sequence[int] = (),
+        packs: Mapping[int, CachedOutputs] | None = None,
+        features: Mapping[tuple[int, str, int], CachedFeature] | None = None,
+        live: Mapping[int, Teacher] | None = None,
+        holder: object = None,
+    ) -> None:
+        """Put together what there is.
+
+        Args:
+            num_teachers: Of the ensemble, K.
+            num_classes: Classes of the data set, C.
+            packed: Positions of the teachers whose logits are in the packs, in their order.
+            packs: Cached logits by view.
+            features: Cached features by position of the teacher, name and view.
+            live: Teachers that can be run, by position.
+            holder: What must live as long as this does, such as that to which ``OutputStore.hold`` ties the files.
+        """
+        self._num_teachers, self._num_classes = num_teachers, num_classes
+        self._packed, self._packs = tuple(packed), dict(packs or {})
+        self._holder = holder
+        self._features, self._live = dict(features or {}), dict(live or {})
+
+    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
+        """Read and ask.
+
+        Raises:
+            ValueError: A teacher that runs gave values that are not finite.
+            IndexError: A row is not in the cache.
+        """
+        pack = self._packs.get(batch.view)
+        packed = () if pack is None else self._packed
+        cached_KBC = None if pack is None else pack(batch).logits
+        if cached_KBC is not None and not features and len(packed) == self._num_teachers:
+            return TeacherOutputs(logits=cached_KBC)
+        logits: list[Tensor] = []
+        inner: list[Mapping[str, Tensor]] = []
+        for k in range(self._num_teachers):
+            known = {
+                name: feature.gather(batch.index.numpy())
+                for name in features
+                if (feature := self._features.get((k, name, batch.view))) is not None
+            }
+            lacking = [name for name in features if name not in known]
+            if lacking or k not in packed:
+                assert k in self._live, f"teacher {k} is neither cached nor at hand for {lacking or ['logits']}"
+                answer_BC, answers = ask(self._live[k], batch, lacking, num_classes=self._num_classes)
+                known |= answers
+            # Where they are cached, logits are those of the cache, so that a recipe hears the same with or without.
+            logits.append(cached_KBC[packed.index(k)] if cached_KBC is not None and k in packed else answer_BC)
+            inner.append(known)
+        whole = cached_KBC if cached_KBC is not None and len(packed) == self._num_teachers else torch.stack(logits)
+        return TeacherOutputs(logits=whole, features=tuple(inner) if features else ())

@@ -1,0 +1,302 @@
+"""Features of teachers in a search: which are wanted, what is kept, what runs on the spot, and what is said of it."""
+
+import pickle
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from automl.caching import wanted
+from automl.config import load_config
+from automl.errors import UserError, WorkFailed
+from automl.nodes import trial_on_node
+from automl.preparation import Prepared, prepare
+from automl.teaching import fill_cache
+from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher
+from trials.losses import LOSSES, Needs
+from trials.records import Outcome
+
+
+class Model:
+    """A teacher with features that counts what it is asked; pickled it is another."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+        self.asked: list[tuple[int, tuple[str, ...]]] = []
+
+    def __call__(self, inputs: Any, features: Any = ()) -> Outputs:
+        self.asked.append((len(inputs), tuple(features)))
+        flat = torch.as_tensor(inputs).float().flatten(1) * self.factor / 16
+        known = {"stage1": flat[:, :40].reshape(-1, 4, 10), "stage2": flat[:, :6], "stage3": flat[:, :8]}
+        return Outputs(logits=flat[:, 20:30], features={name: known[name] for name in features})
+
+
+class Hint(nn.Module):
+    """A loss that reads one feature of the teachers."""
+
+    def __init__(self, pairing: Any, *, stage: int = 2, scale: float = 1.0) -> None:
+        super().__init__()
+        assert f"stage{stage}" in pairing.teacher.features
+        self.name, self.scale = f"stage{stage}", scale
+
+    @staticmethod
+    def needs(*, stage: int = 2, scale: float = 1.0) -> Needs:
+        return Needs(teacher=(f"stage{stage}",))
+
+    def forward(self, student: Outputs, teacher: Outputs, label_B: torch.Tensor) -> torch.Tensor:
+        return self.scale * (student.logits.mean(dim=-1) - teacher.features[self.name].flatten(2).mean(dim=-1)) ** 2
+
+
+class Adversary(Hint):
+    @staticmethod
+    def needs(*, stage: int = 2, scale: float = 1.0) -> Needs:
+        return Needs(models=True)
+
+    def __init__(self, pairing: Any, *, stage: int = 2, scale: float = 1.0) -> None:
+        nn.Module.__init__(self)
+        assert [type(model) for model in pairing.teacher_models] == [Model, Model]
+
+    def forward(self, student: Outputs, teacher: Outputs, label_B: torch.Tensor) -> torch.Tensor:
+        return (student.logits - teacher.logits).square().mean(dim=-1)
+
+
+@pytest.fixture(autouse=True)
+def known_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "hint", Hint)
+    monkeypatch.setitem(LOSSES, "adversary", Adversary)
+
+
+Make = Callable[..., Prepared]
+
+
+@pytest.fixture
+def make(small_config: Path, tmp_path: Path) -> Make:
+    def go(losses: Mapping[str, Any], **sections: Any) -> Prepared:
+        plain = yaml.safe_load(small_config.read_text())
+        plain["recipe"]["losses"] = {"hard_label": {"weight": 1.0}, **losses}
+        first = {name: value for name, value in plain["teachers"][0].items() if name != "covers"}
+        plain["teachers"] = [first | {"name": name} for name in ("big", "small")]
+        plain |= sections
+        path = tmp_path / "made.yaml"
+        path.write_text(yaml.safe_dump(plain))
+        return prepare(load_config(path))
+
+    return go
+
+
+def teachers() -> list[Teacher]:
+    return [
+        Teacher(name=name, model=Model(factor), coverage=Coverage(), digest=f"{name}{factor}")
+        for name, factor in (("big", 1.0), ("small", 3.0))
+    ]
+
+
+class Filled:
+    def __init__(self, prepared: Prepared, folder: Path, executor: Any) -> None:
+        self.teachers = teachers()
+        self.said: list[str] = []
+        self.store = OutputStore(folder, limit_bytes=prepared.config.cache.limit_bytes)
+        executor.local = True
+        with ExitStack() as leases:
+            self.place, self.records, self.computed = fill_cache(
+                prepared, self.teachers, executor, self.store, leases=leases, say=self.said.append
+            )
+
+
+@pytest.fixture
+def fill(tmp_path: Path, in_process: Any) -> Callable[[Prepared], Filled]:
+    return lambda prepared: Filled(prepared, tmp_path / "cache", in_process())
+
+
+@pytest.fixture(autouse=True)
+def resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl.nodes.resolve", lambda reference: reference)
+    monkeypatch.setattr("automl.nodes._UNPACKED", {})
+
+
+def test_every_feature_that_a_recipe_may_choose_is_wanted(make: Make) -> None:
+    losses = {
+        "kd": {"weight": 1.0},
+        "hint": {"weight": [0.0, 1.0], "stage": {"low": 1, "high": 3}, "scale": [1.0, 2.0]},
+    }
+    needed = wanted(make(losses))
+    assert needed.terms == (("stage1",), ("stage2",), ("stage3",))
+    assert needed.features == ("stage1", "stage2", "stage3")
+    assert needed.models == ()
+    assert wanted(make({"kd": {"weight": 1.0}, "hint": {"weight": 0.0}})).terms == ()
+    assert wanted(make({"kd": {"weight": 1.0}, "adversary": {"weight": 1.0}})).models == ("adversary",)
+
+
+HINT = {"kd": {"weight": 1.0}, "hint": {"weight": 1.0, "stage": [1, 2]}}
+
+
+def test_features_are_computed_in_the_pass_that_computes_logits_and_the_next_search_starts_warm(
+    make: Make, fill: Callable[[Prepared], Filled]
+) -> None:
+    prepared = make(HINT)
+    first = fill(prepared)
+    rows = len(prepared.dataset)
+    for each in first.teachers:
+        passes = [rows for rows, names in each.model.asked if rows != 64]
+        assert sum(passes) == rows
+    assert first.computed == 2 * 3
+    assert first.said[0].endswith("teachers say about 1,797 rows; 0% of it is there")
+    kept = [line.split(",")[0] for line in first.said[1:]]
+    assert kept == [f"  kept: {name} of all teachers" for name in ("logits", "stage1", "stage2")]
+    second = fill(prepared)
+    assert second.computed == 0
+    assert second.said[0].endswith("100% of it is there")
+    assert all(asked == 64 for each in second.teachers for asked, _ in each.model.asked)  # They are tried out alone.
+    assert second.records == first.records
+    batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
+    heard, truth = first.place.open()(batch, ("stage1",)), LiveOutputs(teachers(), num_classes=10)(batch, ("stage1",))
+    torch.testing.assert_close(heard.logits, truth.logits, rtol=1e-3, atol=1e-3)
+    for k in range(2):
+        torch.testing.assert_close(heard.features[k]["stage1"], truth.features[k]["stage1"], rtol=1e-3, atol=1e-3)
+
+
+def gb_for(*bytes_per_row: int) -> dict[str, Any]:
+    return {"gb": 2 * 1797 * sum(bytes_per_row) / 1e9 + 1e-7}
+
+
+def test_what_finds_no_room_is_asked_on_the_spot_and_its_price_is_told(
+    make: Make, fill: Callable[[Prepared], Filled]
+) -> None:
+    filled = fill(make(HINT, cache=gb_for(40, 12)))
+    assert [line.split(" of ")[0] for line in filled.said[1:3]] == ["  kept: logits", "  kept: stage2"]
+    assert len(filled.said) == 5
+    for name, line in zip(("big", "small"), filled.said[3:], strict=True):
+        assert line.startswith(f"  on the spot: {name} runs in each step that reads stage1, ")
+        assert " ms for 64 rows, " in line
+        assert line.endswith(" an epoch; 144 kB more would keep its answers")
+    prepared = make(HINT)
+    batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
+    heard = filled.place.open()
+    before = [len(each.model.asked) for each in filled.teachers]
+    assert heard(batch, ("stage2",)).features[1]["stage2"].shape == (9, 6)
+    assert [len(each.model.asked) for each in filled.teachers] == before
+    assert heard(batch, ("stage1", "stage2")).features[1]["stage1"].shape == (9, 4, 10)
+    assert [each.model.asked[-1] for each in filled.teachers] == [(9, ("stage1",))] * 2
+
+
+def test_without_any_room_all_teachers_run_and_are_judged_all_the_same(
+    make: Make, fill: Callable[[Prepared], Filled], tmp_path: Path, in_process: Any
+) -> None:
+    prepared = make(HINT)
+    truth = fill(prepared).records
+    nothing = make(HINT, cache={"gb": 1e-9})
+    filled = Filled(nothing, tmp_path / "other", in_process())
+    assert filled.computed == 0
+    for record, expected in zip(filled.records, truth, strict=True):
+        assert record.metrics == pytest.approx(expected.metrics, abs=0.01)  # Kept logits are rounded.
+    assert [line.split(",")[0] for line in filled.said[1:]] == [
+        "  on the spot: big runs in every step",
+        "  on the spot: small runs in every step",
+    ]
+    assert not list((tmp_path / "other").rglob("*.pack"))
+
+
+@pytest.mark.parametrize(
+    ("losses", "cache"),
+    [
+        (HINT, {"gb": 1.0}),
+        (HINT, gb_for(40)),
+        (HINT, {"gb": 1e-9}),
+        ({"adversary": {"weight": 1.0}}, {"gb": 1.0}),
+    ],
+    ids=["cached", "features on the spot", "all on the spot", "models"],
+)
+def test_a_trial_is_trained_wherever_its_teachers_are_heard(
+    make: Make, fill: Callable[[Prepared], Filled], losses: Any, cache: Any
+) -> None:
+    prepared = make(losses, cache=cache, precisions=["float32"])
+    filled = fill(prepared)
+    values = {"depth": 1, "layer1.width": 16, "recipe.losses.hint.stage": 1}
+    values |= {"activation": "relu", "normalisation": "batch", "shortcut": False, "dropout": 0.0}
+    result, _ = trial_on_node(prepared.trial(0, values), (prepared.setting, filled.place))
+    assert result.error == ""
+    assert result.outcome is Outcome.TRAINED
+
+
+def test_a_machine_that_lacks_shards_of_features_fetches_them(
+    make: Make, fill: Callable[[Prepared], Filled], tmp_path: Path
+) -> None:
+    prepared = make(HINT)
+    filled = fill(prepared)
+    keys = [*filled.place.packs.values(), *(s.key for each in filled.place.features.values() for s in each)]
+    contents = {key.digest: filled.store.read_shard_bytes(key) for key in keys}
+    elsewhere = replace(filled.place, folder=tmp_path / "elsewhere", contents=contents)
+    batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
+    expected = filled.place.open()(batch, ("stage1",)).features[1]["stage1"]
+    for _ in range(2):  # The second time from its own disk.
+        assert torch.equal(elsewhere.open()(batch, ("stage1",)).features[1]["stage1"], expected)
+    for file in (tmp_path / "elsewhere").rglob("*.shard"):
+        file.write_bytes(file.read_bytes()[:-10])  # Torn.
+    assert torch.equal(elsewhere.open()(batch, ("stage1",)).features[1]["stage1"], expected)
+
+
+def test_shards_of_features_that_are_damaged_or_gone_end_the_search_with_its_message(
+    make: Make, fill: Callable[[Prepared], Filled]
+) -> None:
+    filled = fill(make(HINT))
+    shard = filled.place.features[1, "stage2", 0][0]
+    filled.store.path(shard.key).write_bytes(b"torn")
+    with pytest.raises(WorkFailed, match=r"answers were removed or damaged during the search: .*--resume"):
+        filled.place.open()
+    assert fill(make(HINT)).computed == 1
+    filled.place.open()
+
+
+def test_shards_in_use_by_a_trial_are_not_evicted(make: Make, fill: Callable[[Prepared], Filled]) -> None:
+    filled = fill(make(HINT))
+    opened = filled.place.open()
+    with pytest.raises(ValueError, match="do not fit"):
+        OutputStore(filled.store.folder, limit_bytes=0).make_room(0)
+    assert filled.place.open()  # All that trials read is there still.
+    del opened
+
+
+def test_views_are_kept_and_read_each_in_its_epoch(make: Make, fill: Callable[[Prepared], Filled]) -> None:
+    data = {"kind": "sklearn", "name": "digits", "augmentation": {"kind": "image", "shift": 1, "views": 2}}
+    prepared = make(HINT, data=data)
+    filled = fill(prepared)
+    assert ", each in 2 augmented views; " in filled.said[0]
+    assert sorted(filled.place.packs) == [0, 1, 2]
+    assert {view for _, _, view in filled.place.features} == {1, 2}
+    heard = filled.place.open()
+    rows = prepared.dataset.splits["train"][:9]
+    for epoch in range(3):
+        batch = prepared.dataset.batch(rows, view=prepared.dataset.training_view(epoch))
+        assert batch.view == 1 + epoch % 2
+        truth = LiveOutputs(filled.teachers, num_classes=10)(batch, ("stage2",))
+        answer = heard(batch, ("stage2",))
+        torch.testing.assert_close(answer.logits, truth.logits, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(answer.features[0]["stage2"], truth.features[0]["stage2"], rtol=1e-3, atol=1e-3)
+    more = make(HINT, data=data | {"augmentation": data["augmentation"] | {"views": 3}})  # type: ignore[operator]
+    assert fill(more).computed == 2 * 3  # The third view alone.
+
+
+def test_cut_logits_teach_a_trial(make: Make, fill: Callable[[Prepared], Filled]) -> None:
+    prepared = make({"kd": {"weight": 1.0}}, cache={"gb": 1.0, "top_k": 2})
+    filled = fill(prepared)
+    whole = make({"kd": {"weight": 1.0}})
+    batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
+    cut, full = filled.place.open()(batch).logits, LiveOutputs(filled.teachers, num_classes=10)(batch).logits
+    given, made = (torch.softmax(each, dim=-1) for each in (full, cut))
+    torch.testing.assert_close(made.max(dim=-1).values, given.max(dim=-1).values, atol=2e-3, rtol=2e-3)
+    assert fill(whole).computed == 2  # Another way to keep them is another entry.
+
+
+def test_a_feature_that_a_teacher_lacks_is_told_with_its_place(make: Make, fill: Callable[[Prepared], Filled]) -> None:
+    with pytest.raises(UserError, match=r"made\.yaml:.*teachers\[0\]: .*KeyError: 'stage9'"):
+        fill(make({"hint": {"weight": 1.0, "stage": 9}}))
+
+
+def test_what_tells_workers_where_to_read_is_small(make: Make, fill: Callable[[Prepared], Filled]) -> None:
+    assert len(pickle.dumps(fill(make(HINT)).place)) < 10_000
