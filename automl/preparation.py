@@ -13,7 +13,7 @@ from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.surroundings import demands
-from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, sample
+from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, require_outputs, sample
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
 from trials.aggregation import SAME_CLASSES_ONLY
@@ -167,14 +167,24 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
 
 
 def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
-    """Build one student, so that a space of the user's that cannot be built is told before the search."""
+    """Build and run one student, so that a space of the user's that does not work is told before the search."""
     values = config.student.values
     if values is None:
         values = sample(space.choices, np.random.default_rng(config.seed))
+    student = f"the student {values}" if values else "its student"
     try:
-        space.build(space.spec(values), signature)
+        model = space.build(space.spec(values), signature)
     except Exception as error:
-        raise ValueError(f"space {space.name!r} cannot build {values}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"space {space.name!r} cannot build {student}: {type(error).__name__}: {error}") from error
+    try:
+        require_outputs(model, signature)
+    except Exception as error:
+        raise ValueError(f"space {space.name!r} built {student}, but {_as_told(error)}") from error
+
+
+def _as_told(error: Exception) -> str:
+    """Give a message of the project's own as it is, any other with its kind."""
+    return str(error) if isinstance(error, ValueError) else f"running it raised {type(error).__name__}: {error}"
 
 
 def _coverage(covers: Covers, dataset: Dataset) -> Coverage:

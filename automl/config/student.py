@@ -16,9 +16,10 @@ class Student(Part):
     """What students can be."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet), or package.module:name of a function that returns one."""
+    """A built-in search space (mlp, convnet), given models (factory, transformers, timm), or package.module:name of a
+    function that returns a space."""
     options: Options = Field(default={})
-    """Keyword arguments of the space's factory: how wide it is at most."""
+    """Keyword arguments of the space's factory: how wide it is at most, or which model."""
     choices: Named[SearchablePlain] = Field(default={})
     """Narrows the space: a value, a list or a range for some of its choices; others stay as the space has them."""
     values: Named[Plain] | None = None
@@ -80,11 +81,12 @@ class FixedStudent(Part):
     """One architecture."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet), or package.module:name of a function that returns one."""
+    """A built-in search space (mlp, convnet), given models (factory, transformers, timm), or package.module:name of a
+    function that returns a space."""
     options: Options = Field(default={})
     """Keyword arguments of the space's factory."""
-    values: Named[Plain]
-    """A value for every choice that is active."""
+    values: Named[Plain] = Field(default={})
+    """A value for every choice that is active; none for a space without choices."""
 
     def make_space(self) -> SearchSpace:
         """Make the space that it is a point of.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from automl.config.messages import Mistake, shown, unknown
 from automl.config.places import Path as Place
 from automl.config.student import FixedStudent, Student
-from search_spaces import Categorical, Choice, Domain, Integer, Real, SearchSpace, Value, Values, walk
+from search_spaces import SPACES, Categorical, Choice, Domain, Integer, Real, SearchSpace, Value, Values, walk
 
 
 def student_mistakes(student: Student | FixedStudent, place: Place) -> Iterator[Mistake]:
@@ -19,7 +19,8 @@ def student_mistakes(student: Student | FixedStudent, place: Place) -> Iterator[
     try:
         space = whole.whole_space()
     except ValueError as error:
-        yield Mistake(path=(*place, "options" if "options" in str(error) else "space"), message=str(error))
+        of_options = student.space in SPACES or "options" in str(error)
+        yield Mistake(path=(*place, "options" if of_options else "space"), message=str(error))
         return
     if isinstance(student, Student):
         yield from _narrowing(student, space, place)
