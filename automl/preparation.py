@@ -54,7 +54,7 @@ class Prepared:
 
     def spec(self, values: Values) -> StudentSpec:
         """Make the architecture of a proposal."""
-        fixed = self.config.student.values
+        fixed = self.config.student.fixed_values(self.space)
         if fixed is not None:
             return self.space.spec(fixed)
         names = {choice.name for choice in self.space.choices}
@@ -98,8 +98,6 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         signature = task.signature(dataset)
     with at(config, "student"):
         space = config.student.make_space()
-        if config.student.values is not None:
-            space.spec(config.student.values)
         _try_out(config, space, signature)
     coverages = {}
     for position, teacher in enumerate(config.teachers):
@@ -119,7 +117,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         task=task,
         signature=signature,
         space=space,
-        choices=(*(space.choices if config.student.values is None else ()), *config.recipe.choices()),
+        choices=(*(space.choices if config.student.fixed_values(space) is None else ()), *config.recipe.choices()),
         coverages=coverages,
         ensemble=ensemble,
         setting=Setting(
@@ -168,12 +166,13 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
 
 def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
     """Build and run one student, so that a space of the user's that does not work is told before the search."""
-    values = config.student.values
+    values = config.student.fixed_values(space)
     if values is None:
         values = sample(space.choices, np.random.default_rng(config.seed))
+    spec = space.spec(values)
     student = f"the student {values}" if values else "its student"
     try:
-        model = space.build(space.spec(values), signature)
+        model = space.build(spec, signature)
     except Exception as error:
         raise ValueError(f"space {space.name!r} cannot build {student}: {type(error).__name__}: {error}") from error
     try:

@@ -90,10 +90,12 @@ def distill(path: str | Path) -> Run:
         WorkFailed: As ``search``.
     """
     config = load_config(path)
-    if config.student.values is None and (open_ := [choice.name for choice in config.student.make_space().searched]):
+    with at(config, "student"):
+        space = config.student.make_space()
+    if config.student.fixed_values(space) is None:
         raise UserError(
             "distill trains one fixed student; give student.values, one for each choice of the space "
-            f"{config.student.space!r} (such as {', '.join(open_[:3])}), or search",
+            f"{space.name!r} ({', '.join(choice.name for choice in space.choices[:3])}, ...)",
             place=config.place("student"),
         )
     if searched := [choice.name for choice in config.recipe.choices()]:

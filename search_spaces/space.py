@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from search_spaces.choices import Categorical, Choice, Domain, Values, check_values
-from search_spaces.scales import num_values
+from search_spaces.choices import Categorical, Choice, Domain, Values, check_values, walk
+from search_spaces.scales import first_value, num_values
 from search_spaces.signature import ModelSignature
 from search_spaces.spec import StudentSpec, plain_digest
 
@@ -59,9 +59,11 @@ class SearchSpace:
             ) from error
 
     @property
-    def searched(self) -> tuple[Choice, ...]:
-        """Choices that leave something to choose."""
-        return tuple(choice for choice in self.choices if num_values(choice.domain) != 1)
+    def only_values(self) -> Values | None:
+        """The values of the only point, an empty dict in a space without choices; None where there is more than one."""
+        values = walk(self.choices, lambda choice: first_value(choice.domain))
+        domains = {choice.name: choice.domain for choice in self.choices}
+        return values if all(num_values(domains[name]) == 1 for name in values) else None
 
     def spec(self, values: Values) -> StudentSpec:
         """Make a spec of this space.

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from automl.config.part import CatalogName, Named, Options, Part, Plain
 from automl.config.searchable import NumberRange, SearchablePlain, domain_of, possible_values
-from search_spaces import SPACES, Categorical, Domain, Real, SearchSpace
+from search_spaces import SPACES, Categorical, Domain, Real, SearchSpace, Values
 from search_spaces.imports import import_object
 
 
@@ -23,7 +23,8 @@ class Student(Part):
     choices: Named[SearchablePlain] = Field(default={})
     """Narrows the space: a value, a list or a range for some of its choices; others stay as the space has them."""
     values: Named[Plain] | None = None
-    """Fixes the student: a value for every choice that is active; nothing of the architecture is searched then."""
+    """Fixes the student: a value for every choice that is active; nothing of the architecture is searched then. Not
+    needed for a space that holds one student only."""
 
     @model_validator(mode="after")
     def _narrowed_or_fixed(self) -> Self:
@@ -31,6 +32,14 @@ class Student(Part):
         if self.choices and self.values is not None:
             raise ValueError("give either choices (to narrow the space) or values (to fix the student), not both")
         return self
+
+    def fixed_values(self, space: SearchSpace) -> Values | None:
+        """Give the values of the student that is fixed, by ``values`` or since its space holds no other; None if none is.
+
+        Args:
+            space: As ``make_space`` makes it.
+        """
+        return space.only_values if self.values is None else self.values
 
     def make_space(self) -> SearchSpace:
         """Make the space, narrowed as ``choices`` say.
