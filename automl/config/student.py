@@ -34,7 +34,7 @@ class Student(Part):
         return self
 
     def fixed_values(self, space: SearchSpace) -> Values | None:
-        """Give the values of the student that is fixed, by ``values`` or since its space holds no other; None if none is.
+        """Give the values of the one student, by ``values`` or since the space holds no other; None if several can be.
 
         Args:
             space: As ``make_space`` makes it.
