@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "$(PYTHON) is $$($(PYTHON) --version); Python 3.11 or later is needed: make PYTHON=python3.11 ..."; exit 1; }
 	@echo "installing into $(VENV); this takes some minutes, once"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,docs,huggingface]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,docs,huggingface,transformers]'
 	@touch $@
 
 demo: $(STAMP) ## search students for handwritten digits into runs/demo, afresh

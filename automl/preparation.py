@@ -14,7 +14,7 @@ from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.surroundings import demands
-from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, sample
+from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, require_outputs, sample
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
 from trials.aggregation import AGGREGATIONS, misfit, traits_of
@@ -58,7 +58,7 @@ class Prepared:
 
     def spec(self, values: Values) -> StudentSpec:
         """Make the architecture of a proposal."""
-        fixed = self.config.student.values
+        fixed = self.config.student.fixed_values(self.space)
         if fixed is not None:
             return self.space.spec(fixed)
         names = {choice.name for choice in self.space.choices}
@@ -103,8 +103,6 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         signature = task.signature(dataset)
     with at(config, "student"):
         space = config.student.make_space()
-        if config.student.values is not None:
-            space.spec(config.student.values)
         _try_out(config, space, signature)
     coverages = {}
     for position, teacher in enumerate(config.teachers):
@@ -125,7 +123,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         task=task,
         signature=signature,
         space=space,
-        choices=(*(space.choices if config.student.values is None else ()), *config.recipe.choices()),
+        choices=(*(space.choices if config.student.fixed_values(space) is None else ()), *config.recipe.choices()),
         coverages=coverages,
         ensemble=ensemble,
         setting=Setting(
@@ -186,20 +184,31 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
 
 
 def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
-    """Build one student, so that a space of the user's that cannot be built is told before the search.
+    """Build and run one student, so that a space of the user's that does not work is told before the search.
 
     The same goes for heads, where an aggregation asks for them.
     """
-    values = config.student.values
+    values = config.student.fixed_values(space)
     if values is None:
         values = sample(space.choices, np.random.default_rng(config.seed))
+    spec = space.spec(values)
+    student = f"the student {values}" if values else "its student"
     try:
-        space.build(space.spec(values), signature)
+        model = space.build(spec, signature)
     except Exception as error:
-        raise ValueError(f"space {space.name!r} cannot build {values}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"space {space.name!r} cannot build {student}: {type(error).__name__}: {error}") from error
+    try:
+        require_outputs(model, signature)
+    except Exception as error:
+        raise ValueError(f"space {space.name!r} built {student}, but {_as_told(error)}") from error
     aggregations = map(str, possible_values(config.recipe.aggregation))
     if any(traits_of(AGGREGATIONS[name]).has_heads for name in aggregations):
-        check_foldable(space, space.spec(values), signature)
+        check_foldable(space, spec, signature)
+
+
+def _as_told(error: Exception) -> str:
+    """Give a message of the project's own as it is, any other with its kind."""
+    return str(error) if isinstance(error, ValueError) else f"running it raised {type(error).__name__}: {error}"
 
 
 def _coverage(covers: Covers, dataset: Dataset) -> Coverage:

@@ -80,7 +80,8 @@ def distill(path: str | Path) -> Run:
     """Train one fixed student: a search of one trial, with the same tracking, report and export.
 
     Args:
-        path: Of a config whose student has ``values`` and whose recipe leaves nothing to search.
+        path: Of a config whose student has ``values``, or a space without choices, and whose recipe leaves nothing to
+            search.
 
     Returns:
         The run; its front holds the student in the precisions that beat each other in nothing.
@@ -90,9 +91,13 @@ def distill(path: str | Path) -> Run:
         WorkFailed: As ``search``.
     """
     config = load_config(path)
-    if config.student.values is None:
+    with at(config, "student"):
+        space = config.student.make_space()
+    if config.student.fixed_values(space) is None:
         raise UserError(
-            "distill trains one fixed student; give values instead of choices", place=config.place("student")
+            "distill trains one fixed student; give student.values, one for each choice of the space "
+            f"{space.name!r} ({', '.join(choice.name for choice in space.choices[:3])}, ...)",
+            place=config.place("student"),
         )
     if searched := [choice.name for choice in config.recipe.choices()]:
         raise UserError(

@@ -7,13 +7,23 @@ from search_spaces.choices import Categorical, Choice, Domain, Integer, Real, Va
 from search_spaces.conditions import Condition, all_of, at_least, equals
 from search_spaces.convnet import convnet
 from search_spaces.counting import cost_of, count
+from search_spaces.factory import factory
 from search_spaces.mlp import mlp
 from search_spaces.signature import ModelSignature, TensorSpec
 from search_spaces.space import Cost, SearchSpace
 from search_spaces.spec import StudentSpec, plain_digest
+from search_spaces.timm_models import timm_models
+from search_spaces.transformers_models import transformers_models
+from search_spaces.trying import require_outputs
 from search_spaces.variation import crossover, encode, encoding_columns, mutate, neighbours, sample
 
-SPACES: dict[str, Callable[..., SearchSpace]] = {"mlp": mlp, "convnet": convnet}
+SPACES: dict[str, Callable[..., SearchSpace]] = {
+    "mlp": mlp,
+    "convnet": convnet,
+    "factory": factory,
+    "transformers": transformers_models,
+    "timm": timm_models,
+}
 """Factories of the built-in spaces by name; a user's own is ``package.module:name``."""
 
 __all__ = [
@@ -41,11 +51,15 @@ __all__ = [
     "encode",
     "encoding_columns",
     "equals",
+    "factory",
     "mlp",
     "mutate",
     "neighbours",
     "plain_digest",
+    "require_outputs",
     "sample",
     "size",
+    "timm_models",
+    "transformers_models",
     "walk",
 ]

@@ -30,6 +30,11 @@ def num_values(domain: Domain) -> int | None:
     return 1 if domain.low == domain.high else None
 
 
+def first_value(domain: Domain) -> Value:
+    """Give the first option, or the lowest number."""
+    return domain.options[0] if isinstance(domain, Categorical) else domain.low
+
+
 def position(domain: Integer | Real, value: Value) -> float:
     """Place a value on its scale: 0 at ``low``, 1 at ``high``, by logarithm where the domain says so."""
     number, low, high = float(value), float(domain.low), float(domain.high)

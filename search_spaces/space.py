@@ -1,13 +1,14 @@
 """A search space: choices, conditions and two functions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from search_spaces.choices import Categorical, Choice, Domain, Values, check_values
+from search_spaces.choices import Categorical, Choice, Domain, Values, check_values, walk
+from search_spaces.scales import first_value, num_values
 from search_spaces.signature import ModelSignature
-from search_spaces.spec import StudentSpec
+from search_spaces.spec import StudentSpec, plain_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +35,35 @@ class SearchSpace:
         build: From a spec and a signature to an untrained module, whose ``forward`` takes the signature's inputs
             (preprocessed to float) and returns its outputs.
         cost: Parameters and MACs of what ``build`` would build, in closed form; None where they must be counted.
+        constants: What shapes every student and is no choice, as plain data: the name of a model, arguments of a
+            function. They are part of every spec and of its digest. What only bounds choices does not belong here,
+            since it would give one architecture two names.
     """
 
     name: str
     choices: tuple[Choice, ...]
     build: Callable[[StudentSpec, ModelSignature], nn.Module]
     cost: Callable[[StudentSpec, ModelSignature], Cost] | None = None
+    constants: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Reject two choices of one name."""
+        """Reject two choices of one name, and constants that no file can hold."""
         names = [choice.name for choice in self.choices]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"space {self.name!r} has choices of one name: {twice}")
+        try:
+            plain_digest(dict(self.constants))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"constants of space {self.name!r} must be plain data, as JSON can hold: {error}"
+            ) from error
+
+    @property
+    def only_values(self) -> Values | None:
+        """The values of the only point, an empty dict in a space without choices; None where there is more than one."""
+        values = walk(self.choices, lambda choice: first_value(choice.domain))
+        domains = {choice.name: choice.domain for choice in self.choices}
+        return values if all(num_values(domains[name]) == 1 for name in values) else None
 
     def spec(self, values: Values) -> StudentSpec:
         """Make a spec of this space.
@@ -54,7 +72,7 @@ class SearchSpace:
             ValueError: The values are not a point of the space.
         """
         check_values(self.choices, values)
-        return StudentSpec(space=self.name, values=dict(values))
+        return StudentSpec(space=self.name, values=dict(values), constants=dict(self.constants))
 
     def narrowed(self, domains: Mapping[str, Domain]) -> "SearchSpace":
         """Copy the space with other domains for some of its choices, each within the old one.

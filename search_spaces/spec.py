@@ -2,27 +2,32 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from search_spaces.choices import Values
 
 
 @dataclass(frozen=True, kw_only=True, eq=True)
 class StudentSpec:
-    """An architecture: the name of its space and the value of each active choice.
+    """An architecture: its space, with what is constant there, and the value of each active choice.
 
     Args:
         space: Name of the search space that builds it.
         values: Active choices and their values; a plain dict that nobody changes after.
+        constants: What shapes every student of the space and is no choice, as plain data.
     """
 
     space: str
     values: Values
+    constants: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def architecture_digest(self) -> str:
         """Twelve hexadecimal digits that name the architecture; the order of values does not matter."""
-        return plain_digest({"space": self.space, "values": dict(self.values)})
+        record: dict[str, object] = {"space": self.space, "values": dict(self.values)}
+        # Left out where there are none, so that adding the first constant to a space renames only its own students.
+        return plain_digest(record | ({"constants": dict(self.constants)} if self.constants else {}))
 
     def __hash__(self) -> int:
         """Hash by digest, since a dict has no hash of its own."""

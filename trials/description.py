@@ -65,7 +65,7 @@ def describe(
         "normalisation": None
         if statistics is None
         else {name: list(values) for name, values in vars(statistics).items()},
-        "spec": {"space": spec.space, "values": dict(spec.values)},
+        "spec": {"space": spec.space, "values": dict(spec.values), "constants": dict(spec.constants)},
         "recipe": recipe.plain(),
         "seed": seed,
         "metrics": {precision: _finite(values) for precision, values in (metrics or {}).items()},
@@ -106,7 +106,7 @@ def parse_spec(description: Mapping[str, object]) -> StudentSpec:
     """Read the architecture back."""
     spec = description["spec"]
     assert isinstance(spec, dict)
-    return StudentSpec(space=spec["space"], values=spec["values"])
+    return StudentSpec(space=spec["space"], values=spec["values"], constants=spec.get("constants", {}))
 
 
 def parse_signature(description: Mapping[str, object]) -> ModelSignature:

@@ -61,7 +61,7 @@ def draw(prepared: Prepared, measured: Mapping[str, tuple[Candidate, ...]]) -> S
             costs[digest] = cost_of(prepared.space, trial.spec, prepared.signature)
     limits = [limit for limit in prepared.config.limits if limit.metric in _KNOWN_WITHOUT_MEASURING]
     kept = [trial for trial in trials if _keeps(costs[trial.spec.architecture_digest], limits, list(measured.values()))]
-    fixed = prepared.config.student.values is not None
+    fixed = prepared.config.student.fixed_values(prepared.space) is not None
     return Sampled(
         kept=tuple(kept or trials),
         costs=costs,

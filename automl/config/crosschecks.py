@@ -8,6 +8,7 @@ from automl.config.messages import Mistake, unknown
 from automl.config.places import Path as Place
 from automl.config.recipe import Loss, Recipe
 from automl.config.searchable import domain_of, possible_values
+from automl.config.student import Student
 from automl.config.student_checks import student_mistakes
 from automl.config.teachers import TrainTeacher
 from automl.samplers import SAMPLERS
@@ -164,9 +165,8 @@ def _running(config: Config) -> Iterator[Mistake]:
     if ":" not in sampler and sampler not in SAMPLERS:
         message = unknown(sampler, SAMPLERS, "sampler") + ", or package.module:name"
         yield Mistake(path=("search", "sampler"), message=message)
-    searched = config.student.values is None or config.recipe.choices()
     bounds = (config.search.trials, config.search.minutes, config.search.stall)
-    if searched and all(bound is None for bound in bounds):
+    if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
         message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
         yield Mistake(path=("search",), message=message)
 
@@ -187,3 +187,12 @@ def missing_files(config: Config) -> list[Mistake]:
     return [
         Mistake(path=place, message=f"there is nothing at {path}; {hint}") for place, path in found if not path.exists()
     ]
+
+
+def _searches_students(student: Student) -> bool:
+    if student.values is not None:
+        return False
+    try:
+        return student.fixed_values(student.make_space()) is None
+    except ValueError:  # told where the student is checked
+        return True

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from automl.config.part import CatalogName, Named, Options, Part, Plain
 from automl.config.searchable import NumberRange, SearchablePlain, domain_of, possible_values
-from search_spaces import SPACES, Categorical, Domain, Real, SearchSpace
+from search_spaces import SPACES, Categorical, Domain, Real, SearchSpace, Values
 from search_spaces.imports import import_object
 
 
@@ -16,13 +16,15 @@ class Student(Part):
     """What students can be."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet), or package.module:name of a function that returns one."""
+    """A built-in search space (mlp, convnet), given models (factory, transformers, timm), or package.module:name of a
+    function that returns a space."""
     options: Options = Field(default={})
-    """Keyword arguments of the space's factory: how wide it is at most."""
+    """Keyword arguments of the space's factory: how wide it is at most, or which model."""
     choices: Named[SearchablePlain] = Field(default={})
     """Narrows the space: a value, a list or a range for some of its choices; others stay as the space has them."""
     values: Named[Plain] | None = None
-    """Fixes the student: a value for every choice that is active; nothing of the architecture is searched then."""
+    """Fixes the student: a value for every choice that is active; nothing of the architecture is searched then. Not
+    needed for a space that holds one student only."""
     taps: Named[str] = Field(default={})
     """Names of yours for features of the students: each stands for the path of a module, or for stage1, stage2, …,
     last, attention1.weights and the like."""
@@ -33,6 +35,14 @@ class Student(Part):
         if self.choices and self.values is not None:
             raise ValueError("give either choices (to narrow the space) or values (to fix the student), not both")
         return self
+
+    def fixed_values(self, space: SearchSpace) -> Values | None:
+        """Give the values of the one student, by ``values`` or since the space holds no other; None if several can be.
+
+        Args:
+            space: As ``make_space`` makes it.
+        """
+        return space.only_values if self.values is None else self.values
 
     def make_space(self) -> SearchSpace:
         """Make the space, narrowed as ``choices`` say.
@@ -83,11 +93,12 @@ class FixedStudent(Part):
     """One architecture."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet), or package.module:name of a function that returns one."""
+    """A built-in search space (mlp, convnet), given models (factory, transformers, timm), or package.module:name of a
+    function that returns a space."""
     options: Options = Field(default={})
     """Keyword arguments of the space's factory."""
-    values: Named[Plain]
-    """A value for every choice that is active."""
+    values: Named[Plain] = Field(default={})
+    """A value for every choice that is active; none for a space without choices."""
 
     def make_space(self) -> SearchSpace:
         """Make the space that it is a point of.

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from automl.config.messages import Mistake, shown, unknown
 from automl.config.places import Path as Place
 from automl.config.student import FixedStudent, Student
-from search_spaces import Categorical, Choice, Domain, Integer, Real, SearchSpace, Value, Values, walk
+from search_spaces import SPACES, Categorical, Choice, Domain, Integer, Real, SearchSpace, Value, Values, walk
+from search_spaces.scales import first_value
 
 
 def student_mistakes(student: Student | FixedStudent, place: Place) -> Iterator[Mistake]:
@@ -19,7 +20,8 @@ def student_mistakes(student: Student | FixedStudent, place: Place) -> Iterator[
     try:
         space = whole.whole_space()
     except ValueError as error:
-        yield Mistake(path=(*place, "options" if "options" in str(error) else "space"), message=str(error))
+        of_options = student.space in SPACES or "options" in str(error)
+        yield Mistake(path=(*place, "options" if of_options else "space"), message=str(error))
         return
     if isinstance(student, Student):
         yield from _narrowing(student, space, place)
@@ -52,11 +54,11 @@ def _point(values: Values, space: SearchSpace, place: Place) -> Iterator[Mistake
     def pick(choice: Choice) -> Value:
         if choice.name not in values:
             missing.append(f"{choice.name} ({in_words(choice.domain)})")
-            return _any_of(choice.domain)
+            return first_value(choice.domain)
         if values[choice.name] not in choice.domain:
             message = _outside(values[choice.name], choice.domain)
             wrong.append(Mistake(path=(*place, "values", choice.name), message=message))
-            return _any_of(choice.domain)
+            return first_value(choice.domain)
         return values[choice.name]
 
     active = walk(space.choices, pick)
@@ -68,10 +70,6 @@ def _point(values: Values, space: SearchSpace, place: Place) -> Iterator[Mistake
         if name not in active:
             message = unknown(name, active, f"choice of {space.name!r} with these values:")
             yield Mistake(path=(*place, "values", name), message=message)
-
-
-def _any_of(domain: Domain) -> Value:
-    return domain.options[0] if isinstance(domain, Categorical) else domain.low
 
 
 def _outside(value: Value, domain: Domain) -> str:

@@ -76,9 +76,9 @@ def _summary(run: Run, description: Mapping[str, Any], *, picked: str, trial: in
 
 
 def architecture(spec: Mapping[str, Any]) -> str:
-    """Put an architecture into words: its space, then its choices, those of one part together."""
+    """Put an architecture into words: its space, its constants, then its choices, those of one part together."""
     parts: dict[str, list[str]] = {}
-    for name, value in spec["values"].items():
+    for name, value in {**spec.get("constants", {}), **spec["values"]}.items():
         part, _, rest = name.rpartition(".")
         parts.setdefault(part, []).append(f"{rest} {value}")
     words = [f"{part}: {', '.join(values)}" if part else ", ".join(values) for part, values in parts.items()]

@@ -170,7 +170,9 @@ def describe(finished: FinishedTrial) -> str:
     """Write a trial down for people, in Markdown."""
     trial, result = finished.trial, finished.result
     lines = [f"**Trial {trial.number}: {result.outcome.value}** in {result.seconds:.1f} s · student `{trial.digest}`"]
-    lines += ["", f"Architecture `{trial.spec.space}` `{trial.spec.architecture_digest}`: {_listed(trial.spec.values)}"]
+    spec = trial.spec
+    shape = _listed({**spec.constants, **spec.values})
+    lines += ["", f"Architecture `{spec.space}` `{spec.architecture_digest}`: {shape}"]
     losses = ", ".join(f"{term.weight:g} {term.name}" for term in trial.recipe.losses)
     lines += ["", f"Recipe `{trial.recipe.digest}`: {losses}; {trial.recipe.epochs} epochs, seed {trial.seed}"]
     for candidate in result.candidates:

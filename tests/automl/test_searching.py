@@ -1,13 +1,17 @@
 """From a config to a run: what a search and the distilling of one student leave behind."""
 
+import re
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 
 import automl
 from automl.errors import UserError
+from automl.export import export
+from automl.predicting import predict
 from automl.searching import distill
 from trials.records import Outcome
 
@@ -70,8 +74,46 @@ def test_distill_refuses_what_is_to_be_searched(tmp_path: Path) -> None:
         distill(written(tmp_path, rate="[0.01, 0.02]", more="search: {trials: 2}"))
     path = written(tmp_path, more="search: {trials: 2}")
     path.write_text(path.read_text().replace("values:", "choices:"))
-    with pytest.raises(UserError, match="student: distill trains one fixed student; give values"):
+    with pytest.raises(
+        UserError,
+        match=r"student: distill trains one fixed student; give student\.values, one for each choice of the space "
+        r"'mlp' \(depth, activation, normalisation, \.\.\.\)",
+    ):
         distill(path)
+
+
+FACTORY = """
+from torch import nn
+
+
+def small(num_classes, *, width):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, num_classes))
+"""
+BY_FACTORY = "{space: factory, options: {factory: 'given_student:small', arguments: {width: 24}}}"
+BY_CONFIG = (
+    "{space: transformers, options: {model: vit, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, "
+    "intermediate_size: 64, patch_size: 2}}"
+)
+
+
+@pytest.mark.parametrize("student", [BY_FACTORY, BY_CONFIG], ids=["factory", "transformers"])
+def test_a_given_student_goes_from_training_to_its_answers(
+    student: str, tmp_path: Path, without_servers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "given_student.py").write_text(FACTORY)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = written(tmp_path, more="precisions: [float32, int8]")
+    path.write_text(re.sub(r"student:\n.*\n.*values: .*", f"student: {student}", path.read_text()))
+    run = distill(path)
+    assert run.count(Outcome.TRAINED) == len(run.trials) == 1
+    exported = export(run, pick="best", to=tmp_path / "student")
+    assert set(exported.parities) == {"float32", "int8"}
+    assert all(parity.holds for parity in exported.parities.values())
+    np.save(tmp_path / "rows.npy", np.full((2, 1, 8, 8), 3.0))
+    answers = predict(tmp_path / "student", tmp_path / "rows.npy")
+    assert len(answers) == 2
+    card = (tmp_path / "student" / "README.md").read_text()
+    assert "given_student:small" in card or "hidden_size 32" in card
 
 
 def test_a_search_in_which_nothing_varies_trains_once(tmp_path: Path, without_servers: Any) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -28,11 +29,14 @@ from search_spaces import (
     encode,
     encoding_columns,
     equals,
+    factory,
     mlp,
     mutate,
     neighbours,
     sample,
     size,
+    timm_models,
+    transformers_models,
 )
 
 NUM_SPECS = 6
@@ -65,19 +69,34 @@ OWN = SearchSpace(
 
 @dataclass(frozen=True)
 class Subject:
-    space: SearchSpace
+    make: Callable[[], SearchSpace]
     signatures: tuple[ModelSignature, ...]
 
+    @cached_property
+    def space(self) -> SearchSpace:
+        return self.make()
 
+
+VIT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "patch_size": 2}
 SUBJECTS = {
-    "mlp": Subject(mlp(), (signature((1, 8, 8)), signature((5,), (3, 4)))),
-    "convnet": Subject(convnet(), (signature((1, 8, 8)), signature((3, 37, 6), (2, 2)))),
-    "own": Subject(OWN, (signature((7,)),)),
+    "mlp": Subject(mlp, (signature((1, 8, 8)), signature((5,), (3, 4)))),
+    "convnet": Subject(convnet, (signature((1, 8, 8)), signature((3, 37, 6), (2, 2)))),
+    "own": Subject(lambda: OWN, (signature((7,)),)),
+    "factory": Subject(
+        lambda: factory(factory="search_spaces.layers:head", arguments={"in_features": 7, "output_shape": [10]}),
+        (signature((7,)),),
+    ),
+    "transformers": Subject(
+        lambda: transformers_models(model="vit", **VIT), (signature((1, 8, 8)), signature((3, 4, 6), (3,)))
+    ),
+    "timm": Subject(lambda: timm_models(models=["test_resnet", "test_efficientnet"]), (signature((1, 32, 32)),)),
 }
 
 
 @pytest.fixture(params=SUBJECTS, autouse=True)
 def subject(request: pytest.FixtureRequest) -> Subject:
+    if request.param == "timm":
+        pytest.importorskip("timm", reason="timm is an optional extra")
     return SUBJECTS[request.param]
 
 
@@ -103,7 +122,7 @@ def specs(subject: Subject, rng: np.random.Generator) -> Iterator[tuple[StudentS
 
 def test_every_catalog_space_is_a_subject(subject: Subject) -> None:
     assert set(SPACES) <= set(SUBJECTS)
-    assert all(SUBJECTS[name].space.name == name for name in SPACES)
+    assert subject is SUBJECTS[subject.space.name]
 
 
 def test_every_sampled_spec_builds_and_answers_in_the_signature_shape(
@@ -172,6 +191,9 @@ def test_space_can_be_sent_to_another_process(subject: Subject) -> None:
 
 def test_changed_and_mixed_points_stay_in_the_space(subject: Subject, rng: np.random.Generator) -> None:
     choices = subject.space.choices
+    if subject.space.only_values is not None:
+        assert mutate(choices, subject.space.only_values, rng) == subject.space.only_values
+        return
     first, second = sample(choices, rng), sample(choices, rng)
     for num_changes in (1, 2, 5) * 20:
         changed = mutate(choices, first, rng, num_changes=num_changes)

@@ -106,6 +106,28 @@ def test_counting_leaves_the_callers_random_numbers_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+class ReadsItsNumbers(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, width)
+        self.scale = float(self.head.weight.detach().abs().max())  # there are none on the meta device
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        queries = (self.head(inputs) / self.scale)[:, None]
+        return nn.functional.scaled_dot_product_attention(queries, queries, queries)[:, 0]
+
+
+def test_what_needs_memory_is_counted_on_the_processor_with_its_attention() -> None:
+    models, _ = space(ReadsItsNumbers)
+    assert count(models, models.spec({"width": 5}), VECTOR) == Cost(params=35, macs=30 + 5 + 5)
+
+
+def test_what_cannot_run_at_all_is_told_as_it_raised_it() -> None:
+    models, _ = space(Perceptron)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        count(models, models.spec({"width": 5}), TOKENS)
+
+
 def test_closed_form_is_used_where_there_is_one() -> None:
     def build(spec: StudentSpec, signature: ModelSignature) -> nn.Module:
         pytest.fail(f"{spec} was built for {signature}")

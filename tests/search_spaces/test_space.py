@@ -57,6 +57,48 @@ def test_digest_depends_on_space_and_values_and_not_on_their_order() -> None:
     assert len({spec.architecture_digest, *(other.architecture_digest for other in others)}) == 4
 
 
+def test_constants_are_part_of_the_spec_and_of_its_name() -> None:
+    def named(constants: dict[str, object]) -> str:
+        space = SearchSpace(name="given", choices=(), build=mlp().build, constants=constants)
+        spec = space.spec({})
+        assert spec.constants == constants
+        return spec.architecture_digest
+
+    assert named({"model": "vit"}) == named({"model": "vit"})
+    assert len({named({}), named({"model": "vit"}), named({"model": "resnet"}), named({"model": "vit", "a": [1]})}) == 4
+    assert named({}) == StudentSpec(space="given", values={}).architecture_digest
+
+
+def test_constants_that_no_file_can_hold_are_refused() -> None:
+    with pytest.raises(ValueError, match="constants of space 'given' must be plain data, as JSON can hold"):
+        SearchSpace(name="given", choices=(), build=mlp().build, constants={"layer": object()})
+
+
+def test_bounds_of_choices_are_no_part_of_a_name() -> None:
+    values = {"depth": 1, "activation": "relu", "normalisation": "none", "shortcut": False, "dropout": 0.0}
+    values["layer1.width"] = 8
+    specs = [space.spec(values) for space in (mlp(), mlp(max_depth=1, max_width=16))]
+    assert specs[0].architecture_digest == specs[1].architecture_digest
+
+
+def test_the_only_point_of_a_space_is_known() -> None:
+    assert SearchSpace(name="given", choices=(), build=mlp().build).only_values == {}
+    assert mlp().only_values is None
+    one = mlp(max_depth=2, min_width=8, max_width=16, activations=["relu"], normalisations=["none"])
+    narrow = {"depth": Integer(low=1, high=1), "shortcut": Categorical(options=(True,))}
+    narrow |= {"dropout": Categorical(options=(0.1,)), "layer1.width": Integer(low=8, high=8)}
+    # The width of a second layer is open, but there is none.
+    assert one.narrowed(narrow).only_values == {
+        "depth": 1,
+        "activation": "relu",
+        "normalisation": "none",
+        "shortcut": True,
+        "dropout": 0.1,
+        "layer1.width": 8,
+    }
+    assert one.narrowed(narrow | {"depth": Integer(low=2, high=2)}).only_values is None
+
+
 def test_digest_is_the_same_on_every_machine() -> None:
     # echo -n '{"a":[1,2.5,"x"],"b":true}' | sha256sum
     assert plain_digest({"b": True, "a": [1, 2.5, "x"]}) == "f874e666dbaa"

@@ -130,6 +130,8 @@ NAMES = {
     "space": ("space: mlp", "space: mpl", f"3:11: student.space: unknown space 'mpl'; spaces are {sorted(SPACES)}, or package.module:name"),
     "module of a space": ("space: mlp", "space: no_package:x", "3:11: student.space: 'no_package:x': there is no module 'no_package'; install its package, or put the folder that holds it on PYTHONPATH"),
     "option of a space": ("space: mlp", "space: mlp, options: {wide: 3}", "3:23: student.options: space 'mlp' does not take these options: mlp() got an unexpected keyword argument 'wide'; its options are ['activations', 'dropouts', 'max_depth', 'max_width', 'min_width', 'normalisations', 'shortcuts']"),
+    "module of a factory": ("space: mlp", "space: factory, options: {factory: 'no_package:x'}", "3:27: student.options: 'no_package:x': there is no module 'no_package'; install its package, or put the folder that holds it on PYTHONPATH"),
+    "no factory": ("space: mlp", "space: factory", "3:1: student.options: space 'factory' does not take these options: factory() missing 1 required keyword-only argument: 'factory'; its options are ['arguments', 'factory']"),
     "choice": ("space: mlp", "space: mlp, options: {max_depth: 1}, choices: {dropuot: 0.1}", "3:58: student.choices.dropuot: unknown choice of 'mlp': 'dropuot', did you mean 'dropout'? known: activation, depth, dropout, layer1.width, normalisation, shortcut"),
     "task": ("search:", "task: {kind: regression}\nsearch:", "11:8: task.kind: unknown task 'regression'; known: classification, or package.module:name"),
     "sampler": ("trials: 5", "trials: 5, sampler: nsga", f"11:21: search.sampler: unknown sampler 'nsga', did you mean 'nsga2'? known: {SAMPLER_NAMES}, or package.module:name"),
