@@ -73,7 +73,7 @@ def test_distill_refuses_what_is_to_be_searched(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"recipe: distill trains once; give one value each for recipe\.learning_rate"):
         distill(written(tmp_path, rate="[0.01, 0.02]", more="search: {trials: 2}"))
     path = written(tmp_path, more="search: {trials: 2}")
-    path.write_text(path.read_text().replace("values:", "choices:"))
+    path.write_text(path.read_text().replace("values: {depth: 1,", "choices: {depth: [1, 2],"))
     with pytest.raises(
         UserError,
         match=r"student: distill trains one fixed student; give student\.values, one for each choice of the space "
