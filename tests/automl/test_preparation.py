@@ -122,14 +122,6 @@ def test_what_does_not_fit_the_data_is_told_with_its_place(
         prepare(config_of(tmp_path, CONFIG.replace(written, instead, 1)))
 
 
-def test_weights_that_are_learnt_from_labels_need_some(tmp_path: Path) -> None:
-    text = CONFIG.replace("name: digits}", "name: digits, labelled: 0.0}").replace(
-        "aggregation: mean_of_losses", "weighting: learnt"
-    )
-    with pytest.raises(UserError, match=r":13:\d+: recipe\.weighting: .*no training row has one"):
-        prepare(config_of(tmp_path, text))
-
-
 def test_a_space_that_cannot_be_built_is_told_before_the_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
