@@ -31,10 +31,11 @@ from teachers import LOADERS, MISSING_LABEL, Batch, Coverage, Teacher, TeacherEn
 from trials.aggregation import AGGREGATIONS
 from trials.data import READERS, Dataset, split
 from trials.distill import distill
+from trials.heads import build_student
 from trials.lesson import Lesson
 from trials.losses import LOSSES
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
-from trials.student import Student, normalisation
+from trials.student import normalisation
 from trials.tasks import Classification
 from trials.weighting import WEIGHTINGS
 
@@ -53,6 +54,10 @@ def convnet(stem: int, *widths: int) -> Values:
         values |= {f"stage{number}.stride": 2, f"stage{number}.stride_by": "pool", f"stage{number}.block": "plain"}
     return values
 
+
+NEED_ATTENTION = {"minilm", "tinybert"}
+SLOW = {"fcfd"}
+"""Losses that are left out unless ``--only`` names one: it runs teachers and student again in each step."""
 
 TEACHER, STUDENT = convnet(32, 32, 64), convnet(8, 12, 16)
 
@@ -113,8 +118,12 @@ def fit(values: Values, lesson: Lesson) -> nn.Module:
     """Train a convnet from its seed."""
     space, signature = SPACES["convnet"](), lesson.task.signature(lesson.dataset)
     torch.manual_seed(lesson.seed)
-    student = Student(
-        space.build(space.spec(values), signature), signature=signature, statistics=normalisation(lesson.dataset)
+    student = build_student(
+        space,
+        space.spec(values),
+        signature=signature,
+        statistics=normalisation(lesson.dataset),
+        head_weights=lesson.head_weights,
     )
     distill(student, lesson)
     return student
@@ -185,7 +194,7 @@ def digits(seed: int, only: str) -> Study:
         ways[f"aggregation {name}"] = (replace(RECIPE, aggregation=name), everyone)
     for name in sorted(WEIGHTINGS.keys() - {"fixed"}):
         ways[f"weighting {name}"] = (replace(RECIPE, weighting=name), everyone)
-    for name in sorted(LOSSES):
+    for name in sorted(LOSSES.keys() - NEED_ATTENTION - (set() if only in SLOW else SLOW)):
         term = LossTerm(name=name, weight=1.0)
         ways[f"loss {name}"] = (replace(RECIPE, losses=(LABELS, term), balance="magnitude"), everyone)
     return Study(dataset=dataset, teachers=teachers, student=STUDENT, recipe=RECIPE, ways=_some(ways, only))
