@@ -26,6 +26,15 @@ from trials.records import Outcome
 class Model:
     """A teacher with features that counts what it is asked; pickled it is another."""
 
+    preprocessing = None
+
+    @property
+    def module(self) -> nn.Module:
+        return nn.Identity()
+
+    def feature_id(self, name: str) -> str:
+        return name
+
     def __init__(self, factor: float) -> None:
         self.factor = factor
         self.asked: list[tuple[int, tuple[str, ...]]] = []

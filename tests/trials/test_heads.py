@@ -35,7 +35,7 @@ def pair(space, spec, weights=WEIGHTS):
     return students
 
 
-@pytest.mark.parametrize("name", sorted(SPACES))
+@pytest.mark.parametrize("name", ["convnet", "mlp"])
 def test_a_folded_student_is_the_plain_architecture_with_the_answers_of_the_mean(name):
     space = SPACES[name]()
     for seed in range(6):
