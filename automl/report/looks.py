@@ -58,7 +58,9 @@ def log_axis(values: Sequence[float], bounds: Sequence[float]) -> tuple[tuple[fl
     reach = max(high - low, 0.3)
     near = [math.log10(bound) for bound in bounds if low - reach / 2 <= math.log10(bound) <= high + reach / 2]
     low, high = min([low, *near]), max([high, *near])
-    digits = (1, 2, 5) if high - low > 0.8 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    # As many as have room for their labels.
+    steps = ((0.8, (1, 2, 5)), (0.4, (1, 1.5, 2, 3, 5, 7)), (0.0, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)))
+    digits = next(digits for width, digits in steps if high - low >= width)
     ticks = [digit * 10.0**decade for decade in range(math.floor(low) - 1, math.ceil(high) + 2) for digit in digits]
     pad = 0.07 * max(high - low, 0.3)
     return (10 ** (low - pad), 10 ** (high + pad)), ticks
