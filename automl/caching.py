@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from automl.config.recipe import Recipe
 from automl.config.searchable import domain_of, possible_values
-from automl.numbers import byte_count, duration
+from automl.numbers import byte_count, counted, duration
 from automl.preparation import Prepared, at
 from search_spaces import Integer, Value
 from teachers import (
@@ -220,8 +220,8 @@ def plan_lines(prepared: Prepared, plan: CachePlan, *, bytes_there: int) -> Iter
     views = f", each in {plan.num_views} augmented views" if plan.num_views else ""
     share = min(1.0, bytes_there / plan.num_bytes) if plan.num_bytes else 0.0
     yield (
-        f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.limit_bytes)} for what {len(names)} teachers "
-        f"say about {plan.num_rows:,} rows{views}; {share:.0%} of it is there"
+        f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.limit_bytes)} for the answers of "
+        f"{counted(len(names), 'teacher')} about {plan.num_rows:,} rows{views}; {share:.0%} of it is there"
     )
     kept: dict[str, list[int]] = {}
     sizes: dict[str, int] = {}

@@ -25,6 +25,7 @@ A search is one YAML file. `automl init` writes one with comments; `automl check
 - **"may be searched"** means that a setting takes one value, a list to choose from, or (where it is a number) a range
   `{low, high}` with `step` or `log: true`. What is a list or a range is searched together with the architecture.
 - **`package.module:name`** is code of yours that Python can import; file paths and expressions are not taken.
+  Reading a config, by `check` too, imports and calls what it names: treat a config of a stranger as code.
 - **`${NAME}`** in `storage` and `tracking.uri` stands for an environment variable. What it holds is never written down.
 
 `docs/config.schema.json` is the same as a JSON schema. An editor with a YAML language server completes keys and

@@ -155,7 +155,7 @@ def test_features_are_computed_in_the_pass_that_computes_logits_and_the_next_sea
         passes = [rows for rows, names in each.model.asked if rows != 64]
         assert sum(passes) == rows
     assert first.computed == 2 * 3
-    assert first.said[0].endswith("teachers say about 1,797 rows; 0% of it is there")
+    assert first.said[0].endswith("for the answers of 2 teachers about 1,797 rows; 0% of it is there")
     kept = [line.split(",")[0] for line in first.said[1:]]
     assert kept == [f"  kept: {name} of all teachers" for name in ("logits", "stage1", "stage2")]
     second = fill(prepared)
@@ -287,7 +287,7 @@ def test_views_are_kept_and_read_each_in_its_epoch(make: Make, fill: Callable[[P
         answer = heard(batch, ("stage2",))
         torch.testing.assert_close(answer.logits, truth.logits, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(answer.features[0]["stage2"], truth.features[0]["stage2"], rtol=1e-3, atol=1e-3)
-    more = make(HINT, data=data | {"augmentation": data["augmentation"] | {"views": 3}})  # type: ignore[operator]
+    more = make(HINT, data=data | {"augmentation": data["augmentation"] | {"views": 3}})  # type: ignore[operator] # a plain dict
     assert fill(more).computed == 2 * 3  # The third view alone.
 
 
