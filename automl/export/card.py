@@ -148,8 +148,8 @@ def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -
     machine = ", ".join(f"{name} {fact}" for name, fact in run.machine.items() if name != "device")
     table = _table(["precision", "bytes", "latency in ms, median (95 % interval)", "measured", "on"], rows)
     return (
-        f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. The interval is "
-        "of the runs of one measurement; measured again, the median may lie outside. Latency is "
+        f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. The "
+        "interval is of the runs of one measurement; measured again, the median may lie outside. Latency is "
         f"that of the exported graph in ONNX Runtime: batch of {settings['batch_size']}, {settings['threads']} thread"
         f"{'s' if settings['threads'] > 1 else ''}, provider {settings['provider']}. The machine of the search: "
         f"{machine}."
