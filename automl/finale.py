@@ -35,7 +35,7 @@ def measure_front(
         standing: Trials that ended; it is settled.
         executor: Its measuring device is used; nothing else may run.
         setting: As the trials got it.
-        students: Files of the contenders; those that are not on the front in the end are removed.
+        students: Files of the contenders; those that are no longer worth keeping in the end are removed.
         progress: Is told.
     """
     gone: set[Path] = set()
@@ -57,7 +57,7 @@ def measure_front(
             _keep(ledger, standing, FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency))
     _judge_members(ledger, standing=standing, executor=executor, setting=setting, students=students)
     ledger.remember("finished", True)
-    students.prune(member.digest for member in standing.front(settled=True).members)
+    students.prune(standing.worth_keeping())
 
 
 def _judge_members(

@@ -108,7 +108,7 @@ def contenders(
         raise ValueError(f"latency_margin is a share from 0 to below 1, got {latency_margin}")
     given = sorted(once(members).values(), key=_order)
     front = pareto_front(given, objectives, limits).members
-    hopes = [_sooner(member, latency_margin) for member in given]
+    hopes = [sooner(member, latency_margin) for member in given]
     possible = [
         (member, hope)
         for member, hope in zip(given, hopes, strict=True)
@@ -217,7 +217,7 @@ def _order(member: Member) -> tuple[int, float, str, str]:
     return member.trial, member.metrics.get("size_bytes", math.inf), member.precision, member.digest
 
 
-def _sooner(member: Member, margin: float) -> Member:
+def sooner(member: Member, margin: float) -> Member:
     """Lower a provisional latency by the margin."""
     if not member.latency.provisional or "latency_ms" not in member.metrics:
         return member

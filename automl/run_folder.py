@@ -47,10 +47,10 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
     Raises:
         UserError: Its search was stopped before the first trial.
     """
-    kept = ledger.recall("objectives")
-    if kept is None:
+    kept, kept_limits = ledger.recall("objectives"), ledger.recall("limits")
+    if kept is None or kept_limits is None:
         raise UserError("its search was stopped before the first trial; go on with --resume", place=str(folder))
-    limits = stored.limits.validate_python(ledger.recall("limits"))
+    limits = stored.limits.validate_python(kept_limits)
     final = final_measurements(ledger)
     standing = Standing(stored.objectives.validate_python(kept), limits, final)
     ended = bool(ledger.recall("finished"))

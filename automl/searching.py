@@ -9,17 +9,16 @@ import numpy as np
 from automl import stored
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
+from automl.empty_front import why_empty
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.finale import final_measurements, measure_front
 from automl.journal import RunLock
 from automl.ledger import Ledger, open_ledger
-from automl.machine import describe_machine
 from automl.nodes import CachePlace, trial_on_node
-from automl.objectives import Objective
 from automl.preparation import Prepared, at, check_aggregation, prepare
 from automl.progress import Progress
-from automl.ranges import broken_limits, objectives_of, probes
+from automl.reach import settle_objectives
 from automl.report import front_figure, front_png, write_report
 from automl.run import FinishedTrial, Run
 from automl.run_folder import REPORT_FILE, read_run
@@ -32,7 +31,6 @@ from automl.teaching import fill_cache, load_teachers, train_teachers
 from automl.tracking import Summary, Tracker
 from teachers import OutputStore, TeacherEnsemble
 from teachers.digests import rows_digest
-from trials.run_trial import measure_untrained
 
 _EXAMPLE_ROWS = 4
 _UNBOUNDED = 10**9
@@ -64,7 +62,8 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)
-        keep_config(config)
+        if fresh:
+            keep_config(config)
         ledger = None
         try:
             ledger = _open(prepared, fresh=fresh)
@@ -122,7 +121,8 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     with at(config, "tracking", "uri"):
         uri = config.tracking.expanded_uri()
     _refuse_other_data(prepared, ledger)
-    objectives = _objectives(prepared, ledger, executor, progress)
+    objectives = settle_objectives(prepared, ledger, executor, progress.say)
+    keep_config(config)  # Only now are its limits those of the run.
     prepared, place = _teach(prepared, ledger, executor, progress, stack)
     tracker = Tracker(
         uri,
@@ -173,7 +173,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     write_report(run)
     tracker.finish(_summary(run, prepared))
     if not run.front.members:
-        raise WorkFailed(_nothing_found(run))
+        raise WorkFailed(f"{why_empty(run)} (all of it: {run.folder / REPORT_FILE})")
     return run
 
 
@@ -205,6 +205,7 @@ def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
             choices=prepared.choices,
             directions=["maximize" if name in higher else "minimize" for name in config.objectives],
             sampler=sampler,
+            limits=config.limits,
             fresh=fresh,
             # Files of students without their study mean that the study is elsewhere, not that there was none.
             known=not fresh and Students(config.folder).num_bytes() > 0,
@@ -224,27 +225,6 @@ def _refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
             "bring them back, or give the search another name",
             place=prepared.config.place("data"),
         )
-
-
-def _objectives(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress) -> tuple[Objective, ...]:
-    """Find the range of each objective, once a run: the hypervolume must mean the same after a resume."""
-    kept = ledger.recall("objectives")
-    if kept is not None:
-        return stored.objectives.validate_python(kept)
-    progress.say("measuring what the space can reach")
-    setting = executor.share(prepared.setting)
-    tasks = [
-        executor.submit(measure_untrained, probe, setting, share=Share(), name="probe") for probe in probes(prepared)
-    ]
-    measured = executor.run_all(tasks)
-    if broken := broken_limits(prepared.config.limits, measured):
-        raise UserError("no student keeps\n  " + "\n  ".join(broken), place=prepared.config.place("limits"))
-    objectives = objectives_of(prepared, measured)
-    ledger.remember("machine", describe_machine(prepared.setting.latency))
-    ledger.remember("limits", stored.limits.dump_python(prepared.config.limits, mode="json"))
-    ledger.remember("primary_metric", prepared.task.metrics[0].name)
-    ledger.remember("objectives", stored.objectives.dump_python(objectives, mode="json"))
-    return objectives
 
 
 def _teach(
@@ -318,13 +298,3 @@ def _summary(run: Run, prepared: Prepared) -> Summary:
 def _say_all(progress: Progress, text: str) -> None:
     if text:
         progress.say(text)
-
-
-def _nothing_found(run: Run) -> str:
-    """Say why the front is empty, and what to do."""
-    failed = [f for f in run.trials if f.result.error]
-    if failed and len(failed) == len(run.trials):
-        last_line = failed[-1].result.error.strip().rsplit("\n", 1)[-1]
-        return f"every trial failed; the last one with: {last_line} (the report {run.folder / REPORT_FILE} has all)"
-    limits = ", ".join(str(limit) for limit in run.limits) or "none"
-    return f"no student keeps the limits ({limits}); loosen them, or widen the space (see {run.folder / REPORT_FILE})"

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from automl.front import Member, ParetoFront, contenders, pareto_front
+from automl.contenders import Contenders
+from automl.front import Member, ParetoFront, pareto_front
 from automl.hypervolume_history import HypervolumeHistory
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, FinishedTrial
-from trials.records import LATENCY_MARGIN, Limit, Outcome, TrialResult
+from trials.records import METRICS_OF_COST, Limit, Outcome, TrialResult
 
 
 class Standing:
@@ -27,7 +28,9 @@ class Standing:
         self.finished: list[FinishedTrial] = []
         self.hypervolumes: list[float] = []
         self._members: list[Member] = []
-        self._contenders: list[Member] = []
+        self._contenders = Contenders(objectives, limits)
+        # Limits on what only training tells are set aside, so that they can be loosened later and find files.
+        self._spares = Contenders(objectives, [limit for limit in limits if limit.metric in METRICS_OF_COST])
         self._final = {(measured.digest, measured.precision): measured for measured in final}
         self._history = HypervolumeHistory(objectives, limits)
 
@@ -37,15 +40,15 @@ class Standing:
         self.finished.append(finished)
         self._members.extend(members)
         self.hypervolumes.append(self._history.add(members))
-        if members:
-            # Who is out stays out: whoever beat it is still there, or was beaten in turn.
-            self._contenders = self._contending([*self._contenders, *members])
+        self._contenders.join(members)
+        self._spares.join(members)
 
     def settle(self, measured: FinalMeasurement) -> None:
         """Take what was measured alone in place of what was measured beside other work."""
         self._final[measured.digest, measured.precision] = measured
         self._members = [self._settled(member) for member in self._members]
-        self._contenders = self._contending(self._members)  # It may be slower than it seemed, and others better.
+        for contenders in (self._contenders, self._spares):
+            contenders.begin_again(self._members)  # It may be slower than it seemed, and others better.
 
     def front(self, *, settled: bool = False) -> ParetoFront:
         """Give the front.
@@ -53,16 +56,26 @@ class Standing:
         Args:
             settled: Of those alone that were measured alone: latencies beside other work do not compare with theirs.
         """
-        members = [m for m in self._members if self._is_settled(m)] if settled else self._contenders
+        members = [m for m in self._members if self._is_settled(m)] if settled else self._contenders.members
         return pareto_front(members, self.objectives, self.limits)
 
     def contenders(self) -> list[Member]:
-        """Give those that may stand on the front once their latency is measured alone."""
-        return self._contenders
+        """Give those that may stand on the front once their latency is measured alone.
+
+        Where no student keeps all limits, these are the nearest ones: see ``attainable``.
+        """
+        return self._contenders.members
+
+    def worth_keeping(self) -> set[str]:
+        """Name the students whose files are kept: contenders, and those that would be if limits were loosened.
+
+        The limits that can be loosened without training anew are those on metrics of the task.
+        """
+        return {member.digest for member in (*self._contenders.members, *self._spares.members)}
 
     def unsettled(self) -> list[Member]:
         """Give the contenders that are still to be measured alone."""
-        return [member for member in self._contenders if not self._is_settled(member)]
+        return [member for member in self._contenders.members if not self._is_settled(member)]
 
     def _is_settled(self, member: Member) -> bool:
         return (member.digest, member.precision) in self._final
@@ -70,9 +83,6 @@ class Standing:
     def _settled(self, member: Member) -> Member:
         measured = self._final.get((member.digest, member.precision))
         return member if measured is None else measured.applied(member)
-
-    def _contending(self, members: Iterable[Member]) -> list[Member]:
-        return contenders(members, self.objectives, self.limits, latency_margin=LATENCY_MARGIN)
 
     def fault(self, result: TrialResult) -> str:
         """Say why a result can be neither told nor compared, as with a metric that is no number; empty where it can."""

@@ -13,12 +13,13 @@ _COMPARED = (
     "recipe",
     "teachers",
     "objectives",
-    "limits",
     "precisions",
     "latency",
     "storage",
 )
-"""Sections that decide what a trial is and where it is written; trials of one run must be comparable."""
+"""Sections that decide what a trial is and where it is written; trials of one run must be comparable.
+
+Limits are not among them: they choose among trials, and a run may go on with others."""
 
 
 def is_begun(config: Config) -> bool:

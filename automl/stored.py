@@ -8,11 +8,12 @@ from pydantic import TypeAdapter
 
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, TeacherRecord
-from trials.records import Limit, Trial, TrialResult
+from trials.records import Candidate, Limit, Trial, TrialResult
 
 final: TypeAdapter[FinalMeasurement] = TypeAdapter(FinalMeasurement)
 limits: TypeAdapter[tuple[Limit, ...]] = TypeAdapter(tuple[Limit, ...])
 objectives: TypeAdapter[tuple[Objective, ...]] = TypeAdapter(tuple[Objective, ...])
+probes: TypeAdapter[tuple[tuple[Candidate, ...], ...]] = TypeAdapter(tuple[tuple[Candidate, ...], ...])
 result: TypeAdapter[TrialResult] = TypeAdapter(TrialResult)
 teachers: TypeAdapter[tuple[TeacherRecord, ...]] = TypeAdapter(tuple[TeacherRecord, ...])
 trial: TypeAdapter[Trial] = TypeAdapter(Trial)

@@ -1,7 +1,7 @@
 """What is asked of a trial and what comes back: records that travel between controller and workers."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from search_spaces import StudentSpec, plain_digest
@@ -98,6 +98,15 @@ class Candidate:
     metrics: Mapping[str, float]
     latency: Latency
     parity: float
+
+
+def may_keep(candidate: Candidate, limits: Iterable[Limit]) -> bool:
+    """Tell whether a candidate may keep the limits on costs, its latency taken ``LATENCY_MARGIN`` lower.
+
+    This is what the gate asks of a student before it is trained; only training tells of the task's metrics.
+    """
+    hopeful = {**candidate.metrics, "latency_ms": candidate.latency.median_ms * (1 - LATENCY_MARGIN)}
+    return all(limit.excess(hopeful) <= 0 for limit in limits if limit.metric in METRICS_OF_COST)
 
 
 @dataclass(frozen=True, kw_only=True)

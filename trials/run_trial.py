@@ -19,7 +19,6 @@ from trials.lesson import Lesson
 from trials.measure import measure_latency
 from trials.placing import choose_device, random_state_kept
 from trials.records import (
-    LATENCY_MARGIN,
     METRICS_OF_COST,
     Artefacts,
     Candidate,
@@ -27,6 +26,7 @@ from trials.records import (
     Outcome,
     Trial,
     TrialResult,
+    may_keep,
 )
 from trials.setting import Setting
 from trials.student import Student, save_weights
@@ -140,9 +140,8 @@ def _gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Can
         return (), trial.known_latency
     candidates = []
     for candidate in costs(trial, setting, stand_in(template)):
-        hopeful = {**candidate.metrics, "latency_ms": candidate.latency.median_ms * (1 - LATENCY_MARGIN)}
         candidates.append(candidate)
-        if all(limit.excess(hopeful) <= 0 for limit in limits):
+        if may_keep(candidate, limits):
             return (), {**trial.known_latency, **{known.precision: known.latency for known in candidates}}
     return tuple(candidates), {}
 
