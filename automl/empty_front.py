@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from automl.front import keeps
 from automl.numbers import counted
 from automl.run import Run
+from automl.standing import members_of
 from trials.records import Limit, Outcome
 
 
@@ -25,6 +26,10 @@ def why_empty(run: Run) -> str:
         return f"every trial failed; the last one with: {last_line}"
     if not run.limits:
         return "no student was measured yet"
+    members = [member for finished in run.trials for member in members_of(finished)]
+    if run.finished and (lost := sorted({member.trial for member in members if keeps(member.metrics, run.limits)})):
+        trials = f"{'trial' if len(lost) == 1 else 'trials'} {', '.join(map(str, lost))}"
+        return f"students that kept the limits beside other work ({trials}) do not alone, or their files are gone"
     trained = run.count(Outcome.TRAINED)
     lines = [f"no student keeps the limits ({', '.join(map(str, run.limits))}); {counted(trained, 'student')} trained"]
     lines += [text for limit in run.limits if (text := _nearest(run, limit))]

@@ -1,4 +1,4 @@
-"""Files of trained students in a run's folder: of members of the front, and of those that other limits would bring there."""
+"""Files of trained students in a run's folder: of the front, and of those that other limits would bring there."""
 
 import os
 import shutil

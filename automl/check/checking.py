@@ -10,7 +10,7 @@ import torch
 from automl.caching import plan_lines
 from automl.check.forecast import Forecast, forecast
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
-from automl.check.space import Sampled, draw
+from automl.check.space import Sampled, draw, limits_known_by_cost
 from automl.check.teachers import examine_teachers, foresee
 from automl.config import Config, load_config
 from automl.errors import UserError
@@ -159,7 +159,7 @@ def _space(prepared: Prepared, sampled: Sampled) -> SpaceCheck:
         num_sampled=len(sampled.costs),
         params=(min(params), max(params)),
         macs=(min(macs), max(macs)),
-        share_kept=sampled.share_kept,
+        share_kept=sampled.share_kept if limits_known_by_cost(prepared.config.limits) else None,
     )
 
 

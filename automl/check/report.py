@@ -67,7 +67,7 @@ class SpaceCheck:
         num_sampled: Architectures that were drawn at random.
         params: Fewest and most parameters among them.
         macs: Fewest and most multiply-accumulates.
-        share_kept: Of those drawn, the share that keeps the limits on parameters, MACs and bytes.
+        share_kept: Of those drawn, the share that keeps the limits on parameters, MACs and bytes; None without any.
     """
 
     name: str
@@ -76,7 +76,7 @@ class SpaceCheck:
     num_sampled: int
     params: tuple[int, int]
     macs: tuple[int, int]
-    share_kept: float
+    share_kept: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +173,8 @@ class CheckReport:
             f"params {_span('params', *space.params)}, macs {_span('macs', *space.macs)}, "
             f"over {space.num_sampled} random architectures"
         )
+        if space.share_kept is None:
+            return
         share = ">99%" if 0.995 <= space.share_kept < 1 else f"{space.share_kept:.0%}"
         yield f"{share} of random students keep the limits on params, macs and bytes in some precision"
 

@@ -50,9 +50,9 @@ class Classification:
         """
         chance = 1 / len(self.class_names)
         return (
-            Metric(name="accuracy", higher_is_better=True, chance=chance, best=1.0),
-            Metric(name="balanced_accuracy", higher_is_better=True, chance=chance, best=1.0),
-            Metric(name="macro_f1", higher_is_better=True, chance=chance, best=1.0),
+            Metric(name="accuracy", higher_is_better=True, chance=chance, best=1.0, worst=0.0),
+            Metric(name="balanced_accuracy", higher_is_better=True, chance=chance, best=1.0, worst=0.0),
+            Metric(name="macro_f1", higher_is_better=True, chance=chance, best=1.0, worst=0.0),
             Metric(name="cross_entropy", higher_is_better=False, chance=-math.log(chance), best=0.0),
         )
 
