@@ -27,7 +27,8 @@ class Member:
         metrics: Natural values by name, among them ``test_...`` once the search has ended; ``latency_ms`` is the
             median of ``latency``.
         latency: How its latency was measured; provisional while the search goes on.
-        parity: As in ``Candidate``.
+        parity_max_abs_difference: As in ``Candidate``.
+        agreement_share: As in ``Candidate``.
     """
 
     trial: int
@@ -35,7 +36,8 @@ class Member:
     precision: str
     metrics: Mapping[str, float]
     latency: Latency
-    parity: float
+    parity_max_abs_difference: float | None = None
+    agreement_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

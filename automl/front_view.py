@@ -58,13 +58,14 @@ def _record(member: Member, run: Run) -> dict[str, object]:
         "latency_low_ms": _finite(member.latency.low_ms),
         "latency_high_ms": _finite(member.latency.high_ms),
         "latency_provisional": member.latency.provisional,
-        "parity": _finite(member.parity),
+        "parity_max_abs_difference": _finite(member.parity_max_abs_difference),
+        "agreement_share": _finite(member.agreement_share),
         "knee": member == knee(run.front),
     }
 
 
-def _finite(value: float) -> float | None:
-    if not math.isfinite(value):
+def _finite(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
         return None
     return int(value) if float(value).is_integer() and abs(value) >= 1000 else float(value)
 

@@ -49,7 +49,9 @@ def scaled(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time span: ``8.2 s``, ``3 min 12 s``, ``2 h 05 min``."""
+    """Write a time span: ``8.2 s``, ``3 min 12 s``, ``2 h 05 min``; what is short, but not nothing, ``<0.1 s``."""
+    if 0 < seconds < 0.05:
+        return "<0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from automl import stored
+from automl.batch_check import oversized_batch
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
 from automl.empty_front import why_empty
@@ -123,6 +124,8 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     _refuse_other_data(prepared, ledger)
     objectives = settle_objectives(prepared, ledger, executor, progress.say)
     keep_config(config)  # Only now are its limits those of the run.
+    if note := oversized_batch(prepared):
+        progress.say(note)
     prepared, place = _teach(prepared, ledger, executor, progress, stack)
     tracker = Tracker(
         uri,

@@ -122,7 +122,8 @@ def members_of(finished: FinishedTrial) -> list[Member]:
             precision=candidate.precision,
             metrics=candidate.metrics,
             latency=candidate.latency,
-            parity=candidate.parity,
+            parity_max_abs_difference=candidate.parity_max_abs_difference,
+            agreement_share=candidate.agreement_share,
         )
         for candidate in finished.result.candidates
     ]

@@ -202,14 +202,19 @@ def _finite_means(seen: dict[str, list[Tensor]], *, epoch: int) -> dict[str, flo
     return losses
 
 
+def steps_per_epoch(num_rows: int, batch_size: int) -> int:
+    """Count the steps of an epoch: at least one, and none with a single row unless that was asked for."""
+    most = num_rows if batch_size == 1 else num_rows // 2
+    return max(1, min(round(num_rows / batch_size), most))
+
+
 def _num_batches(student: nn.Module, num_rows: int, batch_size: int) -> int:
     """Cut an epoch into steps, so that none has a single row unless that was asked for.
 
     Raises:
         ValueError: A step would have a single row, and the student has batch norm.
     """
-    most = num_rows if batch_size == 1 else num_rows // 2
-    num_batches = max(1, min(round(num_rows / batch_size), most))
+    num_batches = steps_per_epoch(num_rows, batch_size)
     has_batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in student.modules())
     if num_rows // num_batches < 2 and has_batch_norm:
         raise ValueError(
@@ -230,4 +235,4 @@ def _on_processor(state: object) -> object:
     return state
 
 
-__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill"]
+__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill", "steps_per_epoch"]

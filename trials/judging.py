@@ -56,7 +56,7 @@ def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: M
         "params": float(cost.params),
         "macs": float(cost.macs),
     }
-    return Candidate(precision=precision, metrics=metrics, latency=latency, parity=0.0)
+    return Candidate(precision=precision, metrics=metrics, latency=latency)
 
 
 def judge(
@@ -88,13 +88,14 @@ def judge(
         inputs = dataset.batch(rows[:_PARITY_ROWS]).inputs
         assert isinstance(inputs, Tensor)
         if precision == "float32":
-            difference = parity(student, predict, inputs)
+            held = replace(cost, parity_max_abs_difference=parity(student, predict, inputs))
         else:
             if float32_answers is None:
                 with torch.no_grad():
                     float32_answers = student(inputs).argmax(dim=-1).numpy()
-            difference = float((predict(inputs).argmax(axis=-1) == float32_answers).mean())
-        candidate = replace(cost, metrics={**cost.metrics, **metrics}, parity=difference)
+            same = predict(inputs).argmax(axis=-1) == float32_answers
+            held = replace(cost, agreement_share=float(same.mean()))
+        candidate = replace(held, metrics={**cost.metrics, **metrics})
         _check_finite(candidate)
         candidates.append(candidate)
     return tuple(candidates)
@@ -106,9 +107,10 @@ def _check_finite(candidate: Candidate) -> None:
     Raises:
         DivergedError: A metric is infinite or not a number.
     """
-    values = {**candidate.metrics, "parity": candidate.parity}
+    parity = candidate.parity_max_abs_difference
+    values = {**candidate.metrics, **({} if parity is None else {"parity_max_abs_difference": parity})}
     if wrong := sorted(name for name, value in values.items() if not math.isfinite(value)):
         raise DivergedError(
-            f"the {candidate.precision} student gives {wrong} that are not finite; training diverged in its last "
-            "steps, so lower learning_rate"
+            f"the {candidate.precision} student gives {', '.join(wrong)} that are not finite; training diverged in its "
+            "last steps, so lower learning_rate"
         )

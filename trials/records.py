@@ -90,14 +90,17 @@ class Candidate:
         precision: ``float32`` or ``int8``.
         metrics: Value by name: the costs, and the task's metrics on the validation split.
         latency: How ``metrics["latency_ms"]`` was measured.
-        parity: Largest difference of logits from the trained module for float32; for other precisions the share of
-            validation rows on which the answer agrees with float32.
+        parity_max_abs_difference: Of the logits from those of the trained module, on validation rows, for float32;
+            None for other precisions, and before training.
+        agreement_share: Share of validation rows on which the answer is that of float32, for other precisions; None for
+            float32, and before training.
     """
 
     precision: str
     metrics: Mapping[str, float]
     latency: Latency
-    parity: float
+    parity_max_abs_difference: float | None = None
+    agreement_share: float | None = None
 
 
 def may_keep(candidate: Candidate, limits: Iterable[Limit]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from automl.batch_check import oversized_batch
 from automl.caching import plan_lines
 from automl.check.forecast import Forecast, forecast
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
@@ -124,6 +125,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
         unheard = prepared.ensemble.num_unheard(train, prepared.dataset.student_labels[train])
         if unheard:
             notes.append(f"{unheard} of {len(train)} training rows have no teacher")
+    if note := oversized_batch(prepared):
+        notes.append(note)
     if config.address is not None:
         notes.append(f"the forecast is for this machine, not for the cluster at {config.address}")
     if config.resources.gpus and not torch.cuda.is_available():

@@ -178,9 +178,9 @@ def _teachers(run: Run) -> Iterable[str]:
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:
     lines = [str(parity) for parity in parities.values()]
     lines += [
-        f"{precision}: answers as float32 on {member.parity:.1%} of validation rows, as the search measured it"
+        f"{precision}: answers as float32 on {member.agreement_share:.1%} of validation rows, as the search measured it"
         for precision, member in members.items()
-        if precision != "float32"
+        if member.agreement_share is not None
     ]
     return "\n".join(f"- {line}" for line in lines)
 

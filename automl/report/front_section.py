@@ -107,7 +107,8 @@ def _front_table(run: Run) -> str:
     # What was not asked for stands last, where it is scrolled to.
     columns = list(dict.fromkeys([*objectives, *chosen_by, *costs]))
     further = [name for name in present if name not in columns]
-    heads = [words("trial"), words("precision"), *_metric_heads(columns), Cell(html="parity"), words("digest")]
+    parity = [Cell(html="largest difference from the module"), Cell(html="same answers as float32")]
+    heads = [words("trial"), words("precision"), *_metric_heads(columns), *parity, words("digest")]
     rows = (
         (
             point.anchor,
@@ -146,8 +147,12 @@ def _metric_cells(point: Point, columns: list[str]) -> Iterator[Cell]:
 
 
 def _last_cells(point: Point) -> list[Cell]:
-    shown = f"{point.parity:.1e}" if point.precision == "float32" else f"{100 * point.parity:.1f} %"
-    return [Cell(html=shown, value=point.parity), Cell(html=f"<code>{escape(point.digest)}</code>", kind="text")]
+    parity, share = point.parity_max_abs_difference, point.agreement_share
+    return [
+        Cell(html="" if parity is None else f"{parity:.1e}", value=parity),
+        Cell(html="" if share is None else f"{100 * share:.1f} %", value=share),
+        Cell(html=f"<code>{escape(point.digest)}</code>", kind="text"),
+    ]
 
 
 def _why_empty(run: Run) -> str:

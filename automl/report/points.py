@@ -20,7 +20,8 @@ class Point:
         precision: ``float32`` or ``int8``.
         metrics: Natural values by name.
         latency: How its latency was measured.
-        parity: As in ``Candidate``.
+        parity_max_abs_difference: As in ``Candidate``.
+        agreement_share: As in ``Candidate``.
         values: The choices of its trial, by name.
         marks: Why it stands out: ``knee``, ``best``; empty for most.
     """
@@ -30,7 +31,8 @@ class Point:
     precision: str
     metrics: Mapping[str, float]
     latency: Latency
-    parity: float
+    parity_max_abs_difference: float | None
+    agreement_share: float | None
     values: Mapping[str, Value]
     marks: tuple[str, ...] = ()
 
@@ -56,7 +58,8 @@ def front_points(run: Run) -> list[Point]:
             precision=member.precision,
             metrics=member.metrics,
             latency=member.latency,
-            parity=member.parity,
+            parity_max_abs_difference=member.parity_max_abs_difference,
+            agreement_share=member.agreement_share,
             values=values.get(member.trial, {}),
             marks=tuple(name for name, which in marked.items() if which is member),
         )
@@ -78,7 +81,8 @@ def other_points(run: Run) -> Iterator[Point]:
                     precision=candidate.precision,
                     metrics=candidate.metrics,
                     latency=candidate.latency,
-                    parity=candidate.parity,
+                    parity_max_abs_difference=candidate.parity_max_abs_difference,
+                    agreement_share=candidate.agreement_share,
                     values=finished.values,
                 )
 

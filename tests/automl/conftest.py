@@ -73,8 +73,8 @@ def candidates_of(values: Mapping[str, Value], rng: np.random.Generator, *, trai
             metrics |= {"accuracy": accuracy} | {
                 f"accuracy.{digit}": min(1.0, accuracy + float(rng.normal(0, 0.01))) for digit in range(10)
             }
-        parity = 3e-6 if precision == "float32" else 0.992
-        made.append(Candidate(precision=precision, metrics=metrics, latency=latency, parity=parity))
+        parity = {"parity_max_abs_difference": 3e-6} if precision == "float32" else {"agreement_share": 0.992}
+        made.append(Candidate(precision=precision, metrics=metrics, latency=latency, **parity))
     return tuple(made)
 
 
@@ -151,7 +151,8 @@ def members_of(finished: FinishedTrial, *, measured_alone: bool) -> list[Member]
                 precision=candidate.precision,
                 metrics=metrics,
                 latency=replace(candidate.latency, provisional=not measured_alone),
-                parity=candidate.parity,
+                parity_max_abs_difference=candidate.parity_max_abs_difference,
+                agreement_share=candidate.agreement_share,
             )
         )
     return members

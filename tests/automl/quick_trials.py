@@ -34,7 +34,7 @@ def cost(trial: Trial, *, provisional: bool = True) -> Candidate:
         median_ms=width / 100, low_ms=width / 110, high_ms=width / 90, runs=9, provisional=provisional, device="none"
     )
     metrics = {"latency_ms": latency.median_ms, "size_bytes": 100 * width, "params": width, "macs": width}
-    return Candidate(precision="float32", metrics=metrics, latency=latency, parity=0.0)
+    return Candidate(precision="float32", metrics=metrics, latency=latency)
 
 
 def run_quickly(trial: Trial, given: Any) -> tuple[TrialResult, Artefacts]:

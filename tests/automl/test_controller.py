@@ -47,7 +47,7 @@ def trained(trial: Trial, setting: Any = None, /, **metrics: float) -> tuple[Tri
     width = float(trial.spec.values["width"])
     found = {"accuracy": 1 - 1 / (1 + width), "size_bytes": width, **metrics}
     latency = trial.known_latency.get("float32", replace(LATENCY, median_ms=1.0 + trial.number))
-    candidate = Candidate(precision="float32", metrics=found, latency=latency, parity=0.0)
+    candidate = Candidate(precision="float32", metrics=found, latency=latency)
     result = TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.TRAINED, candidates=(candidate,))
     return result, Artefacts(files={"graph": trial.digest.encode()})
 
@@ -447,7 +447,7 @@ def real_function(folder: Path, *, hanging: int = -1, dying: int = -1, tries: in
             os.kill(os.getpid(), signal.SIGKILL)
         latency = Latency(median_ms=1.0, low_ms=0.9, high_ms=1.1, runs=1, provisional=True, device="none")
         metrics = {"accuracy": 0.5, "size_bytes": float(trial.spec.values["width"])}
-        candidate = Candidate(precision="float32", metrics=metrics, latency=latency, parity=0.0)
+        candidate = Candidate(precision="float32", metrics=metrics, latency=latency)
         result = TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.TRAINED, candidates=(candidate,))
         return result, Artefacts(files={"graph": b"0"})
 

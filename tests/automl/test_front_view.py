@@ -64,11 +64,11 @@ def test_the_json_marks_one_knee(make_run: MakeRun) -> None:
 def test_what_is_no_number_is_null_in_json(make_run: MakeRun) -> None:
     run = make_run(trials=2)
     first = run.front.members[0]
-    odd = replace(first, metrics={**first.metrics, "test_accuracy": math.nan}, parity=math.inf)
+    odd = replace(first, metrics={**first.metrics, "test_accuracy": math.nan}, parity_max_abs_difference=math.inf)
     run = replace(run, front=replace(run.front, members=(odd, *run.front.members[1:])))
     text = json.dumps(front_json(run), allow_nan=False)
     assert json.loads(text)["front"][0]["test_accuracy"] is None
-    assert json.loads(text)["front"][0]["parity"] is None
+    assert json.loads(text)["front"][0]["parity_max_abs_difference"] is None
 
 
 def test_an_empty_front_is_shown_as_such(make_run: MakeRun) -> None:
@@ -145,3 +145,10 @@ def test_next_steps_name_a_tracking_server_where_there_is_one(make_run: MakeRun)
     steps = next_steps(run).splitlines()
     assert "charts  http://mlflow:5000/#/experiments/1" in steps
     assert not any(step.startswith("MLflow") for step in steps)
+
+
+def test_how_near_a_graph_is_to_the_module_has_a_name_for_each_meaning(make_run: MakeRun) -> None:
+    for member in front_json(make_run(trials=30))["front"]:
+        exact = member["precision"] == "float32"
+        assert member["parity_max_abs_difference"] == (3e-6 if exact else None)
+        assert member["agreement_share"] == (None if exact else 0.992)

@@ -47,7 +47,7 @@ def tell(ledger: Ledger, limits: tuple[Limit, ...], *, outcome: Outcome = Outcom
     if outcome is Outcome.INFEASIBLE:
         del metrics["accuracy"]
     trial = Trial(number=proposal.number, spec=StudentSpec(space="own", values=proposal.values), recipe=RECIPE, seed=0)
-    candidate = Candidate(precision="float32", metrics=metrics, latency=LATENCY, parity=0.0)
+    candidate = Candidate(precision="float32", metrics=metrics, latency=LATENCY)
     result = TrialResult(number=trial.number, digest=trial.digest, outcome=outcome, candidates=(candidate,))
     ledger.tell(trial, result, objectives=OBJECTIVES, limits=limits)
     return proposal.values

@@ -404,7 +404,8 @@ def test_numbers_are_written_for_people(metric, value, text):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(3.25, "3.2 s"), (59.4, "59 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")]
+    ("seconds", "text"),
+    [(0.0, "0.0 s"), (0.01, "<0.1 s"), (3.25, "3.2 s"), (59.4, "59 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")],
 )
 def test_time_spans_are_written_for_people(seconds, text):
     assert duration(seconds) == text

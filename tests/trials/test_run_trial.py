@@ -99,8 +99,10 @@ def test_a_trained_student_comes_in_every_precision_with_all_metrics(trained, se
     cost = count(MLP, SPEC, setting.task.signature(setting.dataset))
     assert {(c.metrics["params"], c.metrics["macs"]) for c in result.candidates} == {(cost.params, cost.macs)}
     float32, int8 = result.candidates
-    assert float32.parity < 1e-4
-    assert 0.9 < int8.parity <= 1
+    assert float32.parity_max_abs_difference < 1e-4
+    assert float32.agreement_share is None
+    assert 0.9 < int8.agreement_share <= 1
+    assert int8.parity_max_abs_difference is None
     assert [record.epoch for record in result.history] == [1, 2, 3, 4]
     assert result.peak_memory_bytes > 2**20
     assert result.seconds > 0
@@ -372,7 +374,7 @@ def test_a_recipe_search_traces_its_architecture_once(setting, monkeypatch):
     graphs = set()
     for learning_rate in (0.01, 0.02, 0.03):
         result, artefacts = run_trial(trial(recipe=replace(RECIPE, learning_rate=learning_rate)), plain)
-        assert result.candidates[0].parity < 1e-4  # The graph holds this student's weights.
+        assert result.candidates[0].parity_max_abs_difference < 1e-4  # The graph holds this student's weights.
         graphs.add(artefacts.files["model.onnx"])
     measure_untrained(trial(), plain)
     assert len(traced) == 1
