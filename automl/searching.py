@@ -11,6 +11,7 @@ from automl.batch_check import oversized_batch
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
 from automl.empty_front import why_empty
+from automl.ended import TRACKED, nothing_left
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.finale import final_measurements, measure_front
@@ -34,7 +35,6 @@ from teachers import OutputStore, TeacherEnsemble
 from teachers.digests import rows_digest
 
 _EXAMPLE_ROWS = 4
-_UNBOUNDED = 10**9
 
 
 def search(path: str | Path, *, resume: bool = False, trials: int | None = None, address: str | None = None) -> Run:
@@ -59,6 +59,8 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     if address is not None:
         config = config.model_copy(update={"address": address})
     refuse_existing(config, resume=resume)
+    if is_begun(config) and (ended := nothing_left(config)) is not None:
+        return _as_it_is(config, *ended)
     prepared = prepare(config)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
@@ -107,6 +109,24 @@ def distill(path: str | Path) -> Run:
     return search(path, trials=1)
 
 
+def _as_it_is(config: Config, run: Run, reason: str) -> Run:
+    """Give a run of which nothing is to be done."""
+    with Progress(trials=config.search.trials, seconds=None) as progress:
+        progress.say(f"the run {run.folder} has ended, and nothing is left to do: {reason}; --trials N asks for more")
+    return _with_members(run)
+
+
+def _with_members(run: Run) -> Run:
+    """Give the run back if it has a front.
+
+    Raises:
+        WorkFailed: It has none.
+    """
+    if not run.front.members:
+        raise WorkFailed(f"{why_empty(run)} (all of it: {run.folder / REPORT_FILE})")
+    return run
+
+
 def _search(prepared: Prepared, ledger: Ledger) -> Run:
     config = prepared.config
     with ExitStack() as stack:
@@ -134,8 +154,10 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         objectives=objectives,
         primary_metric=prepared.task.metrics[0].name,
     )
-    stack.callback(lambda: _say_all(progress, str(tracker.close())))
+    closing = stack.enter_context(ExitStack())
+    closing.callback(lambda: _say_all(progress, str(tracker.close())))
     ledger.remember("finished", False)
+    ledger.remember(TRACKED, False)
     standing = Standing(objectives, config.limits, final_measurements(ledger))
     for finished in sorted(ledger.finished(), key=lambda finished: finished.ended):
         standing.add(finished)
@@ -154,7 +176,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         in_flight=_in_flight(config, executor, share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
-        stop=_stop_rule(prepared),
+        stop=StopRule.of(config.search, searched=bool(prepared.choices)),
         listeners=(progress, _ToTracker(tracker)),
     )
     reason = controller.run()
@@ -175,9 +197,11 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     run = read_run(config.folder, ledger, config_text=dump_config(config))
     write_report(run)
     tracker.finish(_summary(run, prepared))
-    if not run.front.members:
-        raise WorkFailed(f"{why_empty(run)} (all of it: {run.folder / REPORT_FILE})")
-    return run
+    lacking = str(tracker.close())
+    closing.pop_all()
+    _say_all(progress, lacking)
+    ledger.remember(TRACKED, not lacking)
+    return _with_members(run)
 
 
 class _ToTracker:
@@ -268,17 +292,6 @@ def _in_flight(config: Config, executor: Executor, share: Share) -> int:
     room = executor.room(share)
     asked = config.search.in_flight or room
     return min(asked, room) if executor.local else asked
-
-
-def _stop_rule(prepared: Prepared) -> StopRule:
-    config = prepared.config
-    stall = config.search.stall
-    return StopRule(
-        trials=config.search.trials or (_UNBOUNDED if prepared.choices else 1),
-        seconds=_seconds(config.search.minutes),
-        stall_trials=None if stall is None else stall.trials,
-        stall_growth=0.0 if stall is None else stall.growth,
-    )
 
 
 def _seconds(minutes: float | None) -> float | None:

@@ -1,8 +1,12 @@
 """When a search ends."""
 
 from dataclasses import dataclass
+from typing import Self
 
+from automl.config.running import Search
 from automl.standing import Standing
+
+_UNBOUNDED = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,22 @@ class StopRule:
     seconds: float | None = None
     stall_trials: int | None = None
     stall_growth: float = 0.0
+
+    @classmethod
+    def of(cls, search: Search, *, searched: bool) -> Self:
+        """Make the rule that a config asks for.
+
+        Args:
+            search: Its section.
+            searched: Whether students differ at all; else one trial is enough.
+        """
+        stall = search.stall
+        return cls(
+            trials=search.trials or (_UNBOUNDED if searched else 1),
+            seconds=None if search.minutes is None else search.minutes * 60,
+            stall_trials=None if stall is None else stall.trials,
+            stall_growth=0.0 if stall is None else stall.growth,
+        )
 
     def reason(self, standing: Standing, *, proposed: int, seconds: float) -> str:
         """Say why it is time to stop; empty while it is not."""

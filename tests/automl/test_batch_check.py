@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from automl.batch_check import oversized_batch
@@ -10,6 +11,7 @@ from automl.check import check
 from automl.check.timing import num_steps
 from automl.config import load_config
 from automl.preparation import prepare
+from search_spaces import sample
 
 CONFIG = """\
 name: small
@@ -52,6 +54,6 @@ def test_check_notes_it_and_forecasts_one_step_an_epoch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("batch_size", "steps"), [(5000, 3), (216, 3), (64, 9), (1, 648), (2, 324)])
 def test_steps_are_counted_as_training_takes_them(tmp_path: Path, batch_size: int, steps: int) -> None:
     prepared = prepare(load_config(written(tmp_path, "64")))
-    trial = prepared.trial(0, {})
+    trial = prepared.trial(0, sample(prepared.choices, np.random.default_rng(0)))
     trial = replace(trial, recipe=replace(trial.recipe, batch_size=batch_size))
     assert num_steps(trial, prepared.setting) == steps

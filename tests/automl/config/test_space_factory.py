@@ -102,7 +102,11 @@ def test_what_returns_something_else_is_told(module: str) -> None:
     ("name", "options", "message"),
     [
         ("unannotated", {}, "needs the option size; write `options: {size: ...}` beside `space`; its options are size"),
-        ("good", {"wide": 3}, "unknown option of space 'given_spaces:good': 'wide', did you mean 'widest'? known: widest"),
+        (
+            "good",
+            {"wide": 3},
+            "unknown option of space 'given_spaces:good': 'wide', did you mean 'widest'?",
+        ),
     ],
 )
 def test_options_that_are_missing_or_unknown_are_told_without_a_call(
