@@ -63,15 +63,10 @@ def run_front(arguments: Namespace) -> None:
 def run_export(arguments: Namespace) -> None:
     """Take a student out of a run."""
     from automl.export import export
-    from automl.objectives import parse_limit
 
-    limits = []
-    for text in arguments.where:
-        with _mistakes_of_the_user("--where"):
-            limits.append(parse_limit(text))
     run = _load_run(arguments.run)
     with _mistakes_of_the_user():
-        _say(export(run, pick=arguments.pick, where=tuple(limits), to=Path(arguments.to)))
+        _say(export(run, pick=arguments.pick, where=tuple(arguments.where), to=Path(arguments.to)))
 
 
 def run_report(arguments: Namespace) -> None:

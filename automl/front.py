@@ -136,7 +136,7 @@ def where(front: ParetoFront, limits: Sequence[Limit]) -> ParetoFront:
     """
     for limit in limits:
         if front.members:
-            _known_metric(front, limit.metric)
+            require_metric(front, limit.metric)
     return pareto_front(front.members, front.objectives, limits)
 
 
@@ -173,7 +173,7 @@ def best(front: ParetoFront, metric: str, *, higher_is_better: bool) -> Member:
         ValueError: The front is empty, or no member has the metric.
     """
     members = _not_empty(front)
-    _known_metric(front, metric)
+    require_metric(front, metric)
     sign = -1.0 if higher_is_better else 1.0
     values = [sign * member.metrics.get(metric, math.nan) for member in members]
     return members[min(range(len(values)), key=lambda row: (math.isnan(values[row]), values[row]))]
@@ -233,8 +233,12 @@ def _not_empty(front: ParetoFront) -> tuple[Member, ...]:
     return front.members
 
 
-def _known_metric(front: ParetoFront, metric: str) -> None:
-    """Make sure that some member has the metric."""
+def require_metric(front: ParetoFront, metric: str) -> None:
+    """Make sure that some member has a metric.
+
+    Raises:
+        ValueError: None has; the message names those that there are.
+    """
     known = sorted({name for member in front.members for name in member.metrics})
     if metric in known:
         return
@@ -244,4 +248,4 @@ def _known_metric(front: ParetoFront, metric: str) -> None:
     of_classes = [name for name in known if "." in name]
     further = f", and one a class, such as {of_classes[0]!r}" if of_classes else ""
     shown = [name for name in known if "." not in name]
-    raise ValueError(f"no member of the front has the metric {metric!r}{meant} there are {shown}{further}")
+    raise ValueError(f"no member of the front has the metric {metric!r}{meant} there are {', '.join(shown)}{further}")

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from automl.empty_front import why_empty
 from automl.front import Member, best, knee
+from automl.numbers import counted
 from automl.run import Run
 from trials.records import METRICS_OF_COST, Outcome
 
@@ -70,13 +72,18 @@ def _finite(value: float | None) -> float | None:
     return int(value) if float(value).is_integer() and abs(value) >= 1000 else float(value)
 
 
-def front_table(run: Run, *, width: int = WIDTH) -> Table:
+def front_table(run: Run, *, width: int = WIDTH) -> Table | Text:
     """Give the front as a table; the marks in its first column are what ``export --pick`` takes.
 
     Args:
         run: A search, finished or not.
         width: Columns of text; what is least needed is left out until the table fits.
+
+    Returns:
+        The table, or why there is none.
     """
+    if not run.front.members:
+        return Text(f"{_counts(run)}\nthe front is empty: {why_empty(run)}")
     needed = [objective.metric for objective in run.front.objectives]
     known = {name for member in run.front.members for name in member.metrics}
     wanted = [f"test_{run.primary_metric}", "size_bytes", "latency_ms", "params", "macs", "digest"]
@@ -128,16 +135,18 @@ def _marks(run: Run) -> dict[str, Member]:
 
 
 def _caption(run: Run) -> Text:
-    counts = [(run.count(outcome), outcome.value) for outcome in Outcome]
-    parts = ", ".join(f"{count} {name}" for count, name in counts if count)
-    lines = [f"hypervolume {run.front.hypervolume:.3f}; {len(run.trials)} trials: {parts or 'none yet'}"]
-    if not run.front.members:
-        lines.append("the front is empty: no trained student keeps all limits")
+    lines = [f"hypervolume {run.front.hypervolume:.3f}; {_counts(run)}"]
     if run.limits:
         lines.append("limits: " + ", ".join(map(str, run.limits)))
     if any(member.latency.provisional for member in run.front.members):
         lines.append("latencies are provisional: other trials ran while they were measured")
     return Text("\n".join(lines), style="")
+
+
+def _counts(run: Run) -> str:
+    counts = [(run.count(outcome), outcome.value) for outcome in Outcome]
+    parts = ", ".join(f"{count} {name}" for count, name in counts if count)
+    return f"{counted(len(run.trials), 'trial')}: {parts or 'none yet'}"
 
 
 def next_steps(run: Run) -> str:

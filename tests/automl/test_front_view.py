@@ -10,7 +10,7 @@ from automl.front import knee
 from automl.front_view import front_json, front_table, next_steps
 from automl.objectives import Objective
 from automl.run import Run
-from trials.records import Outcome
+from trials.records import Limit, Outcome
 
 MakeRun = Callable[..., Run]
 
@@ -74,9 +74,15 @@ def test_what_is_no_number_is_null_in_json(make_run: MakeRun) -> None:
 def test_an_empty_front_is_shown_as_such(make_run: MakeRun) -> None:
     run = make_run(trials=0)
     assert front_json(run)["front"] == []
-    page = "\n".join(lines(front_table(run)))
-    assert "the front is empty: no trained student keeps all limits" in page
-    assert "0 trials: none yet" in page
+    assert str(front_table(run)) == "0 trials: none yet\nthe front is empty: no trial has ended yet"
+    strict = make_run(trials=8, limits=(Limit(metric="accuracy", at_most=False, value=0.999),))
+    assert front_json(strict)["front"] == []
+    first, why, nearest, remedy = str(front_table(strict)).splitlines()
+    assert first == "8 trials: 7 trained, 1 infeasible"
+    assert why == "the front is empty: no student keeps the limits (accuracy >= 0.999); 7 students trained"
+    highest = max(c.metrics["accuracy"] for f in strict.trials for c in f.result.candidates if "accuracy" in c.metrics)
+    assert f"accuracy >= 0.999: the nearest student has accuracy {highest:.4g} (trial " in nearest
+    assert "loosen limits in the config and type `automl search CONFIG --resume`" in remedy
 
 
 def test_the_table_fits_80_columns_and_wraps_nothing(make_run: MakeRun) -> None:

@@ -177,9 +177,11 @@ def test_the_direction_of_the_first_metric_is_known_where_it_is_no_objective(sma
 def test_an_earlier_export_is_replaced_whole(small_run, tmp_path):
     to = tmp_path / "student"
     pick, *_ = names(small_run.front.members)
-    export(small_run, pick=pick, to=to)
+    assert export(small_run, pick=pick, to=to).replaced == ""
     (to / "model.int8.onnx").write_bytes(b"torn")
-    export(small_run, pick=pick, to=to)
+    again = export(small_run, pick=pick, to=to)
+    trial = again.member.trial
+    assert f"wrote   {to}, in place of an earlier export (run small, trial {trial})\n" in str(again.__rich__())
     assert {path.name for path in to.iterdir()} == FILES
     assert (to / "model.int8.onnx").read_bytes() != b"torn"
 
