@@ -18,7 +18,7 @@ _HOMES = {"load_run": "automl.run_folder", "predict": "automl.predicting", "sear
 def __getattr__(name: str) -> Any:
     """Import a public name."""
     if name not in _HOMES:
-        raise AttributeError(f"module 'automl' has no attribute {name!r}; it has {sorted(_HOMES)}")
+        raise AttributeError(f"module 'automl' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
     from importlib import import_module
 
     found = getattr(import_module(_HOMES[name]), name)

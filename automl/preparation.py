@@ -180,7 +180,7 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
         task: Task = make(dataset)
         return task
     if kind not in TASKS:
-        raise ValueError(f"unknown task {kind!r}; tasks are {sorted(TASKS)}, or package.module:name")
+        raise ValueError(f"unknown task {kind!r}; tasks are {', '.join(sorted(TASKS))}, or package.module:name")
     return TASKS[kind].for_dataset(dataset)
 
 
@@ -227,7 +227,7 @@ def _class_number(label: str | int, class_names: tuple[str, ...]) -> int:
         return class_names.index(str(label))
     if isinstance(label, int) and 0 <= label < len(class_names):
         return label
-    raise ValueError(f"the data has no class {label!r}; its classes are {list(class_names)}")
+    raise ValueError(f"the data has no class {label!r}; its classes are {', '.join(class_names)}")
 
 
 def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:

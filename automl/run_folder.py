@@ -89,7 +89,7 @@ def find_run(run: str | Path) -> Path:
         if (folder / CONFIG_FILE).is_file():
             return folder
     runs = sorted(str(path.parent) for path in Path("runs").glob(f"*/{CONFIG_FILE}"))
-    there = f"; there are {runs}" if runs else f"; there are no runs in {Path('runs').absolute()}"
+    there = f"; there are {', '.join(runs)}" if runs else f"; there are no runs in {Path('runs').absolute()}"
     raise UserError(f"expected the folder of a run, its name or its MLflow run id, got {str(run)!r}{there}")
 
 

@@ -91,9 +91,10 @@ class Standing:
             metrics = candidate.metrics
             missing = sorted(needed - set(metrics))
             if missing and result.outcome is Outcome.TRAINED:
-                return f"the {candidate.precision} student has no {missing}; the task measured {sorted(metrics)}"
+                measured = ", ".join(sorted(metrics))
+                return f"the {candidate.precision} student has no {', '.join(missing)}; the task measured {measured}"
             if wrong := sorted(name for name in needed & set(metrics) if not math.isfinite(metrics[name])):
-                return f"the {candidate.precision} student gives {wrong} that are not finite"
+                return f"the {candidate.precision} student gives {', '.join(wrong)} that are not finite"
         return ""
 
     def count(self, outcome: Outcome) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from automl.config.running import Search
+from automl.numbers import counted
 from automl.standing import Standing
 
 _UNBOUNDED = 10**9
@@ -44,12 +45,12 @@ class StopRule:
     def reason(self, standing: Standing, *, proposed: int, seconds: float) -> str:
         """Say why it is time to stop; empty while it is not."""
         if proposed >= self.trials:
-            return f"{self.trials} trials were asked for"
+            return f"{counted(self.trials, 'trial')} {'was' if self.trials == 1 else 'were'} asked for"
         if self.seconds is not None and seconds > self.seconds:
             return f"the time is up ({self.seconds / 60:g} minutes)"
         history = standing.hypervolumes
         if self.stall_trials is not None and len(history) > self.stall_trials:
             growth = history[-1] - history[-1 - self.stall_trials]
             if growth <= self.stall_growth:
-                return f"the hypervolume grew by {growth:.2g} in the last {self.stall_trials} trials"
+                return f"the hypervolume grew by {growth:.2g} in the last {counted(self.stall_trials, 'trial')}"
         return ""

@@ -125,17 +125,20 @@ def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str,
     known = read_description(folder)["class_names"]
     assert isinstance(known, list)
     if foreign := [name for name in known if name not in class_names]:
-        raise ValueError(f"it knows classes {foreign} that the data does not have; the data has {list(class_names)}")
+        raise ValueError(
+            f"it knows classes {', '.join(foreign)} that the data does not have; the data has {', '.join(class_names)}"
+        )
     labels = tuple(class_names.index(name) for name in known)
     if len(labels) < len(class_names):
         if coverage.labels is not None and coverage.labels != labels:
             raise ValueError(
-                f"it knows the classes {known}; let covers.labels be these, in this order, or leave it out"
+                f"it knows the classes {', '.join(known)}; let covers.labels be these, in this order, or leave it out"
             )
         coverage = replace(coverage, labels=labels)
     elif labels != tuple(range(len(class_names))):
         raise ValueError(
-            f"it knows the classes in the order {known}, the data has {list(class_names)}; name them alike"
+            f"it knows the classes in the order {', '.join(known)}, the data has {', '.join(class_names)}; "
+            "name them alike"
         )
     return coverage
 

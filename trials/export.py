@@ -142,7 +142,7 @@ def require_provider(provider: str) -> None:
         ValueError: It is unknown or missing.
     """
     if provider not in PROVIDERS:
-        raise ValueError(f"unknown provider {provider!r}; known are {sorted(PROVIDERS)}")
+        raise ValueError(f"unknown provider {provider!r}; known are {', '.join(sorted(PROVIDERS))}")
     if PROVIDERS[provider] not in onnxruntime.get_available_providers():
         raise ValueError(f"ONNX Runtime has no provider {provider!r} here; install onnxruntime-gpu, or take 'cpu'")
 

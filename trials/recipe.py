@@ -81,7 +81,7 @@ class Recipe:
         """Reject what cannot be trained."""
         names = [term.name for term in self.losses]
         if len(set(names)) < len(names):
-            raise ValueError(f"each loss may stand once, got {names}")
+            raise ValueError(f"each loss may stand once, got {', '.join(names)}")
         if not any(term.weight > 0 for term in self.losses):
             raise ValueError("at least one loss needs a weight above 0")
         if self.epochs < 1 or self.batch_size < 1:
@@ -94,7 +94,7 @@ class Recipe:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of the steps, at least 0 and below 1, got {self.warmup}")
         if self.balance not in BALANCES:
-            raise ValueError(f"unknown balance {self.balance!r}; known are {sorted(BALANCES)}")
+            raise ValueError(f"unknown balance {self.balance!r}; known are {', '.join(sorted(BALANCES))}")
         for name, weight in self.teacher_weights.items():
             if not 0 <= weight < math.inf:
                 raise ValueError(f"weight of teacher {name!r} must be finite and at least 0, got {weight}")

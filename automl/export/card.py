@@ -7,6 +7,7 @@ from automl.export.feeding import PREPROCESSING_FILE, python_example
 from automl.export.parity import Parity
 from automl.front import Member
 from automl.masking import mask
+from automl.numbers import counted
 from automl.run import Run
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
@@ -96,9 +97,10 @@ def recipe_in_words(recipe: Mapping[str, Any], seed: int) -> str:
     teachers = (
         f"teachers joined by {recipe['aggregation']}, weighted {recipe['weighting']}{weights}; " if listens else ""
     )
+    epochs = counted(recipe["epochs"], "epoch")
     return (
-        f"{'Distilled' if listens else 'Trained'} with {' + '.join(losses)}; {teachers}{recipe['epochs']} epochs of "
-        f"batches of {recipe['batch_size']}, {recipe['optimizer']}, learning rate {_short(recipe['learning_rate'])} "
+        f"{'Distilled' if listens else 'Trained'} with {' + '.join(losses)}; {teachers}{epochs} of batches of "
+        f"{recipe['batch_size']}, {recipe['optimizer']}, learning rate {_short(recipe['learning_rate'])} "
         f"({recipe['schedule']}, warm-up {recipe['warmup']:.0%}), weight decay {_short(recipe['weight_decay'])}; "
         f"seed {seed}"
     )

@@ -42,7 +42,7 @@ def pick_member(run: Run, pick: str, limits: Sequence[str | Limit] = ()) -> Memb
     if asked is None:
         raise UserError(
             f"expected knee, best, TRIAL or TRIAL:PRECISION, got {pick!r}; members of the front are "
-            f"{names(run.front.members)}",
+            f"{', '.join(names(run.front.members))}",
             place="--pick",
         )
     return _of_trial(run, narrowed, trial=int(asked["trial"]), precision=asked["precision"])
@@ -55,14 +55,16 @@ def names(members: Sequence[Member]) -> list[str]:
 
 def _of_trial(run: Run, narrowed: Run, *, trial: int, precision: str | None) -> Member:
     if precision is not None and precision not in PRECISIONS:
-        raise UserError(f"unknown precision {precision!r}; precisions are {sorted(PRECISIONS)}", place="--pick")
+        raise UserError(
+            f"unknown precision {precision!r}; precisions are {', '.join(sorted(PRECISIONS))}", place="--pick"
+        )
 
     def asked_for(members: Sequence[Member]) -> list[Member]:
         return [m for m in members if m.trial == trial and precision in (None, m.precision)]
 
     if found := asked_for(narrowed.front.members):
         return found[0]
-    there = f"members are {names(narrowed.front.members)}"
+    there = f"members are {', '.join(names(narrowed.front.members))}"
     name = f"trial {trial}" if precision is None else f"trial {trial} in {precision}"
     if asked_for(run.front.members):
         raise UserError(f"{name} does not keep what --where asks for; {there}", place="--pick")

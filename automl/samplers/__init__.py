@@ -60,7 +60,9 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any]) -> FreshSa
     elif name in SAMPLERS:
         factory = SAMPLERS[name]
     else:
-        raise ValueError(f"unknown sampler {name!r}; samplers are {sorted(SAMPLERS)}, or package.module:name")
+        raise ValueError(
+            f"unknown sampler {name!r}; samplers are {', '.join(sorted(SAMPLERS))}, or package.module:name"
+        )
     try:
         return FreshSampler(lambda trial_seed: _made(name, factory, seed=trial_seed, options=options), seed=seed)
     except (TypeError, ImportError) as error:

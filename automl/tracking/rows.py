@@ -8,6 +8,7 @@ from datetime import datetime
 
 from automl.front import Member
 from automl.masking import mask
+from automl.numbers import counted
 from automl.run import FinishedTrial
 from trials.records import Candidate, Latency, Outcome, TrialResult
 
@@ -174,7 +175,10 @@ def describe(finished: FinishedTrial) -> str:
     shape = _listed({**spec.constants, **spec.values})
     lines += ["", f"Architecture `{spec.space}` `{spec.architecture_digest}`: {shape}"]
     losses = ", ".join(f"{term.weight:g} {term.name}" for term in trial.recipe.losses)
-    lines += ["", f"Recipe `{trial.recipe.digest}`: {losses}; {trial.recipe.epochs} epochs, seed {trial.seed}"]
+    lines += [
+        "",
+        f"Recipe `{trial.recipe.digest}`: {losses}; {counted(trial.recipe.epochs, 'epoch')}, seed {trial.seed}",
+    ]
     for candidate in result.candidates:
         lines += ["", f"- {candidate.precision}: {_listed(candidate_metrics(candidate, suffix=''))}"]
     if result.error:

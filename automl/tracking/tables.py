@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from automl.numbers import counted
 from automl.run import Run
 from automl.tracking.rows import MAX_VALUE
 from automl.tracking.views import link, run_link
@@ -80,8 +81,8 @@ def note(run: Run, experiment_id: str, *, summary_id: str = "") -> str:
     if summary_id:
         links += f" · [table, picture and files]({run_link(experiment_id, summary_id)})"
     state = "" if run.finished else " (the search has not ended; latencies are provisional)"
-    head = f"**{len(run.front.members)} students on the front{state}:** {links}"
-    facts = f"{len(run.trials)} trials: {counts}. Hypervolume {run.front.hypervolume:.4f}."
+    head = f"**{counted(len(run.front.members), 'student')} on the front{state}:** {links}"
+    facts = f"{counted(len(run.trials), 'trial')}: {counts}. Hypervolume {run.front.hypervolume:.4f}."
     limits = f" Limits: {', '.join(str(limit) for limit in run.limits)}." if run.limits else ""
     table = markdown(front_table(run))
     tail = f"Members are the runs with `tags.front = 'member'`, red in the charts. Folder: `{run.folder.resolve()}`."

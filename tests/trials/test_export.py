@@ -207,7 +207,7 @@ def test_tokens_with_tied_weights_and_two_outputs_export_with_a_free_length():
 
 def test_unknown_and_missing_providers_are_refused(template, monkeypatch):
     graph = stand_in(template)
-    with pytest.raises(ValueError, match=r"unknown provider 'tpu'; known are \['cpu', 'cuda'\]"):
+    with pytest.raises(ValueError, match=r"unknown provider 'tpu'; known are cpu, cuda"):
         open_session(graph, threads=1, provider="tpu")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(ValueError, match="install onnxruntime-gpu"):

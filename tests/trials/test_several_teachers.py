@@ -309,8 +309,8 @@ def test_lessons_say_which_teachers_do_not_fit(digits):
     dataset = replace(digits, columns={"domain": np.where(np.arange(len(digits)) % 2 == 0, "even", "odd")})
     routed = {"a": Coverage(), "b": Coverage(column="domain", values=("odd",))}
     for coverages, aggregation, message in (
-        (few, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which \['a'\] do not"),
-        (routed, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which \['b'\] do not"),
+        (few, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which a do not"),
+        (routed, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which b do not"),
         (few, "mean_of_logits", "mean_of_logits cannot average teachers that know only some classes"),
         (few, "concatenated_logits", r"concatenated_logits needs teachers that share no class, but classes \[0, 1\]"),
     ):

@@ -69,7 +69,7 @@ def find_loss(name: str) -> Callable[..., Tensor] | type[nn.Module]:
             raise ValueError(f"loss {name!r} must be a function or a class, got {type(found).__name__}")
         return found
     if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}; losses are {sorted(LOSSES)}, or package.module:name")
+        raise ValueError(f"unknown loss {name!r}; losses are {', '.join(sorted(LOSSES))}, or package.module:name")
     return LOSSES[name]
 
 
@@ -135,7 +135,9 @@ def bind(term: LossTerm, pairing: Pairing | None = None) -> Loss:
 def _check_options(term: LossTerm) -> None:
     options = loss_options(term.name)
     if unknown := sorted(set(term.options) - set(options)):
-        raise ValueError(f"loss {term.name!r} has no option {unknown}; its options are {sorted(options)}")
+        raise ValueError(
+            f"loss {term.name!r} has no option {', '.join(unknown)}; its options are {', '.join(sorted(options))}"
+        )
 
 
 __all__ = [

@@ -90,7 +90,7 @@ class FunctionConsistent(nn.Module):
             raise ValueError(f"fcfd needs at least two layers, so that a path can cross between them, got {layers!r}")
         if pooled := sorted({name for pair in pairs for name in pair if "." in name}):
             raise ValueError(
-                f"fcfd runs models from a layer on, so it needs what the layer gives, not a part: {pooled}"
+                f"fcfd runs models from a layer on, so it needs what the layer gives, not a part: {', '.join(pooled)}"
             )
         numbers = isinstance(temperature, int | float) and isinstance(feature_weight, int | float)
         if not numbers or not temperature > 0 or not feature_weight >= 0 or not isinstance(paths, int) or paths < 0:

@@ -118,7 +118,7 @@ class MiniLM(nn.Module):
 
 def _relations(version: int) -> tuple[tuple[str, str], ...]:
     if version not in RELATIONS:
-        raise ValueError(f"version of minilm must be one of {sorted(RELATIONS)}, got {version!r}")
+        raise ValueError(f"version of minilm must be one of {', '.join(map(str, sorted(RELATIONS)))}, got {version!r}")
     return RELATIONS[version]
 
 

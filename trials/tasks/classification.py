@@ -33,7 +33,8 @@ class Classification:
         """Reject fewer than two classes, and one name twice."""
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
             raise ValueError(
-                f"a classification needs at least two classes of different names, got {list(self.class_names)}"
+                f"a classification needs at least two classes of different names, got "
+                f"{', '.join(self.class_names) or 'none'}"
             )
 
     @classmethod
