@@ -8,7 +8,7 @@ from automl.front import Member, ParetoFront, pareto_front
 from automl.hypervolume_history import HypervolumeHistory
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, FinishedTrial
-from trials.records import METRICS_OF_COST, Limit, Outcome, TrialResult
+from trials.records import Limit, Outcome, TrialResult
 
 
 class Standing:
@@ -29,8 +29,7 @@ class Standing:
         self.hypervolumes: list[float] = []
         self._members: list[Member] = []
         self._contenders = Contenders(objectives, limits)
-        # Limits on what only training tells are set aside, so that they can be loosened later and find files.
-        self._spares = Contenders(objectives, [limit for limit in limits if limit.metric in METRICS_OF_COST])
+        self._spares = Contenders(objectives, ())  # All limits are set aside: a run may go on with looser ones.
         self._final = {(measured.digest, measured.precision): measured for measured in final}
         self._history = HypervolumeHistory(objectives, limits)
 
@@ -67,10 +66,7 @@ class Standing:
         return self._contenders.members
 
     def worth_keeping(self) -> set[str]:
-        """Name the students whose files are kept: contenders, and those that would be if limits were loosened.
-
-        The limits that can be loosened without training anew are those on metrics of the task.
-        """
+        """Name the students whose files are kept: contenders, and those that would contend without any limits."""
         return {member.digest for member in (*self._contenders.members, *self._spares.members)}
 
     def unsettled(self) -> list[Member]:

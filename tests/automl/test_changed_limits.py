@@ -44,13 +44,19 @@ def test_limits_that_were_too_strict_are_loosened_and_nothing_is_trained_again(
     assert "accuracy >= 0.3" in Path("runs/small/config.yaml").read_text()
 
 
-def test_tightened_limits_take_students_from_the_front_and_loosened_ones_bring_them_back(config: Any) -> None:
+@pytest.mark.parametrize("metric", ["accuracy", "latency_ms"])
+def test_tightened_limits_take_students_from_the_front_and_loosened_ones_bring_them_back(
+    config: Any, metric: str
+) -> None:
     before = automl.search(config())
-    bound = sorted(member.metrics["accuracy"] for member in before.front.members)[-1]
-    config(CONFIG.replace("[latency_ms <= 9]", f"[latency_ms <= 9, accuracy >= {bound}]"))
+    values = [member.metrics[metric] for member in before.front.members]
+    assert len(values) > 1
+    bound = max(values) if metric == "accuracy" else min(values)
+    sign = ">=" if metric == "accuracy" else "<="
+    config(CONFIG.replace("[latency_ms <= 9]", f"[{metric} {sign} {bound}]"))
     tight = automl.search("small.yaml", resume=True)
-    assert [member.metrics["accuracy"] for member in tight.front.members] == [bound]
-    (objective,) = [each for each in tight.front.objectives if each.metric == "accuracy"]
+    assert [member.metrics[metric] for member in tight.front.members] == [bound]
+    (objective,) = [each for each in tight.front.objectives if each.metric == metric]
     assert objective.worst == bound
     config(CONFIG)
     again = automl.search("small.yaml", resume=True)

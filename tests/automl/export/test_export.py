@@ -200,7 +200,7 @@ def test_other_things_in_the_folder_are_never_lost(small_run, exported, tmp_path
         export(small_run, pick="knee", to=photos)
     earlier = shutil.copytree(exported.folder, tmp_path / "earlier")
     (earlier / "notes.txt").write_text("precious")
-    with pytest.raises(UserError, match=r"'notes\.txt'"):
+    with pytest.raises(UserError, match=r"besides notes\.txt, which would be lost"):
         export(small_run, pick="knee", to=earlier)
     (tmp_path / "file").write_text("precious")
     with pytest.raises(UserError, match="is a file; name a folder"):
