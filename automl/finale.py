@@ -59,10 +59,8 @@ def measure_front(
         progress.say(f"measuring {len(waiting)} candidates for the front alone{also}")
         for member in waiting:
             if not (file := _graph_file(students, member)).exists():
-                # Removed by hand; only what is measured alone can stand on the front.
-                progress.say(
-                    f"{file} is gone, so that trial {member.trial} cannot be measured alone and leaves the front"
-                )
+                # By hand, or long before, as of a student that seemed beaten by far; the front is measured alone.
+                progress.say(f"{file} is gone, so that trial {member.trial} cannot be measured alone: it is left out")
                 gone.add(file)
         for portion in _portions([*waiting, *again], students):
             graphs = [_graph_file(students, member).read_bytes() for member in portion]

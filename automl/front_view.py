@@ -149,7 +149,7 @@ def _caption(run: Run) -> Text:
     if run.limits:
         lines.append("limits: " + ", ".join(map(str, run.limits)))
     if _ties(run):
-        lines.append(f"{_TIED} cannot be told from the latency of a member that is as good in all else")
+        lines.append(f"{_TIED} not told from the latency of a member that is as good in all else")
     if any(member.latency.provisional for member in run.front.members):
         lines.append("latencies are provisional: other trials ran while they were measured")
     return Text("\n".join(lines), style="")
