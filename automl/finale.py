@@ -1,6 +1,6 @@
 """The end of a search: the front measured once more, with nothing running beside it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from automl import stored
@@ -49,39 +49,62 @@ def measure_front(
         students: Files of the contenders; those that are not on the front in the end are removed.
         progress: Is told.
     """
-    gone: set[Path] = set()
     done: set[tuple[str, str]] = set()
+    gone: set[Path] = set()
     # One may be slower than it seemed, and others that seemed beaten may contend: hence one more time around.
-    while waiting := [member for member in standing.unsettled() if _graph_file(students, member) not in gone]:
-        again = [m for m in standing.front(settled=True).members if (m.digest, m.precision) not in done]
-        done |= {(member.digest, member.precision) for member in (*waiting, *again)}
+    while True:
+        waiting = list(_waiting(standing, students, progress, gone))
+        again = _from_before(ledger, standing, students, progress, done) if waiting or done else []
+        if not (waiting or again):
+            break
         also = f", and {len(again)} members of the front again with them" if again else ""
         progress.say(f"measuring {len(waiting)} candidates for the front alone{also}")
-        for member in waiting:
-            if not (file := _graph_file(students, member)).exists():
-                # By hand, or long before, as of a student that seemed beaten by far; the front is measured alone.
-                progress.say(f"{file} is gone, so that trial {member.trial} cannot be measured alone: it is left out")
-                gone.add(file)
         for portion in _portions([*waiting, *again], students):
             graphs = [_graph_file(students, member).read_bytes() for member in portion]
             task = executor.submit(measure_on_node, graphs, setting, share=Share(measuring=True), name="measure")
             (latencies,) = executor.run_all([task])
             for member, latency in zip(portion, latencies, strict=True):
                 _keep(ledger, standing, member, latency=latency)
+                done.add((member.digest, member.precision))
     _judge_members(ledger, standing=standing, executor=executor, setting=setting, students=students)
     ledger.remember("finished", True)
     students.prune(member.digest for member in standing.front(settled=True).members)
 
 
+def _waiting(standing: Standing, students: Students, progress: Progress, gone: set[Path]) -> Iterator[Member]:
+    """Give the contenders that were never measured alone; say of each file that it is gone, and add it there."""
+    for member in standing.unsettled():
+        file = _graph_file(students, member)
+        if file.exists():
+            yield member
+        elif file not in gone:
+            # By hand, or long before, as of a student that seemed beaten by far; the front is measured alone.
+            progress.say(f"{file} is gone, so that trial {member.trial} cannot be measured alone: it is left out")
+            gone.add(file)
+
+
+def _from_before(
+    ledger: Ledger, standing: Standing, students: Students, progress: Progress, done: Collection[tuple[str, str]]
+) -> list[Member]:
+    """Give the members of the front that were measured on another day; those whose files are gone leave it."""
+    while True:
+        before = [m for m in standing.front(settled=True).members if (m.digest, m.precision) not in done]
+        lost = [member for member in before if not _graph_file(students, member).exists()]
+        if not lost:
+            return before
+        # Beaten on an earlier day and removed, they would come back where the winners are measured on a slower one.
+        for member in lost:
+            file = _graph_file(students, member)
+            progress.say(f"{file} is gone, so that trial {member.trial} cannot be measured again: it is left out")
+            _keep(ledger, standing, member, latency=member.latency, withdrawn=True)
+
+
 def _portions(members: Iterable[Member], students: Students) -> Iterator[list[Member]]:
-    """Share out those whose graphs are there."""
+    """Share members out into what is measured together."""
     portion: list[Member] = []
     num_bytes = 0
     for member in members:
-        file = _graph_file(students, member)
-        if not file.exists():
-            continue
-        size = file.stat().st_size
+        size = _graph_file(students, member).stat().st_size
         if portion and (len(portion) == PORTION or num_bytes + size > PORTION_BYTES):
             yield portion
             portion, num_bytes = [], 0
@@ -109,12 +132,20 @@ def _judge_members(
 
 
 def _keep(
-    ledger: Ledger, standing: Standing, member: Member, *, latency: Latency, metrics: Mapping[str, float] | None = None
+    ledger: Ledger,
+    standing: Standing,
+    member: Member,
+    *,
+    latency: Latency,
+    metrics: Mapping[str, float] | None = None,
+    withdrawn: bool = False,
 ) -> None:
     """Write down what was measured of a candidate; None as ``metrics`` leaves what the test split said before."""
     if metrics is None:
         metrics = {name: value for name, value in member.metrics.items() if name.startswith(TEST)}
-    measured = FinalMeasurement(digest=member.digest, precision=member.precision, latency=latency, metrics=metrics)
+    measured = FinalMeasurement(
+        digest=member.digest, precision=member.precision, latency=latency, metrics=metrics, withdrawn=withdrawn
+    )
     ledger.remember(f"{FINAL}{member.digest}:{member.precision}", stored.final.dump_python(measured, mode="json"))
     standing.settle(measured)
 

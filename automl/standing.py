@@ -33,7 +33,7 @@ class Standing:
 
     def add(self, finished: FinishedTrial) -> None:
         """Take a trial that ended."""
-        members = [self._settled(member) for member in members_of(finished)]
+        members = self._settled(members_of(finished))
         self.finished.append(finished)
         self._members.extend(members)
         self.hypervolumes.append(self._history.add(members))
@@ -44,7 +44,7 @@ class Standing:
     def settle(self, measured: FinalMeasurement) -> None:
         """Take what was measured alone in place of what was measured beside other work."""
         self._final[measured.digest, measured.precision] = measured
-        self._members = [self._settled(member) for member in self._members]
+        self._members = self._settled(self._members)
         self._contenders = self._contending(self._members)  # It may be slower than it seemed, and others better.
 
     def front(self, *, settled: bool = False) -> ParetoFront:
@@ -67,9 +67,13 @@ class Standing:
     def _is_settled(self, member: Member) -> bool:
         return (member.digest, member.precision) in self._final
 
-    def _settled(self, member: Member) -> Member:
-        measured = self._final.get((member.digest, member.precision))
-        return member if measured is None else measured.applied(member)
+    def _settled(self, members: Iterable[Member]) -> list[Member]:
+        pairs = [(member, self._final.get((member.digest, member.precision))) for member in members]
+        return [
+            member if measured is None else measured.applied(member)
+            for member, measured in pairs
+            if measured is None or not measured.withdrawn
+        ]
 
     def _contending(self, members: Iterable[Member]) -> list[Member]:
         return contenders(members, self.objectives, self.limits, latency_margin=LATENCY_MARGIN)

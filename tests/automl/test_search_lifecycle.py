@@ -328,34 +328,6 @@ def test_a_student_removed_by_hand_is_told_and_the_others_are_measured(
     assert (gone.digest, gone.precision) not in {(member.digest, member.precision) for member in members}
 
 
-def test_the_front_is_measured_once_and_its_members_alone_are_tested(
-    config: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measured: list[bytes] = []
-    tested: list[bytes] = []
-
-    def judge(graph: bytes, given: Any) -> dict[str, float]:
-        del given
-        tested.append(graph)
-        return {"test_accuracy": 0.5}
-
-    monkeypatch.setattr("automl.finale.judge_on_node", judge)
-
-    def counting(graphs: list[bytes], given: Any) -> Any:
-        measured.extend(graphs)
-        return measure_quickly(graphs, given)
-
-    monkeypatch.setattr("automl.finale.measure_on_node", counting)
-    automl.search(config())
-    before = list(measured)
-    assert len(before) == len(set(before)) > 0
-    assert len(tested) == len(load_run("small").front.members)
-    run = automl.search("small.yaml", resume=True)
-    assert measured == before
-    assert len(tested) == len(run.front.members)
-    assert run.finished
-
-
 def test_a_search_that_goes_on_is_not_finished(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     automl.search(config())
     assert load_run("small").finished
