@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from automl import finale, stored
+from automl import finale, nodes, stored
+from automl.errors import WorkFailed
 from automl.finale import final_measurements, measure_front
 from automl.run import Run
 from automl.standing import Standing
 from automl.students import Students
 from trials.compress import PRECISIONS
 from trials.records import Artefacts, Latency, Outcome
+from trials.rounds import MeasuringProcessError
 
 Key = tuple[str, str]
 
@@ -246,3 +248,12 @@ def test_records_from_before_there_were_rounds_are_read_as_one_round(end: End) -
     for name, record in end.ledger.recall_all("final:"):
         del record["latency"]["rounds"], record["withdrawn"]
         assert stored.final.validate_python(record).latency.rounds == 1, name
+
+
+def test_a_measuring_process_that_dies_ends_the_search_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(graphs: Any, setting: Any) -> Any:
+        raise MeasuringProcessError("the process that measures latency ended with -9")
+
+    monkeypatch.setattr(nodes, "measure_alone", die)
+    with pytest.raises(WorkFailed, match="ended with -9; go on with --resume"):
+        nodes.measure_on_node([b"graph"], ("setting", None))  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from automl.front import Member, best, knee
-from automl.latency_ties import latency_ties
 from automl.numbers import duration, written
 from automl.objectives import Objective
 from automl.report import front_figure, front_png, render, write_report
@@ -326,27 +325,6 @@ def test_the_area_of_a_marker_is_in_proportion_to_the_other_cost(make_run):
             assert trace.marker.sizemode == "area"
             members = [m for x in trace.x for m in run.front.members if m.metrics["latency_ms"] == x]
             assert list(trace.marker.size) == [m.metrics["size_bytes"] for m in members]
-
-
-def test_the_page_tells_of_what_an_interval_is_and_which_latencies_are_not_told_apart(make_run):
-    run = make_run(24)
-    ties = latency_ties(run.front)
-    assert ties
-    text = Page(render(run)).text
-    assert "Latency is the median over 9 rounds of measuring" in text
-    assert "latency is no reason to prefer this one to it" in text
-    for _, other in ties:
-        assert f"not told from {other.trial} {other.precision}" in text
-    alone = Page(render(replace(run, front=replace(run.front, members=run.front.members[:1])))).text
-    assert "9 rounds" in alone
-    assert "told from" not in alone
-
-
-def test_records_from_before_there_were_rounds_claim_none(make_run):
-    run = make_run(12)
-    members = tuple(replace(m, latency=replace(m.latency, rounds=1)) for m in run.front.members)
-    text = Page(render(replace(run, front=replace(run.front, members=members)))).text
-    assert "rounds of measuring" not in text
 
 
 def test_hovering_tells_interval_choices_and_digest(make_run):
