@@ -6,6 +6,7 @@ Shape letters: R = rounds.
 import math
 import platform
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def _summary(rounds: Sequence[Timed], settings: LatencySettings, *, provisional:
         runs=sum(timed.runs for timed in rounds),
         provisional=provisional,
         device=device_name(settings),
+        timestamp_ms=time.time_ns() // 1_000_000,
     )
 
 

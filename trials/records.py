@@ -57,6 +57,7 @@ class Latency:
         device: The machine that measured.
         rounds: Number of rounds; the interval is of their medians. Records from before there were rounds have 1, and
             an interval of its runs, which is too narrow.
+        timestamp_ms: When it was measured, since 1970; 0 in records from before that was written down.
     """
 
     median_ms: float
@@ -66,6 +67,7 @@ class Latency:
     provisional: bool
     device: str
     rounds: int = 1
+    timestamp_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

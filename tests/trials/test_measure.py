@@ -1,4 +1,5 @@
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,6 +216,7 @@ def test_real_graphs_are_measured_with_interval_device_and_standing():
         assert 0 < latency.low_ms <= latency.median_ms <= latency.high_ms < 100
         assert (latency.rounds, latency.runs) == (6, 30)
         assert latency.device == device_name(QUICK)
+        assert abs(latency.timestamp_ms / 1000 - time.time()) < 600
 
 
 def test_an_unknown_provider_is_refused():
