@@ -31,6 +31,7 @@ from teachers import (
 )
 from teachers.columns import class_columns
 from trials.records import Artefacts, Latency, Trial, TrialResult
+from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_trial
 
 if TYPE_CHECKING:  # It imports what only the controller needs.
@@ -153,9 +154,16 @@ def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tup
     return run_trial(trial, setting)
 
 
-def measure_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> Latency:
-    """Measure a graph for the front; see ``measure_alone``."""
-    return measure_alone(graph, given[0])
+def measure_on_node(graphs: Sequence[bytes], given: tuple[Setting, CachePlace | None]) -> list[Latency]:
+    """Measure graphs for the front; see ``measure_alone``.
+
+    Raises:
+        WorkFailed: A process that measures was killed.
+    """
+    try:
+        return measure_alone(graphs, given[0])
+    except MeasuringProcessError as error:
+        raise WorkFailed(f"{error}; go on with --resume") from error
 
 
 def judge_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:

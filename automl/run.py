@@ -38,12 +38,15 @@ class FinalMeasurement:
         precision: Of the candidate.
         latency: Measured alone.
         metrics: The task's metrics on the test split, each as ``test_NAME``; of members of the front only.
+        withdrawn: Whether it stands on no front any more: its files are gone, and it cannot be measured again beside
+            those that are new.
     """
 
     digest: str
     precision: str
     latency: Latency
     metrics: Mapping[str, float] = field(default_factory=dict)
+    withdrawn: bool = False
 
     def applied(self, member: Member) -> Member:
         """Give the member with these figures in place of the provisional ones."""

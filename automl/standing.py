@@ -35,7 +35,7 @@ class Standing:
 
     def add(self, finished: FinishedTrial) -> None:
         """Take a trial that ended."""
-        members = [self._settled(member) for member in members_of(finished)]
+        members = self._settled(members_of(finished))
         self.finished.append(finished)
         self._members.extend(members)
         self.hypervolumes.append(self._history.add(members))
@@ -45,7 +45,7 @@ class Standing:
     def settle(self, measured: FinalMeasurement) -> None:
         """Take what was measured alone in place of what was measured beside other work."""
         self._final[measured.digest, measured.precision] = measured
-        self._members = [self._settled(member) for member in self._members]
+        self._members = self._settled(self._members)
         for contenders in (self._contenders, self._spares):
             contenders.begin_again(self._members)  # It may be slower than it seemed, and others better.
 
@@ -76,9 +76,13 @@ class Standing:
     def _is_settled(self, member: Member) -> bool:
         return (member.digest, member.precision) in self._final
 
-    def _settled(self, member: Member) -> Member:
-        measured = self._final.get((member.digest, member.precision))
-        return member if measured is None else measured.applied(member)
+    def _settled(self, members: Iterable[Member]) -> list[Member]:
+        pairs = [(member, self._final.get((member.digest, member.precision))) for member in members]
+        return [
+            member if measured is None else measured.applied(member)
+            for member, measured in pairs
+            if measured is None or not measured.withdrawn
+        ]
 
     def fault(self, result: TrialResult) -> str:
         """Say why a result can be neither told nor compared, as with a metric that is no number; empty where it can."""

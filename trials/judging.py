@@ -49,7 +49,7 @@ def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: M
     """Measure what a graph costs, without asking what it can."""
     signature = setting.task.signature(setting.dataset)
     cost = cost_of(setting.space, trial.spec, signature)
-    latency = known.get(precision) or measure_latency(graph, signature, setting.latency, provisional=True)
+    latency = known.get(precision) or measure_latency(graph, signature, setting.latency)
     metrics = {
         "latency_ms": latency.median_ms,
         "size_bytes": float(size_bytes(graph)),

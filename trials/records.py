@@ -15,6 +15,10 @@ LATENCY_MARGIN = 0.4
 """Share by which latency may come out too high while other trials run beside; nothing is refused within it."""
 
 
+LEAST_ROUNDS = 6
+"""Of measuring latency: both extremes of fewer values hold their median with less than 95 %."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limit:
     """A bound that a shipped student must keep.
@@ -45,12 +49,15 @@ class Latency:
     """Latency of one exported graph on one device.
 
     Args:
-        median_ms: Median of a run, in milliseconds.
+        median_ms: Median over the medians of its rounds, in milliseconds.
         low_ms: Lower end of its 95 % interval.
         high_ms: Upper end.
-        runs: Number of timed runs.
+        runs: Number of timed runs, in all rounds together.
         provisional: Whether other work ran beside it.
         device: The machine that measured.
+        rounds: Number of rounds; the interval is of their medians. Records from before there were rounds have 1, and
+            an interval of its runs, which is too narrow.
+        timestamp_ms: When it was measured, since 1970; 0 in records from before that was written down.
     """
 
     median_ms: float
@@ -59,6 +66,8 @@ class Latency:
     runs: int
     provisional: bool
     device: str
+    rounds: int = 1
+    timestamp_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +78,7 @@ class LatencySettings:
         batch_size: Samples of one run.
         threads: Threads that ONNX Runtime may use.
         provider: Execution provider: ``cpu`` or ``cuda``.
+        rounds: Rounds that runs and time are spread over, each with the graph opened anew; ``LEAST_ROUNDS`` or more.
         warmup_runs: Runs that are not timed.
         min_runs: Timed runs at least.
         seconds: Time to go on timing for, in seconds.
@@ -77,9 +87,15 @@ class LatencySettings:
     batch_size: int = 1
     threads: int = 1
     provider: str = "cpu"
+    rounds: int = 9
     warmup_runs: int = 20
     min_runs: int = 100
     seconds: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Check them."""
+        if self.rounds < LEAST_ROUNDS:
+            raise ValueError(f"rounds must be {LEAST_ROUNDS} or more, for an interval of 95 %; got {self.rounds}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import errno
 import resource
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from trials.export import Template, onnx_predictor, replace_weights, stand_in
 from trials.heads import build_student, fold
 from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge
 from trials.lesson import Lesson
-from trials.measure import measure_latency
+from trials.measure import measure_latencies
 from trials.placing import choose_device, random_state_kept
 from trials.records import (
     METRICS_OF_COST,
@@ -160,9 +160,9 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
     return tuple(costs(trial, setting, stand_in(template)))
 
 
-def measure_alone(graph: bytes, setting: Setting) -> Latency:
-    """Measure the latency of a graph, as it ships, with nothing running beside it."""
-    return measure_latency(graph, setting.task.signature(setting.dataset), setting.latency, provisional=False)
+def measure_alone(graphs: Sequence[bytes], setting: Setting) -> list[Latency]:
+    """Measure the latencies of graphs, as they ship, with nothing running beside; see ``measure_latencies``."""
+    return measure_latencies(graphs, setting.task.signature(setting.dataset), setting.latency, seed=0)
 
 
 def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:

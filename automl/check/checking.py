@@ -22,9 +22,9 @@ from automl.samplers import make_sampler
 from automl.teaching import describe_coverage
 from teachers import MISSING_LABEL
 from trials.data import Dataset
-from trials.export import require_provider
 from trials.records import METRICS_OF_COST, Candidate
 from trials.run_trial import measure_untrained
+from trials.sessions import require_provider
 
 _MOST_VALUES = 8
 """Values of a column that are listed."""

@@ -11,7 +11,7 @@ from automl.numbers import counted
 from automl.run import Run
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
-from trials.records import METRICS_OF_COST
+from trials.records import METRICS_OF_COST, Latency
 
 CARD_FILE = "README.md"
 
@@ -133,6 +133,13 @@ def _values(name: str, members: Mapping[str, Member]) -> list[str]:
     return ["-" if value is None else f"{value:.4f}" for value in found]
 
 
+_INTERVAL = (
+    "A round opens the graph anew and takes the median of its runs; the latency is the median over the rounds, and the "
+    "interval is of the same. It tells of the minute of measuring: a machine that is warmer, or busy, is slower as a "
+    "whole."
+)
+
+
 def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -> str:
     rows = []
     for precision, member in members.items():
@@ -142,20 +149,30 @@ def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -
                 precision,
                 f"{member.metrics['size_bytes']:,.0f}",
                 f"{latency.median_ms:.4g} ({latency.low_ms:.4g} to {latency.high_ms:.4g})",
-                "beside other work, provisional" if latency.provisional else "alone",
+                _how(latency),
                 latency.device,
             ]
         )
-    first, settings = _first(members).metrics, config["latency"]
+    first, settings, interval = _first(members).metrics, config["latency"], _interval(members)
     machine = ", ".join(f"{name} {fact}" for name, fact in run.machine.items() if name != "device")
     table = _table(["precision", "bytes", "latency in ms, median (95 % interval)", "measured", "on"], rows)
     return (
-        f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. The "
-        "interval is of the runs of one measurement; measured again, the median may lie outside. Latency is "
+        f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. Latency is "
         f"that of the exported graph in ONNX Runtime: batch of {settings['batch_size']}, {settings['threads']} thread"
-        f"{'s' if settings['threads'] > 1 else ''}, provider {settings['provider']}. The machine of the search: "
-        f"{machine}."
+        f"{'s' if settings['threads'] > 1 else ''}, provider {settings['provider']}. {interval} The machine of the "
+        f"search: {machine}."
     )
+
+
+def _interval(members: Mapping[str, Member]) -> str:
+    if all(member.latency.rounds > 1 for member in members.values()):
+        return _INTERVAL
+    return "The interval is of the runs of one measurement; measured again, the median may lie outside."
+
+
+def _how(latency: Latency) -> str:
+    where = "beside other work, provisional" if latency.provisional else "alone"
+    return where if latency.rounds == 1 else f"{where}, in {latency.rounds} rounds"
 
 
 def _teachers(run: Run) -> Iterable[str]:

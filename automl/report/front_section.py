@@ -122,7 +122,24 @@ def _front_table(run: Run) -> str:
         for point in points
     )
     heads += _metric_heads(further)
-    return "<h3>The students</h3>" + table(heads, rows, sortable=True)
+    return f"<h3>The students</h3>{_about_latency(points)}" + table(heads, rows, sortable=True)
+
+
+def _about_latency(points: list[Point]) -> str:
+    """Say what stands below a latency."""
+    rounds = sorted({point.latency.rounds for point in points})
+    if rounds == [1]:  # measured before there were rounds
+        return ""
+    note = (
+        f"Latency is the median over {' or '.join(map(str, rounds))} rounds of measuring, each of which opens the file "
+        "anew; below it, its 95 % interval from the same."
+    )
+    if any(point.tied_with for point in points):
+        note += (
+            " <i>Not told from</i> names a student that is as good or better in all else and whose interval overlaps: "
+            "latency is no reason to prefer this one to it."
+        )
+    return f'<p class="note">{note}</p>'
 
 
 def _metric_heads(columns: list[str]) -> list[Cell]:
@@ -143,6 +160,8 @@ def _metric_cells(point: Point, columns: list[str]) -> Iterator[Cell]:
                 f"{milliseconds(point.latency.low_ms).removesuffix(' ms')} to {milliseconds(point.latency.high_ms)}"
             )
             html += f"<small>{interval}{', provisional' if point.latency.provisional else ''}</small>"
+            if point.tied_with:
+                html += f"<small>not told from {escape(point.tied_with)}</small>"
         yield Cell(html=html, value=value)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from automl.front import best, knee
+from automl.latency_ties import latency_ties
 from automl.run import Run
 from search_spaces import Value
 from trials.records import METRICS_OF_COST, Latency, Outcome
@@ -24,6 +25,7 @@ class Point:
         agreement_share: As in ``Candidate``.
         values: The choices of its trial, by name.
         marks: Why it stands out: ``knee``, ``best``; empty for most.
+        tied_with: Trial and precision of the member, as good in all else, whose latency its own cannot be told from.
     """
 
     trial: int
@@ -35,6 +37,7 @@ class Point:
     agreement_share: float | None
     values: Mapping[str, Value]
     marks: tuple[str, ...] = ()
+    tied_with: str = ""
 
     @property
     def anchor(self) -> str:
@@ -51,6 +54,7 @@ def front_points(run: Run) -> list[Point]:
     if any(metric in member.metrics for member in run.front.members):
         marked["best"] = best(run.front, metric, higher_is_better=higher_is_better(run, metric))
     values = {finished.trial.number: finished.values for finished in run.trials}
+    ties = {(one.trial, one.precision): f"{two.trial} {two.precision}" for one, two in latency_ties(run.front)}
     return [
         Point(
             trial=member.trial,
@@ -62,6 +66,7 @@ def front_points(run: Run) -> list[Point]:
             agreement_share=member.agreement_share,
             values=values.get(member.trial, {}),
             marks=tuple(name for name, which in marked.items() if which is member),
+            tied_with=ties.get((member.trial, member.precision), ""),
         )
         for member in run.front.members
     ]

@@ -116,6 +116,9 @@ def mark_trials(experiment: Experiment, run: Run) -> None:
         experiment.tag(known, tags)
 
 
+_LATENCY = "latency_ms"
+
+
 def _send_member(experiment: Experiment, member: Member, finished: FinishedTrial, *, example: Example | None) -> None:
     known = experiment.find(member.trial, member.digest)
     if known is None:  # MLflow refused the trial, and the tracker has said so
@@ -126,7 +129,12 @@ def _send_member(experiment: Experiment, member: Member, finished: FinishedTrial
     suffix = member_suffix(finished.result, member.precision)
     named = candidate_metrics(member, suffix=suffix, logarithmic=experiment.logarithmic)
     moment_ms = milliseconds(finished.ended)
-    rows = [MetricRow(key=key, value=value, timestamp_ms=moment_ms) for key, value in named.items()]
+    # A latency may be measured again on another day; a model takes no second value of the same moment.
+    measured_ms = max(moment_ms, member.latency.timestamp_ms)
+    rows = [
+        MetricRow(key=key, value=value, timestamp_ms=measured_ms if _LATENCY in key else moment_ms)
+        for key, value in named.items()
+    ]
     experiment.log(known.run_id, metrics=[row for row in rows if math.isfinite(row.value)], model_id=model_id)
 
 

@@ -63,7 +63,13 @@ def candidates_of(values: Mapping[str, Value], rng: np.random.Generator, *, trai
     for precision, shrink, speed in (("float32", 4.0, 1.0), ("int8", 1.15, 0.62)):
         median = (0.02 + params / 90_000) * speed * float(rng.uniform(0.9, 1.2))
         latency = Latency(
-            median_ms=median, low_ms=median * 0.97, high_ms=median * 1.08, runs=300, provisional=True, device=DEVICE
+            median_ms=median,
+            low_ms=median * 0.97,
+            high_ms=median * 1.08,
+            rounds=9,
+            runs=300,
+            provisional=True,
+            device=DEVICE,
         )
         size = float(round(params * shrink + 1800))
         metrics = {"latency_ms": median, "size_bytes": size, "params": round(params), "macs": round(macs)}

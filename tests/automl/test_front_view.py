@@ -2,12 +2,14 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from automl.front import knee
 from automl.front_view import front_json, front_table, next_steps
+from automl.latency_ties import latency_ties
 from automl.objectives import Objective
 from automl.run import Run
 from trials.records import Limit, Outcome
@@ -90,7 +92,8 @@ def test_the_table_fits_80_columns_and_wraps_nothing(make_run: MakeRun) -> None:
     run = make_run(trials=24)
     page = lines(front_table(run))
     assert max(map(len, page)) <= 80
-    assert len(page) == 1 + 2 + len(run.front.members) + 1 + 2
+    assert latency_ties(run.front)
+    assert len(page) == 1 + 2 + len(run.front.members) + 1 + 3
     assert "…" not in "".join(page)
 
 
@@ -110,7 +113,7 @@ def test_rows_stand_in_the_order_of_the_front_with_units_of_the_headers(make_run
 
 def test_the_smallest_latency_shows_three_digits_and_all_as_many_decimals(make_run: MakeRun) -> None:
     run = make_run(trials=12)
-    cells = column(lines(front_table(run)), "latency_ms")
+    cells = [cell.removeprefix("≈") for cell in column(lines(front_table(run)), "latency_ms")]
     smallest = min(cells, key=float)
     assert len(smallest.lstrip("0.")) == 3
     assert len({len(cell.split(".")[1]) for cell in cells}) == 1
@@ -135,6 +138,23 @@ def test_latencies_beside_other_work_are_called_provisional(make_run: MakeRun) -
     word = "latencies are provisional"
     assert any(word in line for line in lines(front_table(make_run(trials=8, finished=False))))
     assert not any(word in line for line in lines(front_table(make_run(trials=8))))
+
+
+def test_members_whose_latency_is_not_told_from_a_better_one_are_marked(make_run: MakeRun) -> None:
+    run = make_run(trials=24)
+    ties = {(one.trial, one.precision): f"{two.trial}:{two.precision}" for one, two in latency_ties(run.front)}
+    assert 0 < len(ties) < len(run.front.members)
+    records: Any = front_json(run)["front"]
+    assert [record["latency_tied_with"] for record in records] == [
+        ties.get((member.trial, member.precision)) for member in run.front.members
+    ]
+    page = lines(front_table(run))
+    assert [cell.startswith("≈") for cell in column(page, "latency_ms")] == [
+        (member.trial, member.precision) in ties for member in run.front.members
+    ]
+    assert any(line.startswith("≈ not told from the latency of a member") for line in page)
+    apart = replace(run, front=replace(run.front, members=run.front.members[:1]))
+    assert "≈" not in "".join(lines(front_table(apart)))
 
 
 def test_many_objectives_are_all_shown(make_run: MakeRun) -> None:

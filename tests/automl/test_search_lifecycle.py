@@ -14,7 +14,7 @@ from automl.cli import main
 from automl.errors import UserError, WorkFailed
 from automl.executor import LostWorkError
 from automl.run_folder import load_run
-from tests.automl.quick_trials import CONFIG, cost, measure_quickly, run_quickly, trained
+from tests.automl.quick_trials import CONFIG, cost, run_quickly, trained
 from trials.records import Trial
 
 
@@ -105,7 +105,7 @@ def full(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
     [
         ("automl.students.Students.save", 2),
         ("automl.journal.GroupedJournal.append_logs", 45),
-        ("automl.finale.measure_on_node", 1),
+        ("automl.finale.measure_on_node", 0),
         ("automl.searching.trial_on_node", 1),
     ],
 )
@@ -252,34 +252,6 @@ def test_a_student_removed_by_hand_is_told_and_the_others_are_measured(
     assert members
     assert not any(member.latency.provisional for member in members)
     assert (gone.digest, gone.precision) not in {(member.digest, member.precision) for member in members}
-
-
-def test_the_front_is_measured_once_and_its_members_alone_are_tested(
-    config: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measured: list[bytes] = []
-    tested: list[bytes] = []
-
-    def judge(graph: bytes, given: Any) -> dict[str, float]:
-        del given
-        tested.append(graph)
-        return {"test_accuracy": 0.5}
-
-    monkeypatch.setattr("automl.finale.judge_on_node", judge)
-
-    def counting(graph: bytes, given: Any) -> Any:
-        measured.append(graph)
-        return measure_quickly(graph, given)
-
-    monkeypatch.setattr("automl.finale.measure_on_node", counting)
-    automl.search(config())
-    before = list(measured)
-    assert len(before) == len(set(before)) > 0
-    assert len(tested) == len(load_run("small").front.members)
-    run = automl.search("small.yaml", resume=True)
-    assert measured == before
-    assert len(tested) == len(run.front.members)
-    assert run.finished
 
 
 def test_a_search_that_goes_on_is_not_finished(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ TYPES = {
     "infinite": ("0.01", ".inf", "7:3: recipe.learning_rate: expected a finite number, got .inf"),
     "number for text": ("name: small", "name: 7", "1:1: name: expected a text, got 7; write '7', in quotes"),
     "text for list": ("[accuracy, size_bytes]", "accuracy", "10:1: objectives: expected a list, got 'accuracy'; write [accuracy]"),
-    "number for section": ("search:", "latency: 3\nsearch:", "11:1: latency: expected KEY: VALUE pairs, got 3; keys: batch_size, min_runs, provider, seconds, threads, warmup_runs"),
+    "number for section": ("search:", "latency: 3\nsearch:", "11:1: latency: expected KEY: VALUE pairs, got 3; keys: batch_size, min_runs, provider, rounds, seconds, threads, warmup_runs"),
     "number for loss": ("{weight: 1}", "1", "9:5: recipe.losses.hard_label: expected KEY: VALUE pairs, got 1; write {weight: 1}"),
     "text for truth": ("search:", "teachers: [{name: a, kind: estimator, path: x, trust: yes}]\nsearch:", "11:48: teachers[0].trust: expected true or false, got 'yes'; write true"),
     "no path": ("kind: sklearn, name: digits", "kind: idx, path: [a]", "2:19: data.path: expected a path, got [a]"),

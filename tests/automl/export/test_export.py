@@ -87,6 +87,8 @@ def test_the_card_tells_teachers_recipe_device_and_parity(small_run, exported):
         "layer1: width",
         exported.member.latency.device,
         "batch of 1, 1 thread",
+        "| alone, in 9 rounds |",
+        "the latency is the median over the rounds, and the interval is of the same",
         "differ from the trained module by at most",
         "kind sklearn, name digits",
         "size_bytes <= 50000",
@@ -94,6 +96,14 @@ def test_the_card_tells_teachers_recipe_device_and_parity(small_run, exported):
     ):
         assert part in card
     assert "had not ended" not in card
+
+
+def test_a_card_of_a_record_from_before_there_were_rounds_claims_none(small_run, tmp_path):
+    members = tuple(replace(m, latency=replace(m.latency, rounds=1)) for m in small_run.front.members)
+    export(replace(small_run, front=replace(small_run.front, members=members)), pick="knee", to=tmp_path / "student")
+    card = (tmp_path / "student" / "README.md").read_text()
+    assert "rounds" not in card
+    assert "interval is of the runs of one measurement" in card
 
 
 def test_the_example_in_the_card_runs_without_torch_and_agrees_with_predict(exported, dataset, tmp_path):
