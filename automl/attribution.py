@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automl.attribution_facts import keep_inquiry, retrainings_in
 from automl.config import Config, load_config
@@ -159,7 +160,7 @@ def _recipes(setting: Setting, trial: Trial, heard: tuple[str, ...]) -> tuple[Re
         UserError: None can.
     """
     rows_before = len(setting.lesson(trial).rows())
-    recipes = {(): trial.recipe}
+    recipes: dict[tuple[str, ...], Recipe] = {(): trial.recipe}
     needed = {}
     for without in dict.fromkeys([*((name,) for name in heard), heard]):
         try:
@@ -175,7 +176,9 @@ def _recipes(setting: Setting, trial: Trial, heard: tuple[str, ...]) -> tuple[Re
     return recipes, {name: reason for name, reason in needed.items() if name in heard}
 
 
-def _inquiry(prepared: Prepared, trial: int, heard: tuple[str, ...], needed: Mapping[str, str], digest: str) -> Inquiry:
+def _inquiry(
+    prepared: Prepared, trial: Trial, heard: tuple[str, ...], needed: Mapping[str, str], *, teachers: str
+) -> Inquiry:
     metric = prepared.task.metrics[0]
     return Inquiry(
         trial=trial.number,
@@ -225,7 +228,7 @@ def _parts(prepared: Prepared) -> Parts:
     rows = dataset.splits["validation"]
     labelled = dataset.labels[rows] != MISSING_LABEL
     coverages = [coverage for coverage in prepared.coverages.values() if coverage.column is not None]
-    parts = {}
+    parts: dict[tuple[str, str], NDArray[np.int64]] = {}
     for column in dict.fromkeys(coverage.column for coverage in coverages):
         assert column is not None
         found = dataset.columns[column][rows].astype(str)

@@ -35,10 +35,10 @@ def explanation(attribution: Attribution) -> str:
     inquiry = attribution.inquiry
     falls = "falls" if inquiry.higher_is_better else "rises"
     return (
-        f"A contribution is by how much {title(inquiry.metric)} on validation rows {falls} as a teacher is left out: the "
-        f"mean over {counted(attribution.num_seeds, 'seed')}, with the 95 % interval of the paired differences (Student's "
-        "t). It tells what other seeds would give on these rows. Contributions need not add up: what two teachers both "
-        "know counts for neither."
+        f"A contribution is by how much {title(inquiry.metric)} on validation rows {falls} as a teacher is left out: "
+        f"the mean over {counted(attribution.num_seeds, 'seed')}, with the 95 % interval of the paired differences "
+        "(Student's t). It tells what other seeds would give on these rows. Contributions need not add up: what two "
+        "teachers both know counts for neither."
     )
 
 

@@ -148,8 +148,8 @@ class Retrainer:
         for name, value in judged.metrics[_WHOLE].items():
             if name.startswith(f"{metric}."):
                 parts.setdefault(LABEL, {})[name.removeprefix(f"{metric}.")] = value
-        for key, (column, value) in keys.items():
-            parts.setdefault(column, {})[value] = judged.metrics[key][metric]
+        for key, (column, name) in keys.items():
+            parts.setdefault(column, {})[name] = judged.metrics[key][metric]
         retraining = Retraining(
             trial=self._inquiry.trial,
             seed=order.trial.seed,
