@@ -94,7 +94,7 @@ def _attribute(config: Config, folder: Path, number: int, seeds: int, stack: Exi
     shared = executor.share((prepared.setting, place))
     error = retrainer.run(orders, shared, whole=whole, parts=_parts(prepared))
     run = read_run(folder, ledger, config_text=text)
-    write_report(run)
+    progress.say(f"the report is {write_report(run)}")
     found = [attribution for attribution in run.attributions if attribution.inquiry == inquiry]
     if not found:
         raise WorkFailed(f"too few students could be trained to compare any; the last one failed: {error}")

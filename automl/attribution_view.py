@@ -1,12 +1,14 @@
 """What teachers contributed, in words and as the command line shows it."""
 
+import textwrap
 from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from automl.contributions import LABEL, Attribution, Contribution, Inquiry, Interval
+from automl.contributions import Attribution, Contribution, Inquiry, Interval
+from automl.front_view import WIDTH
 from automl.numbers import counted, title
 
 MOST_PARTS = 20
@@ -37,8 +39,8 @@ def explanation(attribution: Attribution) -> str:
     return (
         f"A contribution is by how much {title(inquiry.metric)} on validation rows {falls} as a teacher is left out: "
         f"the mean over {counted(attribution.num_seeds, 'seed')}, with the 95 % interval of the paired differences "
-        "(Student's t). It tells what other seeds would give on these rows. Contributions need not add up: what two "
-        "teachers both know counts for neither."
+        "(Student's t). It tells what other seeds would give on these rows. Students without a teacher train for as many "
+        "steps. Contributions need not add up: what two teachers both know counts for neither."
     )
 
 
@@ -53,35 +55,43 @@ def remarks(attribution: Attribution) -> Iterator[str]:
 
 def attribution_tables(attribution: Attribution) -> Iterator[Table]:
     """Give what teachers contributed as tables: as a whole, then by label and by each column of the data."""
-    inquiry = attribution.inquiry
     table = _table("teacher", "contribution", "95 % interval")
     table.add_column("")
     for each in attribution.contributions:
         told = [signed(each.whole.mean), _ends(each.whole), verdict(each.whole)]
-        table.add_row(Text(who(each, inquiry)), *told, style="" if each.whole.holds_zero else "bold")
-    score = f"from all teachers, {title(inquiry.metric)} is {attribution.score:.4f} on validation rows"
-    table.caption = Text("\n".join([f"trial {inquiry.trial}: {score}", *remarks(attribution)]), style="")
+        table.add_row(Text(who(each, attribution.inquiry)), *told, style="" if each.whole.holds_zero else "bold")
     yield table
     for by in attribution.contributions[0].parts:
         yield _part_table(attribution, by)
 
 
+def attribution_text(attribution: Attribution) -> str:
+    """Say what the tables show, in lines of 80 columns."""
+    inquiry = attribution.inquiry
+    paragraphs = [
+        f"Trial {inquiry.trial}, distilled again from all its teachers, reaches {title(inquiry.metric)} "
+        f"{attribution.score:.4f} on validation rows.",
+        *remarks(attribution),
+        explanation(attribution),
+    ]
+    if attribution.contributions[0].parts:
+        paragraphs.append("Within parts: mean ± half of its interval, and * where that does not hold zero.")
+    return "\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in paragraphs)
+
+
 def _part_table(attribution: Attribution, by: str) -> Table:
     contributions = attribution.contributions
-    table = _table(by or "label", *(who(each, attribution.inquiry) for each in contributions))
     names = list(contributions[0].parts[by])
+    table = _table(by or "label", *(who(each, attribution.inquiry) for each in contributions))
     for name in names[:MOST_PARTS]:
         table.add_row(Text(name), *(_cell(each.parts[by][name]) for each in contributions))
-    of = "label" if by == LABEL else by
-    lines = [f"contribution by {of} ± half of its interval; * where the interval does not hold zero"]
     if len(names) > MOST_PARTS:
-        lines.append(f"{len(names) - MOST_PARTS} more are in the report")
-    table.caption = Text("\n".join(lines), style="")
+        table.add_row(Text(f"... and {len(names) - MOST_PARTS} in the report"))
     return table
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(Text(first), no_wrap=True)
     for name in others:
         table.add_column(Text(name), no_wrap=True, justify="right")

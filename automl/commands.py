@@ -79,13 +79,14 @@ def run_export(arguments: Namespace) -> None:
 def run_attribute(arguments: Namespace) -> None:
     """Tell what each teacher contributed to a student."""
     from automl.attribution import attribute
-    from automl.attribution_view import attribution_tables
+    from automl.attribution_view import attribution_tables, attribution_text
 
     if not arguments.trial.isdecimal():
         raise UserError(f"expected the number of a trial, such as 17, got {arguments.trial!r}", place="TRIAL")
     found = attribute(arguments.run, int(arguments.trial), seeds=arguments.seeds, address=arguments.address)
     for table in attribution_tables(found):
         _say(table)
+    _write(attribution_text(found))
 
 
 def run_report(arguments: Namespace) -> None:
