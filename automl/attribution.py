@@ -62,7 +62,7 @@ def attribute(run: Run | str | Path, trial: int, *, seeds: int = SEEDS, address:
     """
     if seeds < FEWEST_SEEDS:
         raise UserError(
-            f"expected at least {FEWEST_SEEDS}, since one tells nothing of chance, got {seeds}", place="seeds"
+            f"expected at least {FEWEST_SEEDS}, since one tells nothing of chance, got {seeds}", place="--seeds"
         )
     folder = run.folder if isinstance(run, Run) else find_run(run)
     config = load_config(folder / CONFIG_FILE)

@@ -39,8 +39,8 @@ def explanation(attribution: Attribution) -> str:
     return (
         f"A contribution is by how much {title(inquiry.metric)} on validation rows {falls} as a teacher is left out: "
         f"the mean over {counted(attribution.num_seeds, 'seed')}, with the 95 % interval of the paired differences "
-        "(Student's t). It tells what other seeds would give on these rows. Students without a teacher train for as many "
-        "steps. Contributions need not add up: what two teachers both know counts for neither."
+        "(Student's t). It tells what other seeds would give on these rows. Without a teacher, students train for as "
+        "many steps. Contributions need not add up: what two teachers both know counts for neither."
     )
 
 

@@ -80,7 +80,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]
             )
         ],
     ),
-    "check": (commands.run_check, "read everything, train nothing; tell errors, ranges and forecast", [CONFIG]),
+    "check": (commands.run_check, "read everything, train nothing; tell errors, ranges, forecast", [CONFIG]),
     "search": (
         commands.run_search,
         "search students and measure their front",
@@ -141,7 +141,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND ...", required=True, dest="command")
     for name, (function, summary, flags) in COMMANDS.items():
         added = subparsers.add_parser(
             name, prog=f"automl {name}", help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False
