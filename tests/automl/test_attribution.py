@@ -5,19 +5,22 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 
 import automl
-from automl.attribution import attribute
+from automl.attribution import _parts, attribute
 from automl.cli import main
 from automl.contributions import LABEL, Attribution
 from automl.errors import UserError, WorkFailed
 from automl.executor import LostWorkError
 from automl.journal import RunLock
 from automl.run_folder import load_run
+from teachers import MISSING_LABEL, Coverage
 from trials.records import Artefacts, Candidate, Judgement, Latency, Outcome, Trial, TrialResult
 
 CONFIG = """\
@@ -174,6 +177,26 @@ def test_seeds_are_others_than_the_trial_s_and_the_same_for_all(desk: Any, monke
     # No teacher covers a part of the rows only, so there are as many without one; labels are those of a twentieth.
     assert [each.recipe.epochs for each in asked[:3]] == [trial.recipe.epochs] * 3
     assert asked[3].recipe.epochs == pytest.approx(20 * trial.recipe.epochs, rel=0.05)
+
+
+def test_rows_are_divided_by_what_teachers_cover() -> None:
+    labels = np.zeros(8, dtype=np.int64)
+    labels[5] = MISSING_LABEL
+    sites = np.array([3, 3, 1, 1, 2, 7, 3, 3])
+    splits = {"validation": np.arange(2, 8)}
+    dataset = SimpleNamespace(labels=labels, columns={"site": sites, "unused": sites}, splits=splits)
+    coverages = {
+        "a": Coverage(column="site", values=("3", "1")),
+        "b": Coverage(column="site", values=(1, 7)),
+        "c": Coverage(),
+    }
+    found = _parts(SimpleNamespace(dataset=dataset, coverages=coverages))  # type: ignore[arg-type] # all that is read
+    # Nobody knows the label of the only row of site 7, so that nothing can be judged there.
+    assert {part: rows.tolist() for part, rows in found.items()} == {
+        ("site", "3"): [6, 7],
+        ("site", "1"): [2, 3],
+        ("site", "(other)"): [4],
+    }
 
 
 def test_it_is_typed_and_shown(desk: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
