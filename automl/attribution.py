@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from automl.attribution_facts import keep_inquiry, retrainings_in
 from automl.config import Config, load_config
-from automl.contributions import FEWEST_SEEDS, Attribution, Inquiry
+from automl.contributions import FEWEST_SEEDS, LABEL, Attribution, Inquiry
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.journal import RunLock, mend_journal
@@ -179,7 +179,11 @@ def _recipes(setting: Setting, trial: Trial, heard: tuple[str, ...]) -> tuple[Re
 def _inquiry(
     prepared: Prepared, trial: Trial, heard: tuple[str, ...], needed: Mapping[str, str], *, teachers: str
 ) -> Inquiry:
-    metric = prepared.task.metrics[0]
+    metric, dataset = prepared.task.metrics[0], prepared.dataset
+    labels = dataset.labels[dataset.splits["validation"]]
+    part_rows = {LABEL: {name: int((labels == label).sum()) for label, name in enumerate(dataset.class_names)}}
+    for (column, value), rows in _parts(prepared).items():
+        part_rows.setdefault(column, {})[value] = int((dataset.labels[rows] != MISSING_LABEL).sum())
     return Inquiry(
         trial=trial.number,
         metric=metric.name,
@@ -188,6 +192,8 @@ def _inquiry(
         silent=tuple(teacher.name for teacher in prepared.config.teachers if teacher.name not in heard),
         needed=needed,
         teachers=teachers,
+        num_rows=int((labels != MISSING_LABEL).sum()),
+        part_rows=part_rows,
     )
 
 

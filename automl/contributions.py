@@ -29,6 +29,8 @@ class Inquiry:
         silent: Teachers of the search that it did not listen to; they contributed nothing.
         needed: Teachers without whom the recipe cannot be trained, with the reason.
         teachers: Digest of all teachers: students of others are not compared.
+        num_rows: Labelled validation rows.
+        part_rows: The same within parts of them, by ``LABEL`` or a column of the data, then by name.
     """
 
     trial: int
@@ -38,6 +40,8 @@ class Inquiry:
     silent: tuple[str, ...] = ()
     needed: Mapping[str, str] = field(default_factory=dict)
     teachers: str
+    num_rows: int
+    part_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,19 +123,27 @@ class Attribution:
         return max(contribution.whole.num_seeds for contribution in self.contributions)
 
 
-def paired_interval(differences: Sequence[float]) -> Interval:
-    """Give the mean of differences with its 95 % interval by Student's t (Student, 1908).
+def paired_interval(more: Sequence[float], less: Sequence[float], *, num_rows: int = 0) -> Interval:
+    """Give the mean difference of paired figures with its 95 % interval by Student's t (Student, 1908).
+
+    Shares of few rows can differ by the same row with each of a few seeds, which looks like certainty. So where all
+    figures are shares of the rows, their differences are taken to spread at least as much as by rounding to a row: an
+    even error of half a row to either side has the variance 1/12, and there are two of them.
 
     Args:
-        differences: One a seed, at least two; those between two students of one seed, so that what the seed does to
-            both falls out.
+        more: One figure a seed, at least two.
+        less: Those that are subtracted, of the same seeds, so that what a seed does to both falls out.
+        num_rows: On which each figure was taken; 0 where nobody knows.
     """
-    differences_R = np.asarray(differences, dtype=np.float64)
-    num_seeds = len(differences_R)
+    more_R, less_R = np.asarray(more, dtype=np.float64), np.asarray(less, dtype=np.float64)
+    num_seeds = len(more_R)
     assert num_seeds >= FEWEST_SEEDS
-    mean = float(differences_R.mean())
-    error = float(differences_R.std(ddof=1)) / num_seeds**0.5
-    half = float(stdtrit(num_seeds - 1, (1 + CONFIDENCE) / 2)) * error
+    counts_R = np.concatenate([more_R, less_R]) * num_rows
+    spread = float((more_R - less_R).std(ddof=1))
+    if num_rows and np.allclose(counts_R, counts_R.round(), rtol=0, atol=1e-6):
+        spread = max(spread, (2 / 12) ** 0.5 / num_rows)
+    mean = float((more_R - less_R).mean())
+    half = float(stdtrit(num_seeds - 1, (1 + CONFIDENCE) / 2)) * spread / num_seeds**0.5
     return Interval(mean=mean, low=mean - half, high=mean + half, num_seeds=num_seeds)
 
 
@@ -155,7 +167,7 @@ def attribution_of(inquiry: Inquiry, retrainings: Iterable[Retraining]) -> Attri
         less = by_seed.get(without, {})
         pairs = [(whole[seed], less[seed]) for seed in sorted(whole.keys() & less.keys())]
         if len(pairs) >= FEWEST_SEEDS:
-            contributions.append(_contribution(without, pairs, sign=1 if inquiry.higher_is_better else -1))
+            contributions.append(_contribution(inquiry, without, pairs))
     if not contributions:
         return None
     score = float(np.mean([each.score for each in whole.values()]))
@@ -163,13 +175,22 @@ def attribution_of(inquiry: Inquiry, retrainings: Iterable[Retraining]) -> Attri
 
 
 def _contribution(
-    without: tuple[str, ...], pairs: Sequence[tuple[Retraining, Retraining]], *, sign: int
+    inquiry: Inquiry, without: tuple[str, ...], pairs: Sequence[tuple[Retraining, Retraining]]
 ) -> Contribution:
-    parts: dict[str, dict[str, Interval]] = {}
-    for by, names in pairs[0][0].parts.items():
-        parts[by] = {
-            name: paired_interval([sign * (more.parts[by][name] - less.parts[by][name]) for more, less in pairs])
+    def interval(more: Sequence[float], less: Sequence[float], num_rows: int) -> Interval:
+        more, less = (more, less) if inquiry.higher_is_better else (less, more)
+        return paired_interval(more, less, num_rows=num_rows)
+
+    whole = interval([more.score for more, _ in pairs], [less.score for _, less in pairs], inquiry.num_rows)
+    parts = {
+        by: {
+            name: interval(
+                [more.parts[by][name] for more, _ in pairs],
+                [less.parts[by][name] for _, less in pairs],
+                inquiry.part_rows.get(by, {}).get(name, 0),
+            )
             for name in names
         }
-    whole = paired_interval([sign * (more.score - less.score) for more, less in pairs])
+        for by, names in pairs[0][0].parts.items()
+    }
     return Contribution(without=without, whole=whole, parts=parts)

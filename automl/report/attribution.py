@@ -55,8 +55,16 @@ def _by_part(attribution: Attribution, by: str, names: Sequence[str], figures: F
         f'<p class="note">{fewer}Pale cells cannot be told from nothing: their interval holds zero. Of '
         f"{num_cells} intervals, some {max(1, round(num_cells / 20))} may miss zero by chance alone.</p>"
     )
-    heads = [words(by or "label"), *(Cell(html=escape(who(each, inquiry))) for each in contributions)]
-    rows = [("", [words(name), *(_cell(each.parts[by][name]) for each in contributions)]) for name in names]
+    heads = [
+        words(by or "label"),
+        Cell(html="rows"),
+        *(Cell(html=escape(who(each, inquiry))) for each in contributions),
+    ]
+    num_rows = inquiry.part_rows.get(by, {})
+    rows = [
+        ("", [words(name), _count(num_rows.get(name)), *(_cell(each.parts[by][name]) for each in contributions)])
+        for name in names
+    ]
     yield f"<details><summary>With intervals</summary>{table(heads, rows, sortable=True)}</details>"
 
 
@@ -81,6 +89,10 @@ def _sentence(contribution: Contribution, attribution: Attribution) -> str:
     name = who(contribution, attribution.inquiry)
     against = ", against labels alone," if contribution.without == attribution.inquiry.heard else ""
     return f"{name}{against} {verdict(whole)} ({numbers}){where}."
+
+
+def _count(num_rows: int | None) -> Cell:
+    return Cell(html="—" if num_rows is None else str(num_rows), value=num_rows)
 
 
 def _cell(interval: Interval) -> Cell:

@@ -5,22 +5,19 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import pytest
 
 import automl
-from automl.attribution import _parts, attribute
+from automl.attribution import attribute
 from automl.cli import main
 from automl.contributions import LABEL, Attribution
 from automl.errors import UserError, WorkFailed
 from automl.executor import LostWorkError
 from automl.journal import RunLock
 from automl.run_folder import load_run
-from teachers import MISSING_LABEL, Coverage
 from trials.records import Artefacts, Candidate, Judgement, Latency, Outcome, Trial, TrialResult
 
 CONFIG = """\
@@ -144,6 +141,7 @@ def test_without_its_only_teacher_a_class_is_lost(desk: Any, capsys: pytest.Capt
     assert re.search(r"\d+ of 12: without high, seed 2: accuracy 0\.\d{4}", told)
     run = load_run("halves")
     assert run.attributions == (found,)
+    assert sum(found.inquiry.part_rows[LABEL].values()) == found.inquiry.num_rows == 359
     assert "What each teacher contributed" in (folder / "report.html").read_text()
 
 
@@ -179,32 +177,12 @@ def test_seeds_are_others_than_the_trial_s_and_the_same_for_all(desk: Any, monke
     assert asked[3].recipe.epochs == pytest.approx(20 * trial.recipe.epochs, rel=0.05)
 
 
-def test_rows_are_divided_by_what_teachers_cover() -> None:
-    labels = np.zeros(8, dtype=np.int64)
-    labels[5] = MISSING_LABEL
-    sites = np.array([3, 3, 1, 1, 2, 7, 3, 3])
-    splits = {"validation": np.arange(2, 8)}
-    dataset = SimpleNamespace(labels=labels, columns={"site": sites, "unused": sites}, splits=splits)
-    coverages = {
-        "a": Coverage(column="site", values=("3", "1")),
-        "b": Coverage(column="site", values=(1, 7)),
-        "c": Coverage(),
-    }
-    found = _parts(SimpleNamespace(dataset=dataset, coverages=coverages))  # type: ignore[arg-type] # all that is read
-    # Nobody knows the label of the only row of site 7, so that nothing can be judged there.
-    assert {part: rows.tolist() for part, rows in found.items()} == {
-        ("site", "3"): [6, 7],
-        ("site", "1"): [2, 3],
-        ("site", "(other)"): [4],
-    }
-
-
 def test_it_is_typed_and_shown(desk: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     desk()
     monkeypatch.setattr("automl.retraining.retrain_on_node", quickly)
     assert main(["attribute", "runs/halves", "0", "--seeds", "2"]) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"^ low +\+0\.1000 +\+0\.1000 to \+0\.1000 +helps", shown, re.MULTILINE)
+    assert re.search(r"^ low +\+0\.1000 +\+0\.[01]\d+ to \+0\.1\d+ +helps", shown, re.MULTILINE)
     assert re.search(r"^ all 2 together +\+0\.2000", shown, re.MULTILINE)
     assert re.search(r"^ 7 +\+0\.050 ± 0\.000\*", shown, re.MULTILINE)
     assert "Trial 0, distilled again from all its teachers, reaches accuracy 0.7015" in shown

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from scipy.stats import ttest_rel  # type: ignore[import-untyped] # it has no types
 
+from automl.attribution import _parts
 from automl.contributions import LABEL, Inquiry, Retraining, attribution_of, paired_interval
+from teachers import MISSING_LABEL, Coverage
 
-INQUIRY = Inquiry(trial=3, metric="accuracy", higher_is_better=True, heard=("a", "b"), teachers="d1")
+INQUIRY = Inquiry(trial=3, metric="accuracy", higher_is_better=True, heard=("a", "b"), teachers="d1", num_rows=0)
 
 
 def student(
@@ -28,7 +32,7 @@ def student(
     ],
 )
 def test_intervals_are_those_of_student_s_t(differences: list[float], mean: float, half: float) -> None:
-    interval = paired_interval(differences)
+    interval = paired_interval(differences, [0.0] * len(differences))
     assert interval.mean == pytest.approx(mean)
     assert (interval.low, interval.high) == pytest.approx((mean - half, mean + half), rel=1e-4)
     assert interval.num_seeds == len(differences)
@@ -37,9 +41,19 @@ def test_intervals_are_those_of_student_s_t(differences: list[float], mean: floa
 def test_intervals_are_those_of_a_paired_test() -> None:
     more, less = [0.91, 0.94, 0.88, 0.95], [0.90, 0.92, 0.89, 0.91]
     expected = ttest_rel(more, less).confidence_interval(0.95)
-    interval = paired_interval([a - b for a, b in zip(more, less, strict=True)])
+    interval = paired_interval(more, less, num_rows=100)  # rows more or less differ by more than one
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
     assert interval.holds_zero == (ttest_rel(more, less).pvalue > 0.05)
+
+
+def test_one_row_that_few_seeds_agree_about_is_no_certainty() -> None:
+    assert not paired_interval([0.5] * 3, [0.475] * 3).holds_zero
+    interval = paired_interval([20 / 40] * 3, [19 / 40] * 3, num_rows=40)
+    assert interval.holds_zero
+    assert interval.high - interval.mean == pytest.approx(4.3027 * (1 / 6) ** 0.5 / 40 / 3**0.5, rel=1e-4)
+    assert not paired_interval([20 / 40] * 3, [17 / 40] * 3, num_rows=40).holds_zero
+    # What is no share of the rows has no such steps.
+    assert paired_interval([0.5, 0.5], [0.4771, 0.4771], num_rows=40).low == pytest.approx(0.0229)
 
 
 def test_what_the_seed_does_to_both_students_falls_out() -> None:
@@ -109,3 +123,23 @@ def test_of_one_teacher_labels_only_is_the_same_comparison() -> None:
     found = attribution_of(replace(INQUIRY, heard=("a",)), students)
     assert found is not None
     assert [each.without for each in found.contributions] == [("a",)]
+
+
+def test_rows_are_divided_by_what_teachers_cover() -> None:
+    labels = np.zeros(8, dtype=np.int64)
+    labels[5] = MISSING_LABEL
+    sites = np.array([3, 3, 1, 1, 2, 7, 3, 3])
+    splits = {"validation": np.arange(2, 8)}
+    dataset = SimpleNamespace(labels=labels, columns={"site": sites, "unused": sites}, splits=splits)
+    coverages = {
+        "a": Coverage(column="site", values=("3", "1")),
+        "b": Coverage(column="site", values=(1, 7)),
+        "c": Coverage(),
+    }
+    found = _parts(SimpleNamespace(dataset=dataset, coverages=coverages))  # type: ignore[arg-type] # all that is read
+    # Nobody knows the label of the only row of site 7, so that nothing can be judged there.
+    assert {part: rows.tolist() for part, rows in found.items()} == {
+        ("site", "3"): [6, 7],
+        ("site", "1"): [2, 3],
+        ("site", "(other)"): [4],
+    }

@@ -33,6 +33,8 @@ def attribution(names: tuple[str, ...] = ("left", "right"), labels: tuple[str, .
         silent=("upright",),
         needed={"right": "nobody knows classes [3]"},
         teachers="d",
+        num_rows=359,
+        part_rows={"style": {"a": 142}},
     )
     parts = {LABEL: {label: (HELPS, NOTHING, HARMS)[k % 3] for k, label in enumerate(labels)}, "style": {"a": HARMS}}
     wholes = {(names[0],): HELPS, (names[1],): NOTHING, names: HARMS}
@@ -81,6 +83,7 @@ def test_cells_that_tell_nothing_are_pale(make_run: Any) -> None:
     assert by_label["text"][0] == ["+0.05", "+0.01", "-0.04"]
     assert (by_label["zmin"], by_label["zmax"]) == (-0.05, 0.05)
     assert [name.strip() for name in by_style["x"]] == ["a"]
+    assert re.search(r'<td class="text">a</td><td data-value="142.0">142</td>', page)
 
 
 def test_of_many_labels_a_picture_shows_the_strongest_and_the_table_all(make_run: Any) -> None:
