@@ -50,10 +50,9 @@ def _by_part(attribution: Attribution, by: str, names: Sequence[str], figures: F
     yield f"<h3>{escape(head)}</h3>"
     yield figures.place(_part_figure(attribution, by, shown), label=f"{head}, trial {inquiry.trial}")
     fewer = f"The {len(shown)} of {len(names)} that gain or lose most. " if len(shown) < len(names) else ""
-    num_cells = len(contributions) * len(names)
     yield (
-        f'<p class="note">{fewer}Pale cells cannot be told from nothing: their interval holds zero. Of '
-        f"{num_cells} intervals, some {max(1, round(num_cells / 20))} may miss zero by chance alone.</p>"
+        f'<p class="note">{fewer}Pale cells, which are not bold, cannot be told from nothing: their interval holds zero. '
+        "One interval in twenty misses zero by chance alone.</p>"
     )
     heads = [
         words(by or "label"),
@@ -101,6 +100,11 @@ def _cell(interval: Interval) -> Cell:
     return Cell(html=(mean if interval.holds_zero else f"<b>{mean}</b>") + ends, value=interval.mean)
 
 
+def _short(interval: Interval) -> str:
+    text = f"{round(interval.mean, 2) + 0.0:+.2f}"  # the sum turns -0.0 into 0.0
+    return text if interval.holds_zero else f"<b>{text}</b>"
+
+
 def _whole_figure(attribution: Attribution) -> go.Figure:
     """Draw a dot with its interval for each teacher."""
     contributions = attribution.contributions
@@ -144,7 +148,7 @@ def _part_figure(attribution: Attribution, by: str, names: Sequence[str]) -> go.
             # The spaces keep plotly from reading "0" as a number.
             x=[f" {escape(name)} " for name in names],
             y=[f"{escape(who(each, attribution.inquiry))}  " for each in contributions],
-            text=[[f"{cell.mean:+.2f}" for cell in row] for row in rows] if with_texts else None,
+            text=[[_short(cell) for cell in row] for row in rows] if with_texts else None,
             texttemplate="%{text}" if with_texts else None,
             customdata=ends,
             zmin=-largest,

@@ -80,7 +80,7 @@ def test_cells_that_tell_nothing_are_pale(make_run: Any) -> None:
     page = render(replace(make_run(3), attributions=(attribution(labels=("0", "1", "2")),)))
     by_label, by_style = heat_maps(page)
     assert by_label["z"] == [[0.05, 0.0, -0.04]] * 3
-    assert by_label["text"][0] == ["+0.05", "+0.01", "-0.04"]
+    assert by_label["text"][0] == ["<b>+0.05</b>", "+0.01", "<b>-0.04</b>"]
     assert (by_label["zmin"], by_label["zmax"]) == (-0.05, 0.05)
     assert [name.strip() for name in by_style["x"]] == ["a"]
     assert re.search(r'<td class="text">a</td><td data-value="142.0">142</td>', page)
