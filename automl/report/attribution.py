@@ -51,8 +51,8 @@ def _by_part(attribution: Attribution, by: str, names: Sequence[str], figures: F
     yield figures.place(_part_figure(attribution, by, shown), label=f"{head}, trial {inquiry.trial}")
     fewer = f"The {len(shown)} of {len(names)} that gain or lose most. " if len(shown) < len(names) else ""
     yield (
-        f'<p class="note">{fewer}Pale cells, which are not bold, cannot be told from nothing: their interval holds zero. '
-        "One interval in twenty misses zero by chance alone.</p>"
+        f'<p class="note">{fewer}Cells that are pale and not bold cannot be told from nothing: their interval holds '
+        "zero. Where a teacher does nothing, one interval in twenty misses zero all the same.</p>"
     )
     heads = [
         words(by or "label"),
