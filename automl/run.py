@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
 from search_spaces import Value
 from trials.records import Latency, Limit, Outcome, Trial, TrialResult
@@ -96,6 +97,7 @@ class Run:
         finished: Whether the search ended and the front was measured alone.
         tracking: How to see the run in MLflow: ``command`` to type (none where a server shows it already) and address
             of the ``charts``; empty before MLflow was reached.
+        attributions: What teachers contributed to the students of some trials, by number of the trial.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Run:
     machine: Mapping[str, str]
     finished: bool
     tracking: Mapping[str, str] = field(default_factory=dict)
+    attributions: tuple[Attribution, ...] = ()
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from automl import stored
+from automl.attribution_facts import attributions_in
 from automl.config.environment import expanded
 from automl.config.masked import masked_config
 from automl.config.places import read_yaml
@@ -70,6 +71,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         machine=ledger.recall("machine"),
         finished=ended,
         tracking=ledger.recall("tracking") or {},
+        attributions=attributions_in(ledger),
     )
 
 

@@ -141,12 +141,12 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     config = prepared.config
     with at(config, "tracking", "uri"):
         uri = config.tracking.expanded_uri()
-    _refuse_other_data(prepared, ledger)
+    refuse_other_data(prepared, ledger)
     objectives = settle_objectives(prepared, ledger, executor, progress.say)
     keep_config(config)  # Only now are its limits those of the run.
     if note := oversized_batch(prepared):
         progress.say(note)
-    prepared, place = _teach(prepared, ledger, executor, progress, stack)
+    prepared, place = teach(prepared, ledger, executor, progress, stack)
     tracker = Tracker(
         uri,
         config.folder,
@@ -173,7 +173,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         standing=standing,
         students=Students(config.folder),
         share=share,
-        in_flight=_in_flight(config, executor, share),
+        in_flight=in_flight(config, executor, share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
         stop=StopRule.of(config.search, searched=bool(prepared.choices)),
@@ -239,7 +239,7 @@ def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
         )
 
 
-def _refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
+def refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
     """Make sure that the data is what the run began with, since its config may say the same of other rows."""
     dataset = prepared.dataset
     digest = rows_digest(dataset.inputs) + rows_digest(dataset.labels)
@@ -254,7 +254,7 @@ def _refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
         )
 
 
-def _teach(
+def teach(
     prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack
 ) -> tuple[Prepared, CachePlace | None]:
     """Make the teachers ready, and say how good they are."""
@@ -287,7 +287,7 @@ def _teach(
     return ready, place
 
 
-def _in_flight(config: Config, executor: Executor, share: Share) -> int:
+def in_flight(config: Config, executor: Executor, share: Share) -> int:
     """Give the number of trials at a time; a trial's time runs from its start, so none waits here for a place."""
     room = executor.room(share)
     asked = config.search.in_flight or room

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces import cost_of
+from teachers import Inputs
 from trials.compress import PRECISIONS, Calibration
 from trials.distill import DivergedError
 from trials.export import onnx_predictor, parity
@@ -16,6 +18,7 @@ from trials.measure import measure_latency, size_bytes
 from trials.records import Candidate, Latency, Trial
 from trials.setting import Setting
 from trials.student import Student
+from trials.tasks import Predictor
 
 EVALUATION_BATCH = 256
 _CALIBRATION_ROWS = 256
@@ -99,6 +102,19 @@ def judge(
         _check_finite(candidate)
         candidates.append(candidate)
     return tuple(candidates)
+
+
+def module_predictor(student: Student) -> Predictor:
+    """Make a predictor of a trained student as the module that it is; it gives the first output."""
+
+    def predict(inputs: Inputs) -> NDArray[np.float32]:
+        assert isinstance(inputs, Tensor), "a student takes numbers"
+        with torch.no_grad():
+            outputs = student(inputs)
+        answers: NDArray[np.float32] = (outputs[0] if isinstance(outputs, tuple) else outputs).numpy()
+        return answers
+
+    return predict
 
 
 def _check_finite(candidate: Candidate) -> None:

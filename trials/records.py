@@ -216,6 +216,19 @@ class TrialResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a student can do that was trained to be judged, and not to be shipped.
+
+    Args:
+        metrics: The task's metrics and details, by name of the rows that they were taken on; empty where it failed.
+        error: Why it failed, with the traceback; empty otherwise.
+    """
+
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artefacts:
     """Files of a trained student, by name, ready to be written: weights, graphs and what describes them."""
 

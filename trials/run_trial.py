@@ -1,20 +1,23 @@
 """One trial, start to end: build, gate, distil, compress, measure."""
 
 import errno
+import math
 import resource
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
-from trials.distill import Checkpoint, distill
+from trials.distill import Checkpoint, DivergedError, distill
 from trials.export import Template, onnx_predictor, replace_weights, stand_in
 from trials.heads import build_student, fold
-from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge
+from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
 from trials.lesson import Lesson
 from trials.measure import measure_latencies
 from trials.placing import choose_device, random_state_kept
@@ -22,6 +25,7 @@ from trials.records import (
     METRICS_OF_COST,
     Artefacts,
     Candidate,
+    Judgement,
     Latency,
     Outcome,
     Trial,
@@ -160,6 +164,49 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
     return tuple(costs(trial, setting, stand_in(template)))
 
 
+def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> Judgement:
+    """Train a student as ``run_trial`` does, to the same bit, and judge it; it is neither refused nor exported.
+
+    Args:
+        trial: What is asked.
+        setting: What all trials share; its limits are passed over.
+        rows: Sets of row numbers to judge it on, as the module that it is, by name.
+
+    Returns:
+        What it can do, or why it could not be trained.
+
+    Raises:
+        OSError: There is no room to write on this machine.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(setting.threads)
+    try:
+        with random_state_kept(choose_device(setting.device)):
+            return Judgement(metrics=_judged(trial, setting, rows))
+    except Exception as raised:
+        if isinstance(raised, OSError) and raised.errno in _NO_ROOM:
+            raise
+        return Judgement(error=traceback.format_exc(limit=-8))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _judged(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+    lesson = setting.lesson(trial)
+    signature = setting.task.signature(setting.dataset)
+    torch.manual_seed(trial.seed)
+    student = build_student(setting.space, trial.spec, signature=signature, statistics=setting.statistics)
+    _teach(student, lesson, trial, setting)
+    predict = module_predictor(student)
+    batches = {name: setting.dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
+    metrics = {name: setting.task.evaluate(predict, those) for name, those in batches.items()}
+    if wrong := sorted(
+        {name for found in metrics.values() for name, value in found.items() if not math.isfinite(value)}
+    ):
+        raise DivergedError(f"the student gives {wrong} that are not finite; lower learning_rate, or raise warmup")
+    return metrics
+
+
 def measure_alone(graphs: Sequence[bytes], setting: Setting) -> list[Latency]:
     """Measure the latencies of graphs, as they ship, with nothing running beside; see ``measure_latencies``."""
     return measure_latencies(graphs, setting.task.signature(setting.dataset), setting.latency, seed=0)
@@ -181,4 +228,4 @@ def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:
     return {f"test_{name}": value for name, value in metrics.items()}
 
 
-__all__ = ["Setting", "judge_on_test", "measure_alone", "measure_untrained", "run_trial"]
+__all__ = ["Setting", "judge_on_test", "measure_alone", "measure_untrained", "run_trial", "train_and_judge"]

@@ -10,6 +10,7 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from automl.report.attribution import attribution_section
 from automl.report.front_section import front_section, headline
 from automl.report.markup import Figures
 from automl.report.search_sections import (
@@ -25,6 +26,7 @@ from automl.run import Run
 _NAVIGATION = {
     "front": "Front",
     "teachers": "Teachers",
+    "attribution": "Contributions",
     "search": "Search",
     "choices": "What mattered",
     "training": "Training",
@@ -46,6 +48,7 @@ def render(run: Run) -> str:
     sections = {
         "front": front_section(run, figures),
         "teachers": teachers_section(run, figures),
+        "attribution": attribution_section(run, figures),
         "search": search_section(run, figures),
         "choices": choices_section(run, figures),
         "training": training_section(run, figures),

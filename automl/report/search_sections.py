@@ -188,6 +188,10 @@ def next_section(run: Run) -> str:
             ),
             ("Run it, without PyTorch", "automl predict students/knee INPUT"),
         ]
+        if run.teachers and not run.attributions:
+            steps.append(
+                ("See what each teacher contributed to a student", f"automl attribute {folder} {fastest.trial}")
+            )
     if run.tracking.get("command"):
         steps.append(("Show every trial in MLflow", run.tracking["command"]))
     if run.tracking.get("charts"):

@@ -30,6 +30,7 @@ FLAGS = {
     "distill": ["-h/--help", "CONFIG"],
     "front": ["-h/--help", "RUN", "--json"],
     "export": ["-h/--help", "RUN", "--pick WHICH", "--where LIMIT", "--to FOLDER"],
+    "attribute": ["-h/--help", "RUN", "TRIAL", "--seeds N", "--address ADDR"],
     "report": ["-h/--help", "RUN"],
     "predict": ["-h/--help", "FOLDER", "INPUT"],
 }
