@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from teachers import Outputs
 from trials.losses.loss import Needs, Pairing, batch_statistic
+from trials.losses.options import Bounds, bounded
 from trials.losses.relations import directions, layer_needs, student_rows, teacher_rows
 
 _SAME_POINT = 1e-6
@@ -20,6 +21,7 @@ _CHUNK = 2**17
 
 
 @batch_statistic
+@bounded(distance=Bounds(), angle=Bounds())
 class RKD(nn.Module):
     """Distances of all pairs and angles of all triplets of a batch (Park et al., 2019, sections 3.2.1 and 3.2.2).
 
