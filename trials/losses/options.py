@@ -80,8 +80,10 @@ def _misfit(value: object, default: object, bounds: Bounds | None) -> str:
         return "" if isinstance(value, str) else "a text"
     if bounds is None and not isinstance(default, int | float):
         return ""
-    kinds, noun = (int, "a whole number") if isinstance(default, int) else (int | float, "a number")
-    is_number = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
-    if is_number and (bounds is None or bounds.hold(value)):
-        return ""
+    whole = isinstance(default, int)
+    noun = "a whole number" if whole else "a number"
+    if isinstance(value, int if whole else int | float) and not isinstance(value, bool):
+        assert isinstance(value, int | float)
+        if math.isfinite(value) and (bounds is None or bounds.hold(value)):
+            return ""
     return noun if bounds is None else f"{noun} {bounds}"
