@@ -20,8 +20,8 @@ _SAME_POINT = 1e-6
 _CHUNK = 2**17
 """Cosines that are made at once: few enough to stay in a processor's cache."""
 _KEPT = 2**23
-"""Fewer derivatives than these, 32 MB, are kept until the gradient is known: more would take fresh memory each time, which
-costs as much as they save."""
+"""Fewer derivatives than these, 32 MB, are kept until the gradient is known: more would take fresh memory each time,
+which costs as much as they save."""
 
 
 @batch_statistic
