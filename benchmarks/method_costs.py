@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Time of a training step by method.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--rounds", type=int, default=15, help="epochs of each kind of lesson (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="epochs of each kind of lesson (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=20, help="steps of an epoch (default: %(default)s)")
     parser.add_argument("--only", choices=("losses", "aggregations"), help="one group of tables")
     parser.add_argument("--kind", metavar="TEXT", default="", help="only students with this text in their name")

@@ -62,20 +62,21 @@ def run_from(
     return _first(getattr(answer, "logits", answer), "the model"), kept
 
 
-def can_idle(model: nn.Module, inputs: Tensor, *, path: str, features: Tensor, keep: Collection[str] = ()) -> bool:
+def can_idle(model: nn.Module, inputs: Inputs, *, path: str, features: Tensor, keep: Collection[str] = ()) -> bool:
     """Tell whether a module's own run changes nothing where its output is replaced, so that it can be saved.
 
     It does where it gives a tuple, writes over what others read, or leaves something behind for them.
 
     Args:
         model: In evaluation mode, so that runs can be compared.
-        inputs: A few rows, at least two that differ.
+        inputs: A few rows, at least two that differ; of texts it is not found out, and the module runs.
         path: As for ``run_from``.
         features: As for ``run_from``, of these rows.
         keep: As for ``run_from``.
     """
     module = model.get_submodule(path)
-    if isinstance(module, torch.jit.ScriptModule) or any(at.startswith(f"{path}.") for at in keep):
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    if scripted or not isinstance(inputs, Tensor) or any(at.startswith(f"{path}.") for at in keep):
         return False
     with torch.no_grad():
         run_from(model, inputs.flip(0), path=path, features=features)  # What it may leave behind is of other rows now.
