@@ -97,7 +97,6 @@ class _Training:
         self.rows = lesson.rows()
         self.num_batches = _num_batches(student, len(self.rows), lesson.recipe.batch_size)
         batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS], view=lesson.dataset.training_view(0))
-        self.needs = lesson.needs
         self.speak = _speaker(student, lesson, place_batch(batch, device))
         self.loss = DistillationLoss(lesson, see(student, self.speak, lesson, batch, device))
         self.optimizer = make_optimizer([student, self.loss], lesson.recipe)
@@ -135,6 +134,7 @@ class _Training:
         torch.manual_seed(int(generator.integers(2**62)))
         seen: dict[str, list[Tensor]] = {}
         shares = GradientShares()
+        features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
         # Batches of nearly one size: a last one of few rows would count as much as others, and batch norm fails on one.
         batches = np.array_split(generator.permutation(self.rows), self.num_batches)
         for step, batch_rows in enumerate(batches):
@@ -145,11 +145,11 @@ class _Training:
                 group["lr"] = rate
             batch = lesson.dataset.batch(batch_rows, labels, view=lesson.dataset.training_view(epoch))
             # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
-            teachers = lesson.hear(batch, self.needs.teacher)
+            teachers = lesson.hear(batch, features) if listens else None
             teachers = None if teachers is None else place_outputs(teachers, self.device)
             batch = place_batch(batch, self.device)
             answer = self.speak(batch.inputs)
-            means = self.loss(answer, teachers, batch)
+            means = self.loss(answer, teachers, batch, epoch=epoch + 1)
             factors = self.loss.factors(means, epoch + 1)
             if step == 0:
                 shares = gradient_shares(
@@ -157,7 +157,8 @@ class _Training:
                 )
             self.optimizer.zero_grad(set_to_none=True)
             weighted = [mean * factors[name] for name, mean in means.items()]
-            sum(weighted[1:], start=weighted[0]).backward()
+            if weighted:  # Nothing is learnt before the first term comes in.
+                sum(weighted[1:], start=weighted[0]).backward()
             self.optimizer.step()
             for name, mean in means.items():
                 seen.setdefault(name, []).append(mean.detach())

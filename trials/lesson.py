@@ -119,6 +119,11 @@ class Lesson:
             models=any(need.models for need in needs),
         )
 
+    def features_in(self, epoch: int) -> tuple[str, ...]:
+        """Features of teachers that are read in an epoch, counted from 1; a term that has not come in reads none."""
+        terms = self.recipe.taught_in(epoch) if self.heard else ()
+        return tuple(sorted({name for term in terms for name in needs_of(term).teacher}))
+
     @property
     def has_shaped_losses(self) -> bool:
         """Whether any loss is a class, which must see what student and teachers say before it can be made."""

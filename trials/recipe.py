@@ -16,7 +16,7 @@ class LossTerm:
         weight: At least 0; a term of weight 0 is not computed.
         options: Keyword arguments of the loss, such as ``temperature``.
         warmup_epochs: Epochs over which the weight rises to its value, in equal steps; 0 for none.
-        first_epoch: Epoch, counted from 1, before which the term is left out.
+        first_epoch: Epoch, counted from 1, before which the term is neither computed nor counted.
     """
 
     name: str
@@ -108,6 +108,10 @@ class Recipe:
     def taught(self) -> tuple[LossTerm, ...]:
         """Terms that listen to teachers."""
         return tuple(term for term in self.losses if term.weight > 0 and term.name != HARD_LABEL)
+
+    def taught_in(self, epoch: int) -> tuple[LossTerm, ...]:
+        """Terms that listen to teachers in an epoch, counted from 1: those that have come in by then."""
+        return tuple(term for term in self.taught if term.weight_in(epoch) > 0)
 
     @property
     def needs_teachers(self) -> bool:

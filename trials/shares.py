@@ -63,6 +63,8 @@ def gradient_shares(
     weights_KB = weights_KB.detach()
     norm_K = torch.zeros(len(loss.ensemble))
     for name, term in loss.taught():
+        if name not in means:
+            continue  # It comes in later.
         if term.keeps_teachers_apart and not student.features:
             own_K = _norms_at_logits(term, student, teachers, batch.labels, weights_KB)
         else:
