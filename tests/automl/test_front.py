@@ -28,7 +28,6 @@ def member(trial, accuracy=4.0, latency=4.0, size=4.0, *, digest="", precision="
         latency=Latency(
             median_ms=latency, low_ms=latency, high_ms=latency, runs=100, provisional=provisional, device="here"
         ),
-        parity=0.0,
     )
 
 
