@@ -54,7 +54,9 @@ def measure_front(
     # One may be slower than it seemed, and others that seemed beaten may contend: hence one more time around.
     while True:
         waiting = list(_waiting(standing, students, progress, gone))
-        again = _from_before(ledger, standing, students, progress, done) if waiting or done else []
+        again: list[Member] = []
+        if waiting or done:
+            again = _from_before(ledger, standing, students, progress, done=done, others_wait=bool(waiting))
         if not (waiting or again):
             break
         also = f", and {len(again)} members of the front again with them" if again else ""
@@ -84,11 +86,19 @@ def _waiting(standing: Standing, students: Students, progress: Progress, gone: s
 
 
 def _from_before(
-    ledger: Ledger, standing: Standing, students: Students, progress: Progress, done: Collection[tuple[str, str]]
+    ledger: Ledger,
+    standing: Standing,
+    students: Students,
+    progress: Progress,
+    *,
+    done: Collection[tuple[str, str]],
+    others_wait: bool,
 ) -> list[Member]:
     """Give the members of the front that were measured on another day; those whose files are gone leave it."""
     while True:
-        before = [m for m in standing.front(settled=True).members if (m.digest, m.precision) not in done]
+        # What those that wait beat already, although their latencies are too high, need not be measured beside them.
+        front = standing.contenders() if others_wait else standing.front(settled=True).members
+        before = [m for m in front if not m.latency.provisional and (m.digest, m.precision) not in done]
         lost = [member for member in before if not _graph_file(students, member).exists()]
         if not lost:
             return before

@@ -43,6 +43,7 @@ class End:
     slowness: float = 1.0
     wrong_by: dict[Key, float] = field(default_factory=dict)
     breaks_in: int = 99
+    keeps_all: bool = False
     ledger: Facts = field(default_factory=Facts)
     lines: list[str] = field(default_factory=list)
     calls: list[list[Key]] = field(default_factory=list)
@@ -57,17 +58,17 @@ class End:
         self.lines.append(line)
 
     def standing(self, num_trials: int) -> Standing:
-        """Give what the first trials found, with the files of the contenders."""
+        """Give what the first trials found, with the files of those that contend, as the controller leaves them."""
         standing = Standing(self.run.front.objectives, (), final_measurements(self.ledger))  # type: ignore[arg-type]
         for finished in self.run.trials[:num_trials]:
             standing.add(finished)
-        for member in standing.unsettled():
-            files = {
-                PRECISIONS[p].file_name: f"{member.digest}:{p}".encode()
-                for digest, p in self.provisional
-                if digest == member.digest
-            }
-            self.students.save(member.digest, Artefacts(files=files))
+        kept = {member.digest for member in standing.contenders()}
+        if self.keeps_all:
+            kept = {finished.result.digest for finished in self.run.trials[:num_trials]}
+        for digest in kept - {m.digest for m in final_measurements(self.ledger)}:  # type: ignore[arg-type]
+            files = {PRECISIONS[p].file_name: f"{d}:{p}".encode() for d, p in self.provisional if d == digest}
+            self.students.save(digest, Artefacts(files=files))
+        self.students.prune(kept)
         return standing
 
     def measure(self, graphs: list[bytes], setting: object) -> list[Latency]:
@@ -176,12 +177,16 @@ def test_what_was_measured_before_a_stop_is_kept_and_members_are_measured_beside
 def test_on_a_slower_day_the_front_of_before_is_measured_again_beside_those_that_are_new(end: End) -> None:
     first = keys(end.go(15))
     judged = set(end.judged)
+    # Some are beaten by what is new already, and their files are gone.
+    left = first & {(member.digest, member.precision) for member in end.standing(99).contenders()}
+    assert len(first) > len(left) > 3
     end.calls, end.lines, end.slowness = [], [], 1.5
     standing = end.go()
-    assert first <= set(end.calls[0])
-    num_new = len(end.calls[0]) - len(first)
+    assert {key for call in end.calls for key in call} & first == left
+    assert left < set(end.calls[0])
+    num_new = len(end.calls[0]) - len(left)
     assert end.lines[0] == (
-        f"measuring {num_new} candidates for the front alone, and {len(first)} members of the front again with them"
+        f"measuring {num_new} candidates for the front alone, and {len(left)} members of the front again with them"
     )
     for member in standing.front(settled=True).members:
         assert member.metrics["latency_ms"] == pytest.approx(1.5 * end.provisional[member.digest, member.precision])
@@ -208,13 +213,9 @@ def test_what_was_beaten_and_removed_does_not_come_back_on_a_slower_day(end: End
 
 
 def test_one_that_turns_out_slow_lets_others_contend_which_are_then_measured_too(end: End) -> None:
-    standing = end.standing(99)
-    # As if all that were measured first had been disturbed.
-    end.wrong_by = {(m.digest, m.precision): 3.0 for m in standing.unsettled()}
-    for finished in end.run.trials:  # Files of all, as of students that left in the very end.
-        digest = finished.result.digest
-        files = {PRECISIONS[p].file_name: f"{digest}:{p}".encode() for d, p in end.provisional if d == digest}
-        end.students.save(digest, Artefacts(files=files))
+    end.keeps_all = True
+    # As if all that are measured first were disturbed.
+    end.wrong_by = {(m.digest, m.precision): 3.0 for m in end.standing(99).unsettled()}
     ended = end.go()
     assert len(end.calls) > 1
     assert not ended.unsettled()
