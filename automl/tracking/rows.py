@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from automl.front import Member
+from automl.lopsided import sentence
 from automl.masking import mask
 from automl.run import FinishedTrial
+from trials.division import imbalances
 from trials.records import Candidate, Latency, Outcome, TrialResult
 
 TRIAL_TAG = "automl.trial"
@@ -27,6 +29,9 @@ MEMBER_COLOR, OTHER_COLOR, SUMMARY_COLOR = "#d62728", "#9aa5b1", "#e6a700"
 
 LOGARITHM = "log10/"
 """What the names of logarithms start with; MLflow's page puts names with a slash in a section of their own."""
+
+SHARE, TEACHER_SHARE = "share/", "teacher_share/"
+"""What the names of shares of the gradient start with, of a term and of a teacher, epoch by epoch."""
 
 MAX_VALUE, MAX_PARAM, MAX_KEY = 7_000, 5_900, 250
 """Longest tag, parameter and name in characters; MLflow refuses a little more."""
@@ -103,6 +108,8 @@ def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[s
     }
     if result.error:
         tags["error"] = last_line(mask(result.error))
+    if uneven := imbalances(trial.recipe, result.history):
+        tags["lopsided"] = ", ".join(f"{each.kind} {each.name} {100 * each.share:.1f} %" for each in uneven)
     return RunRow(
         name=f"trial-{trial.number:04d}",
         start_ms=milliseconds(finished.started),
@@ -123,6 +130,8 @@ def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> lis
         # When an epoch ended is not recorded; the sum of their times comes close and never exceeds the end.
         moment_ms = min(milliseconds(finished.started) + int(elapsed_seconds * 1000), end_ms)
         named = {f"loss/{name}": value for name, value in record.losses.items()}
+        named |= {f"{SHARE}{name}": value for name, value in record.shares.items()}
+        named |= {f"{TEACHER_SHARE}{name}": value for name, value in record.teacher_shares.items()}
         named["learning_rate"] = record.learning_rate
         rows += [_row(key, value, moment_ms, step=record.epoch) for key, value in named.items()]
     for position, candidate in enumerate(result.candidates):
@@ -177,6 +186,8 @@ def describe(finished: FinishedTrial) -> str:
     lines += ["", f"Recipe `{trial.recipe.digest}`: {losses}; {trial.recipe.epochs} epochs, seed {trial.seed}"]
     for candidate in result.candidates:
         lines += ["", f"- {candidate.precision}: {_listed(candidate_metrics(candidate, suffix=''))}"]
+    for imbalance in imbalances(trial.recipe, result.history):
+        lines += ["", sentence(imbalance, finished)]
     if result.error:
         lines += ["", "```", mask(result.error)[-5_000:], "```"]
     return "\n".join(lines)

@@ -12,12 +12,14 @@ from pathlib import Path
 from automl.masking import mask
 from automl.objectives import Objective
 from automl.tracking.connection import is_server
-from automl.tracking.rows import FRONT_TAG, LOGARITHM, MEMBER
+from automl.tracking.rows import FRONT_TAG, LOGARITHM, MEMBER, SHARE, TEACHER_SHARE
 
 VIEW_TAG = "mlflow.sharedViewState."
 CHARTS, MEMBERS, TRIALS = "front", "members", "trials"
 PICTURE_KEY = "front"
 _SECTION = "pareto-front"
+_FOLDED = ("Model metrics", "loss", *(prefix.rstrip("/") for prefix in (SHARE, TEACHER_SHARE, LOGARITHM)))
+"""Sections of MLflow's charts that are opened by a click."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +150,7 @@ def _charts(pairs: Sequence[tuple[str, str]], columns: Sequence[str], *, picture
         "compareRunCharts": [{**common, **chart} for chart in charts],
         "compareRunSections": [
             _section(_SECTION, "Pareto front: members red, other trials grey", display=True),
-            *(_section(name, name, display=False) for name in ("Model metrics", "loss", LOGARITHM.rstrip("/"))),
+            *(_section(name, name, display=False) for name in _FOLDED),
         ],
     }
 
