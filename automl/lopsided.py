@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from automl.numbers import counted
+from automl.numbers import counted, percent
 from automl.run import FinishedTrial
 from automl.standing import Standing
 from trials.division import LEAST_SHARE, MOST_SHARE, TEACHER, Imbalance, imbalances
@@ -63,7 +63,7 @@ def lopsided(trials: Iterable[FinishedTrial]) -> list[Lopsided]:
 
 def sentence(imbalance: Imbalance, finished: FinishedTrial) -> str:
     """Tell one imbalance of one trial, with what to do."""
-    share = f"{100 * imbalance.share:.2g} % of {_whole(imbalance.kind)}"
+    share = f"{percent(imbalance.share)} of {_whole(imbalance.kind)}"
     can_balance = finished.trial.recipe.balance == "none"
     return f"The {imbalance.kind} {imbalance.name} held {share}: {_remedy(imbalance, can_balance=can_balance)}."
 

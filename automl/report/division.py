@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from automl.lopsided import lopsided
+from automl.numbers import percent
 from automl.report.markup import Cell, section, table, words
 from automl.report.points import front_points
 from automl.run import FinishedTrial, Run
@@ -71,9 +72,8 @@ def _bar(shares: Mapping[str, float], colours: Mapping[str, str]) -> Cell:
     """Lay the shares of one student side by side."""
     parts = []
     for name, share in shares.items():
-        percent = f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1f} %"
-        full = escape(f"{name} {percent}")
-        text = full if share >= _NAMED_FROM else percent if share >= _NUMBERED_FROM else ""
+        full = escape(f"{name} {percent(share)}")
+        text = full if share >= _NAMED_FROM else percent(share) if share >= _NUMBERED_FROM else ""
         parts.append(f'<i style="flex:{share:.4f};background:{colours[name]}" title="{full}">{text}</i>')
     return Cell(html=f'<div class="shares">{"".join(parts)}</div>' if parts else "—", kind="text")
 

@@ -9,9 +9,10 @@ from datetime import datetime
 from automl.front import Member
 from automl.lopsided import sentence
 from automl.masking import mask
+from automl.numbers import percent
 from automl.run import FinishedTrial
 from trials.division import imbalances
-from trials.records import Candidate, Latency, Outcome, TrialResult
+from trials.records import METRICS_OF_COST, Candidate, Latency, Outcome, TrialResult
 
 TRIAL_TAG = "automl.trial"
 DIGEST_TAG = "digest"
@@ -29,6 +30,9 @@ MEMBER_COLOR, OTHER_COLOR, SUMMARY_COLOR = "#d62728", "#9aa5b1", "#e6a700"
 
 LOGARITHM = "log10/"
 """What the names of logarithms start with; MLflow's page puts names with a slash in a section of their own."""
+
+PROVISIONAL = "latency_ms_provisional"
+"""Name of a latency that was measured beside other work."""
 
 SHARE, TEACHER_SHARE = "share/", "teacher_share/"
 """What the names of shares of the gradient start with, of a term and of a teacher, epoch by epoch."""
@@ -65,7 +69,7 @@ class RunRow:
         status: ``FINISHED`` or ``FAILED``.
         tags: By name.
         params: By name, as text.
-        metrics: In the order in which they were measured.
+        metrics: In the order in which they are to be shown.
     """
 
     name: str
@@ -109,7 +113,7 @@ def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[s
     if result.error:
         tags["error"] = last_line(mask(result.error))
     if uneven := imbalances(trial.recipe, result.history):
-        tags["lopsided"] = ", ".join(f"{each.kind} {each.name} {100 * each.share:.1f} %" for each in uneven)
+        tags["lopsided"] = ", ".join(f"{each.kind} {each.name} {percent(each.share)}" for each in uneven)
     return RunRow(
         name=f"trial-{trial.number:04d}",
         start_ms=milliseconds(finished.started),
@@ -124,6 +128,12 @@ def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[s
 def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> list[MetricRow]:
     result, end_ms = finished.result, milliseconds(finished.ended)
     rows = []
+    # MLflow's page lists metrics in the order in which they come: what the trial was for, before its course.
+    for position, candidate in enumerate(result.candidates):
+        suffix = "" if position == 0 else f".{candidate.precision}"
+        named = candidate_metrics(candidate, suffix=suffix, logarithmic=logarithmic)
+        rows += [_row(key, value, end_ms) for key, value in named.items()]
+    rows += [_row("seconds", result.seconds, end_ms), _row("peak_memory_bytes", result.peak_memory_bytes, end_ms)]
     elapsed_seconds = 0.0
     for record in result.history:
         elapsed_seconds += record.seconds
@@ -134,11 +144,6 @@ def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> lis
         named |= {f"{TEACHER_SHARE}{name}": value for name, value in record.teacher_shares.items()}
         named["learning_rate"] = record.learning_rate
         rows += [_row(key, value, moment_ms, step=record.epoch) for key, value in named.items()]
-    for position, candidate in enumerate(result.candidates):
-        suffix = "" if position == 0 else f".{candidate.precision}"
-        named = candidate_metrics(candidate, suffix=suffix, logarithmic=logarithmic)
-        rows += [_row(key, value, end_ms) for key, value in named.items()]
-    rows += [_row("seconds", result.seconds, end_ms), _row("peak_memory_bytes", result.peak_memory_bytes, end_ms)]
     return [row for row in rows if math.isfinite(row.value)]
 
 
@@ -157,7 +162,8 @@ def candidate_metrics(
         Value by name; latency that was measured beside other work is ``latency_ms_provisional``.
     """
     named = {}
-    for name, value in candidate.metrics.items():
+    # The task's metrics, then costs, then parts of a metric, such as its value by class.
+    for name, value in sorted(candidate.metrics.items(), key=lambda of: ("." in of[0], of[0] in METRICS_OF_COST)):
         shown = latency_name(candidate.latency) if name == "latency_ms" else name
         named[safe_key(shown + suffix)] = float(value)
         if name in logarithmic and value > 0:
@@ -167,7 +173,7 @@ def candidate_metrics(
 
 def latency_name(latency: Latency) -> str:
     """Say under which name a latency is shown."""
-    return "latency_ms_provisional" if latency.provisional else "latency_ms"
+    return PROVISIONAL if latency.provisional else "latency_ms"
 
 
 def member_suffix(result: TrialResult, precision: str) -> str:

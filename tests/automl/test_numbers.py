@@ -2,7 +2,7 @@
 
 import pytest
 
-from automl.numbers import duration, listed, written
+from automl.numbers import duration, listed, percent, written
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,11 @@ def test_time_spans_are_written_for_people(seconds, text):
 )
 def test_names_are_listed_as_in_a_sentence(names, text):
     assert listed(names) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100 %"), (0.48, "48 %"), (0.0251, "2.5 %"), (0.004, "0.4 %"), (0.00001, "< 0.1 %"), (0.0, "0.0 %")],
+)
+def test_shares_are_written_in_percent(share, text):
+    assert percent(share) == text

@@ -16,7 +16,9 @@ from automl.tracking import Summary, Tracker
 from automl.tracking import summary as summary_module
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import model_file
+from automl.tracking.tables import front_table, markdown, short_table
 
+MakeRun = Callable[..., Run]
 Store = Any  # of conftest.py, which cannot be imported
 
 
@@ -142,3 +144,11 @@ def test_a_refused_member_holds_up_no_other_and_not_the_front(
     assert not report.summary_owed
     assert len(store.rows("SELECT name FROM logged_models")) == len(run.front.members) - 1
     assert store.names().count("★ front") == 1
+
+
+def test_the_description_holds_a_table_that_fits_and_files_hold_it_whole(make_run: MakeRun) -> None:
+    run = make_run(8)
+    (head, _, first, *_) = markdown(short_table(run)).splitlines()
+    assert head == "| trial | precision | accuracy | latency_ms | size_bytes | test_accuracy | digest |"
+    assert run.front.members[0].digest in first
+    assert {"params", "macs"} <= set(front_table(run)[0])

@@ -39,6 +39,7 @@ def test_the_preset_page_shows_each_cost_against_the_primary_metric(make_run: Ma
     assert axes[:2] == [("log10/latency_ms", "accuracy"), ("log10/size_bytes", "accuracy")]
     assert ("log10/size_bytes.int8", "accuracy.int8") in axes
     assert ("latency_ms", "accuracy") in axes
+    assert axes[-1] == ("log10/latency_ms_provisional", "accuracy"), "which members and others have"
     assert charts[2]["type"] == "IMAGE", "the picture stands in the first row"
     assert json.loads(tags[VIEW_TAG + "members"])["searchFilter"] == "tags.front = 'member'"
     assert max(len(value) for value in tags.values()) < 20_000
