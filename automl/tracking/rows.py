@@ -182,20 +182,21 @@ def member_suffix(result: TrialResult, precision: str) -> str:
 
 
 def describe(finished: FinishedTrial) -> str:
-    """Write a trial down for people, in Markdown."""
+    """Write a trial down for people, in Markdown: first what came, since MLflow folds all but a few lines."""
     trial, result = finished.trial, finished.result
     lines = [f"**Trial {trial.number}: {result.outcome.value}** in {result.seconds:.1f} s · student `{trial.digest}`"]
+    if result.error:
+        lines += ["", "```", mask(result.error)[-5_000:], "```"]
+    for imbalance in imbalances(trial.recipe, result.history):
+        lines += ["", sentence(imbalance, finished)]
+    for candidate in result.candidates:
+        named = candidate_metrics(candidate, suffix="")
+        lines += ["", f"- {candidate.precision}: {_listed({n: of for n, of in named.items() if '.' not in n})}"]
     spec = trial.spec
     shape = _listed({**spec.constants, **spec.values})
     lines += ["", f"Architecture `{spec.space}` `{spec.architecture_digest}`: {shape}"]
     losses = ", ".join(f"{term.weight:g} {term.name}" for term in trial.recipe.losses)
     lines += ["", f"Recipe `{trial.recipe.digest}`: {losses}; {trial.recipe.epochs} epochs, seed {trial.seed}"]
-    for candidate in result.candidates:
-        lines += ["", f"- {candidate.precision}: {_listed(candidate_metrics(candidate, suffix=''))}"]
-    for imbalance in imbalances(trial.recipe, result.history):
-        lines += ["", sentence(imbalance, finished)]
-    if result.error:
-        lines += ["", "```", mask(result.error)[-5_000:], "```"]
     return "\n".join(lines)
 
 
