@@ -36,8 +36,8 @@ def division_section(run: Run) -> str:
         cells = [Cell(html=f"trial {number}{tags}", value=number, kind="text"), _bar(terms[number], of_terms)]
         rows.append(("", [*cells, *([_bar(teachers[number], of_teachers)] if has_teachers else [])]))
     note = (
-        '<p class="note">Share of the gradient at the start of each epoch, averaged over the epochs, of the students '
-        "on the front: who moved them. A teacher's share is of what all teachers add.</p>"
+        '<p class="note">Who moved the students on the front: shares of the gradient at the first step of an epoch, '
+        "averaged over the epochs. A teacher's share is of what all teachers add.</p>"
     )
     keys = f"<h4>Terms</h4>{_key(of_terms)}" + (f"<h4>Teachers</h4>{_key(of_teachers)}" if has_teachers else "")
     chart = table([*heads, *([words("teachers")] if has_teachers else [])], rows, kind="bars")
@@ -60,7 +60,8 @@ def _warnings(run: Run) -> str:
     lines = []
     for each in found:
         told = each.told(num_trained)
-        lines.append(f"<p>{escape(told[0].upper() + told[1:])}. Trials {_listed(each.trials)}.</p>")
+        where = f"Trial{'s' if len(each.trials) > 1 else ''} {_listed(each.trials)}"
+        lines.append(f"<p>{escape(told[0].upper() + told[1:])}. {where}.</p>")
     return f'<div class="banner">{"".join(lines)}</div>'
 
 
