@@ -17,12 +17,13 @@ from automl.executor import Executor, Share
 from automl.finale import final_measurements, measure_front
 from automl.journal import RunLock
 from automl.ledger import Ledger, open_ledger
+from automl.lopsided import LopsidedWatch
 from automl.nodes import CachePlace, trial_on_node
 from automl.preparation import Prepared, at, check_aggregation, prepare
 from automl.progress import Progress
 from automl.reach import settle_objectives
 from automl.report import front_figure, front_png, write_report
-from automl.run import FinishedTrial, Run
+from automl.run import Run
 from automl.run_folder import REPORT_FILE, read_run
 from automl.samplers import make_sampler
 from automl.standing import Standing
@@ -30,7 +31,7 @@ from automl.starting import is_begun, keep_config, refuse_existing, undo
 from automl.stop_rule import StopRule
 from automl.students import Students
 from automl.teaching import fill_cache, load_teachers, train_teachers
-from automl.tracking import Summary, Tracker
+from automl.tracking import SendingTrials, Summary, Tracker
 from teachers import OutputStore, TeacherEnsemble
 from teachers.digests import rows_digest
 
@@ -162,6 +163,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     for finished in sorted(ledger.finished(), key=lambda finished: finished.ended):
         standing.add(finished)
     tracker.sync(read_run(config.folder, ledger, config_text=dump_config(config)))
+    watch = LopsidedWatch(standing.finished, progress.say)
     setting = executor.share((prepared.setting, place))
     share = Share(cpus=config.resources.cpus, gpus=config.resources.gpus)
     controller = Controller(
@@ -177,7 +179,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
         stop=StopRule.of(config.search, searched=bool(prepared.choices)),
-        listeners=(progress, _ToTracker(tracker)),
+        listeners=(progress, watch, SendingTrials(tracker)),
     )
     reason = controller.run()
     if (hint := tracker.ui_hint(seconds=10)) is not None:
@@ -185,6 +187,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
 
     progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
+    watch.tell_rest()
     tracker.wait_idle(30)  # MLflow's thread must not run beside the measurements.
     measure_front(
         ledger,
@@ -202,21 +205,6 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     _say_all(progress, lacking)
     ledger.remember(TRACKED, not lacking)
     return _with_members(run)
-
-
-class _ToTracker:
-    """Hands finished trials on to MLflow."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-
-    def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
-        """Queue it; the tracker's thread sends it."""
-        del standing
-        self._tracker.add(finished)
-
-    def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
-        """MLflow hears of trials that ended only."""
 
 
 def _open(prepared: Prepared, *, fresh: bool) -> Ledger:

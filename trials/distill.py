@@ -19,7 +19,7 @@ from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
 from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
-from trials.shares import GradientShares, gradient_shares
+from trials.shares import GradientShares, gradient_shares, is_measured
 from trials.student import Student
 
 
@@ -151,7 +151,7 @@ class _Training:
             answer = self.speak(batch.inputs)
             means = self.loss(answer, teachers, batch, epoch=epoch + 1)
             factors = self.loss.factors(means, epoch + 1)
-            if step == 0:
+            if step == 0 and is_measured(epoch, epochs=recipe.epochs, num_batches=self.num_batches):
                 shares = gradient_shares(
                     self.loss, answer, teachers, batch, means=means, factors=factors, model=self.student
                 )

@@ -177,7 +177,8 @@ class EpochRecord:
         losses: Mean of each term before its weight, by name.
         learning_rate: At the end of the epoch.
         seconds: Time it took.
-        shares: Each term's share of the gradient, by name, at the first step of the epoch; they add up to 1.
+        shares: Each term's share of the gradient, by name, at the first step of the epoch; they add up to 1. Empty
+            where it was not measured, as in some epochs of few steps.
         teacher_shares: Each teacher's share of the gradient of what teachers teach, by name, at the same step.
     """
 

@@ -17,6 +17,7 @@ from automl.tracking.rows import (
     COLOR_TAG,
     FOLDER_TAG,
     FRONT_TAG,
+    MAX_PARAM,
     MAX_VALUE,
     MEMBER,
     MEMBER_COLOR,
@@ -188,6 +189,8 @@ def summary_row(run: Run, *, text: str) -> RunRow:
         end_ms=end_ms,
         status="FINISHED",
         tags={key: clip(value, MAX_VALUE) for key, value in tags.items()},
+        # They stay as they are when a search goes on: MLflow takes no other value of a parameter later.
+        params={"objectives": clip(", ".join(each.metric for each in run.front.objectives), MAX_PARAM)},
         metrics=metrics,
     )
 

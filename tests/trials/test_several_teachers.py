@@ -210,7 +210,9 @@ def test_the_gate_of_learnt_weights_goes_to_the_right_teacher_and_is_told_in_the
     checkpoint = distill(student, lesson)
     gate = [record.losses["gate"] for record in checkpoint.history]
     assert gate[-1] < gate[0]
-    assert all(set(record.shares) == {HARD_LABEL, "kd"} for record in checkpoint.history)
+    measured = [record.shares for record in checkpoint.history if record.shares]
+    assert len(measured) > 2
+    assert all(set(shares) == {HARD_LABEL, "kd"} for shares in measured)
     shares = checkpoint.history[-1].teacher_shares
     assert shares["b"] > max(shares["a"], shares["c"])
     loss = DistillationLoss(lesson)
