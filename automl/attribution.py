@@ -23,7 +23,8 @@ from automl.report import write_report
 from automl.retraining import Order, Parts, Retrainer
 from automl.run import FinishedTrial, Run
 from automl.run_folder import CONFIG_FILE, find_run, read_run
-from automl.searching import in_flight, refuse_other_data, teach
+from automl.starting import refuse_other_data
+from automl.teaching import teach
 from search_spaces import plain_digest
 from teachers import MISSING_LABEL
 from trials.ablation import with_equal_steps, without_teachers
@@ -82,7 +83,7 @@ def _attribute(config: Config, folder: Path, number: int, seeds: int, stack: Exi
     progress = stack.enter_context(Progress(trials=None, seconds=None))
     executor = Executor(address=config.address)
     stack.callback(executor.close)
-    prepared, place = teach(prepared, ledger, executor, progress, stack)
+    prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
     recipes, needed = _recipes(with_teachers(prepared.setting, place), trial, heard)
     teachers = plain_digest([[each["name"], each["digest"]] for each in ledger.recall("teachers")])
     inquiry = _inquiry(prepared, trial, heard, needed, teachers=teachers)
@@ -222,7 +223,7 @@ def _retrainer(
         executor=executor,
         progress=progress,
         share=share,
-        in_flight=in_flight(prepared.config, executor, share),
+        in_flight=executor.in_flight(prepared.config.search.in_flight, share),
         seconds=None if resources.trial_minutes is None else resources.trial_minutes * 60,
         retries=resources.retries,
     )

@@ -8,6 +8,7 @@ from automl.executor import Executor, Share
 from automl.front import Member
 from automl.ledger import Ledger
 from automl.nodes import judge_on_node, measure_on_node
+from automl.numbers import counted
 from automl.progress import Progress
 from automl.run import FinalMeasurement
 from automl.standing import Standing
@@ -59,8 +60,8 @@ def measure_front(
             again = _from_before(ledger, standing, students, progress, done=done, others_wait=bool(waiting))
         if not (waiting or again):
             break
-        also = f", and {len(again)} members of the front again with them" if again else ""
-        progress.say(f"measuring {len(waiting)} candidates for the front alone{also}")
+        also = f", and {counted(len(again), 'member')} of the front again with them" if again else ""
+        progress.say(f"measuring {counted(len(waiting), 'candidate')} for the front alone{also}")
         for portion in _portions([*waiting, *again], students):
             graphs = [_graph_file(students, member).read_bytes() for member in portion]
             task = executor.submit(measure_on_node, graphs, setting, share=Share(measuring=True), name="measure")

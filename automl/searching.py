@@ -1,12 +1,10 @@
 """A search from its config to its front."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from automl import stored
 from automl.batch_check import oversized_batch
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
@@ -18,8 +16,8 @@ from automl.finale import final_measurements, measure_front
 from automl.journal import RunLock
 from automl.ledger import Ledger, open_ledger
 from automl.lopsided import LopsidedWatch
-from automl.nodes import CachePlace, trial_on_node
-from automl.preparation import Prepared, at, check_aggregation, prepare
+from automl.nodes import trial_on_node
+from automl.preparation import Prepared, at, prepare
 from automl.progress import Progress
 from automl.reach import settle_objectives
 from automl.report import front_figure, front_png, write_report
@@ -27,13 +25,11 @@ from automl.run import Run
 from automl.run_folder import REPORT_FILE, read_run
 from automl.samplers import make_sampler
 from automl.standing import Standing
-from automl.starting import is_begun, keep_config, refuse_existing, undo
+from automl.starting import is_begun, keep_config, refuse_existing, refuse_other_data, undo
 from automl.stop_rule import StopRule
 from automl.students import Students
-from automl.teaching import fill_cache, load_teachers, train_teachers
+from automl.teaching import teach
 from automl.tracking import SendingTrials, Summary, Tracker
-from teachers import OutputStore, TeacherEnsemble
-from teachers.digests import rows_digest
 
 _EXAMPLE_ROWS = 4
 
@@ -147,7 +143,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     keep_config(config)  # Only now are its limits those of the run.
     if note := oversized_batch(prepared):
         progress.say(note)
-    prepared, place = teach(prepared, ledger, executor, progress, stack)
+    prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
     tracker = Tracker(
         uri,
         config.folder,
@@ -175,7 +171,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         standing=standing,
         students=Students(config.folder),
         share=share,
-        in_flight=in_flight(config, executor, share),
+        in_flight=executor.in_flight(config.search.in_flight, share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
         stop=StopRule.of(config.search, searched=bool(prepared.choices)),
@@ -225,61 +221,6 @@ def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
             # Files of students without their study mean that the study is elsewhere, not that there was none.
             known=not fresh and Students(config.folder).num_bytes() > 0,
         )
-
-
-def refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
-    """Make sure that the data is what the run began with, since its config may say the same of other rows."""
-    dataset = prepared.dataset
-    digest = rows_digest(dataset.inputs) + rows_digest(dataset.labels)
-    kept = ledger.recall("data")
-    if kept is None:
-        ledger.remember("data", digest)
-    elif kept != digest:
-        raise UserError(
-            "the rows or labels are not those that the run began with, so that its trials could not be compared; "
-            "bring them back, or give the search another name",
-            place=prepared.config.place("data"),
-        )
-
-
-def teach(
-    prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack
-) -> tuple[Prepared, CachePlace | None]:
-    """Make the teachers ready, and say how good they are."""
-    config = prepared.config
-    if not config.teachers:
-        return prepared, None
-    cache = config.runs / ".cache"
-    if any(teacher.kind == "train" for teacher in config.teachers):
-        progress.say("training teachers")
-    trained = train_teachers(prepared, executor, cache / "teachers")
-    teachers = load_teachers(prepared, trained)
-    ensemble = TeacherEnsemble(
-        {teacher.name: teacher.coverage for teacher in teachers},
-        num_classes=prepared.dataset.num_classes,
-        num_rows=len(prepared.dataset),
-        columns=prepared.dataset.columns,
-    )
-    check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
-    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
-    place, records, computed = fill_cache(prepared, teachers, executor, store, leases=stack, say=progress.say)
-    ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
-    warm = "" if computed else " (from the cache)"
-    for record in records:
-        strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
-        progress.say(f"teacher {record.name}: {record.covers}; accuracy {strength}{warm}")
-    train = prepared.dataset.splits["train"]
-    if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
-        progress.say(f"{unheard} of {len(train)} training rows have no teacher")
-    ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
-    return ready, place
-
-
-def in_flight(config: Config, executor: Executor, share: Share) -> int:
-    """Give the number of trials at a time; a trial's time runs from its start, so none waits here for a place."""
-    room = executor.room(share)
-    asked = config.search.in_flight or room
-    return min(asked, room) if executor.local else asked
 
 
 def _seconds(minutes: float | None) -> float | None:

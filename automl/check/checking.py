@@ -19,7 +19,7 @@ from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
 from automl.run_folder import CONFIG_FILE
 from automl.samplers import make_sampler
-from automl.teaching import describe_coverage
+from automl.teachers_strength import describe_coverage
 from teachers import MISSING_LABEL
 from trials.data import Dataset
 from trials.records import METRICS_OF_COST, Candidate

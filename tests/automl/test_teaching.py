@@ -15,7 +15,8 @@ from automl.config import load_config
 from automl.errors import UserError, WorkFailed
 from automl.preparation import Prepared, prepare
 from automl.schooling import home, schooling
-from automl.teaching import describe_coverage, fill_cache, load_teachers, train_teachers
+from automl.teachers_strength import describe_coverage
+from automl.teaching import fill_cache, load_teachers, train_teachers
 from teachers import Coverage, Outputs, OutputStore, Teacher
 from trials.records import Artefacts, Outcome, TrialResult
 from trials.student import Normalisation
