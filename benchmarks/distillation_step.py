@@ -5,8 +5,8 @@ Run it from the root of the repository::
     python benchmarks/distillation_step.py              # a table, in a few minutes
     python benchmarks/distillation_step.py --json       # the same for programs
 
-Each student is trained by ``trials.distill`` on random images, five epochs with each kind of lesson in turn, in an order
-that is drawn anew each round: whatever else the machine does then meets all of them alike. Time is that of the
+Each student is trained by ``trials.distill`` on random images, five epochs with each kind of lesson in turn, in an
+order that is drawn anew each round: whatever else the machine does then meets all of them alike. Time is that of the
 processor. A ratio is that of two trainings of one round; reported are the median over the rounds and its 95 % interval.
 
 Aims: at most 1.05 with cached teachers where the step takes 5 ms or more, at most 1.35 below.
