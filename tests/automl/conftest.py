@@ -266,6 +266,9 @@ class InProcessExecutor:
         del share
         return 2
 
+    def in_flight(self, asked: int | None, share: "Share") -> int:
+        return asked or self.room(share)
+
     def submit(
         self,
         function: Callable[..., Any],

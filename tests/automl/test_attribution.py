@@ -105,7 +105,7 @@ def desk(tmp_path: Path, searched: Any, monkeypatch: pytest.MonkeyPatch, in_proc
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("automl.attribution.Executor", keep)
-    monkeypatch.setattr("automl.report.page.get_plotlyjs", lambda: "/* plotly */")
+    monkeypatch.setattr("automl.report.page.packed_plotly", lambda: "/* plotly */")
     put.executors = executors  # type: ignore[attr-defined] # what ran, for those who ask
     return put
 

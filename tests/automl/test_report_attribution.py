@@ -21,7 +21,7 @@ HELPS, NOTHING, HARMS = (
 
 @pytest.fixture(autouse=True)
 def _without_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automl.report.page.get_plotlyjs", lambda: "/* plotly */")
+    monkeypatch.setattr("automl.report.page.packed_plotly", lambda: "/* plotly */")
 
 
 def attribution(names: tuple[str, ...] = ("left", "right"), labels: tuple[str, ...] = ("0", "1")) -> Attribution:
