@@ -51,7 +51,7 @@ def end_at_once(trial: Trial, given: Any) -> tuple[TrialResult, Artefacts]:
     """End the first trial well, the second in an error; refuse all others."""
     latency = Latency(median_ms=1.0, low_ms=1.0, high_ms=1.0, runs=1, provisional=True, device="none")
     metrics = {"latency_ms": 1.0, "size_bytes": 1.0, "params": 1.0, "macs": 1.0, "accuracy": 0.5}
-    candidate = Candidate(precision="float32", metrics=metrics, latency=latency, parity=0.0)
+    candidate = Candidate(precision="float32", metrics=metrics, latency=latency)
     ends: dict[int, dict[str, Any]] = {
         0: {"outcome": Outcome.TRAINED, "candidates": (candidate,)},
         1: {"outcome": Outcome.FAILED, "error": "Traceback\nDivergedError: training diverged"},

@@ -499,6 +499,7 @@ def test_on_ray_ctrl_c_frees_the_workers_and_leaves_trials_running(
 ) -> None:
     marks = tmp_path_of(tmp_path, "marks")
     wait = executor.wait
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background jobs begin without.
 
     def interrupted(tasks: Sequence[Task], *, seconds: float) -> list[Task]:
         if (marks / "0-0").exists() and (marks / "0-0").read_text():
@@ -507,8 +508,11 @@ def test_on_ray_ctrl_c_frees_the_workers_and_leaves_trials_running(
 
     monkeypatch.setattr(executor, "wait", interrupted)
     search = Search(tmp_path, executor, real_function(marks, hanging=0))
-    with pytest.raises(KeyboardInterrupt):
-        search.run()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            search.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert search.outcomes == []
     pid = int((marks / "0-0").read_text())
     deadline = time.monotonic() + 30
