@@ -22,6 +22,7 @@ from teachers import (
     Probe,
     Shard,
     Teacher,
+    counted_once,
     pack_key,
     plan_cache,
     plan_shards,
@@ -118,7 +119,7 @@ class Entries:
     """The files of a plan.
 
     Args:
-        plan: What is kept.
+        plan: What is kept; files that two teachers share are counted once.
         logits: Shards of the teachers whose logits are kept, by view; positions are those among them.
         packs: Names of the packs, by view.
         features: Shards of each feature that is kept, by position of the teacher, name and view.
@@ -157,10 +158,7 @@ class Entries:
         total = sum((s.stop - s.start) * planned[s.teacher, s.output].row_bytes for s in missing)
         for key in self.packs.values():
             if store.fault(key) is not None:
-                for k in self.plan.packed:
-                    each = planned[k, LOGITS]
-                    rows = self.plan.num_rows * len(self.plan.views(LOGITS))
-                    total += (each.num_bytes // rows - each.row_bytes) * self.plan.num_rows
+                total += self.plan.num_rows * sum(planned[k, LOGITS].packed_row_bytes for k in self.plan.packed)
         return total
 
 
@@ -172,6 +170,7 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
         teachers: As loaded.
         plan: What is kept of them.
     """
+    plan = counted_once(plan, teachers)
     dataset = prepared.dataset
     chunks = Chunks(dataset.inputs)
     digest = "" if dataset.augmentation is None else dataset.augmentation.digest

@@ -1,11 +1,13 @@
 """What a teacher that is trained first is asked: a trial without teachers, on the rows that it covers."""
 
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from automl.errors import UserError
 from automl.preparation import Prepared, at, fixed_recipe
 from search_spaces import SearchSpace, plain_digest
 from teachers import Coverage
@@ -47,13 +49,25 @@ class Schooling:
         names = list(lessons.class_names)
         return plain_digest([FORMAT, self.trial.digest, options, names, self.task, statistics, *rows])
 
+    def is_alike(self, other: "Schooling") -> bool:
+        """Say whether the same is asked of both, of one search, with the same seed."""
+        rows, others = self.lessons.splits["train"], other.lessons.splits["train"]
+        same = self.trial.digest == other.trial.digest and self.options == other.options
+        return same and np.array_equal(rows, others)
+
 
 def schooling(prepared: Prepared, position: int) -> Schooling:
     """Work out how the teacher at a position of the config, of kind ``train``, is trained.
 
     Raises:
-        UserError: Its architecture, recipe or coverage does not fit.
+        UserError: Its architecture, recipe or coverage does not fit; or another one is trained alike with its seed.
     """
+    asked = _asked(prepared, position)
+    return replace(asked, trial=replace(asked.trial, seed=_seed(prepared, position, asked)))
+
+
+def _asked(prepared: Prepared, position: int) -> Schooling:
+    """Say what a teacher is asked, with the search's seed."""
     config = prepared.config
     teacher = config.teachers[position]
     assert teacher.kind == "train"
@@ -63,15 +77,42 @@ def schooling(prepared: Prepared, position: int) -> Schooling:
     recipe = fixed_recipe(config, position, teacher)
     with at(config, "teachers", position, "covers"):
         lessons = home(prepared.dataset, prepared.coverages[teacher.name])
-    trial = Trial(number=position, spec=spec, recipe=recipe, seed=config.seed)
     return Schooling(
         space=space,
-        trial=trial,
+        trial=Trial(number=position, spec=spec, recipe=recipe, seed=config.seed),
         lessons=lessons,
         options=teacher.student.options,
         task=config.task.kind,
         statistics=prepared.setting.statistics,
     )
+
+
+def _seed(prepared: Prepared, position: int, asked: Schooling) -> int:
+    """Give a teacher's seed: teachers that are trained alike differ by theirs, else they would be one model.
+
+    Names do not count, so that a search with fewer or more of them finds those of an earlier one.
+    """
+    config = prepared.config
+    alike = dict(_trained_alike(prepared, position, asked))
+    given = {k: seed for k, seed in alike.items() if seed is not None}
+    if position in given:
+        for k in range(position):
+            if given.get(k) == given[position]:
+                raise UserError(
+                    f"{config.teachers[k].name!r} is trained alike with the seed {given[k]}: both would be one model; "
+                    "give another seed, or leave the key out",
+                    place=config.place("teachers", position, "seed"),
+                )
+        return given[position]
+    free = (seed for seed in itertools.count(config.seed) if seed not in given.values())
+    return next(itertools.islice(free, sum(k < position for k in alike.keys() - given.keys()), None))
+
+
+def _trained_alike(prepared: Prepared, position: int, asked: Schooling) -> Iterator[tuple[int, int | None]]:
+    """Find the teachers that learn the same from the same rows, and the seeds that they are given."""
+    for k, teacher in enumerate(prepared.config.teachers):
+        if teacher.kind == "train" and (k == position or _asked(prepared, k).is_alike(asked)):
+            yield k, teacher.seed
 
 
 def home(dataset: Dataset, coverage: Coverage) -> Dataset:

@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all students and print the figures."""
     parser = argparse.ArgumentParser(description="Time of a distillation step against one with labels only.")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--rounds", type=int, default=15, help="lessons of each kind (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="trainings of each kind of lesson (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=20, help="steps of an epoch (default: %(default)s)")
     parser.add_argument("--aggregation", choices=sorted(AGGREGATIONS), default="mean_of_losses")
     parser.add_argument("--weighting", choices=sorted(WEIGHTINGS), default="fixed")

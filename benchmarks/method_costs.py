@@ -7,9 +7,9 @@ Run it from the root of the repository::
     python benchmarks/method_costs.py --json
 
 Steps have 64 rows, hard labels, and one more term against four teachers, whose features are cached as a search caches
-them. Epochs of 20 steps are run in turn, see ``_lessons.epochs_in_turn``. Reported are medians of ratios to an epoch of
-the same round, with their 95 % intervals: to a step with labels only, and to one with ``kd`` (losses), or with the mean
-of losses and fixed weights of as many teachers (aggregations, weightings).
+them. Trainings of five epochs of 20 steps are run in turn, see ``_lessons.epochs_in_turn``. Reported are medians of
+ratios to a training of the same round, with their 95 % intervals: to steps with labels only, and to those with ``kd``
+(losses), or with the mean of losses and fixed weights of as many teachers (aggregations, weightings).
 
 A student and its teachers are of one kind: perceptrons, convnets, or transformers for the losses that read attention.
 """
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Time of a training step by method.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--rounds", type=int, default=9, help="epochs of each kind of lesson (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="trainings of each kind of lesson (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=20, help="steps of an epoch (default: %(default)s)")
     parser.add_argument("--only", choices=("losses", "aggregations"), help="one group of tables")
     parser.add_argument("--kind", metavar="TEXT", default="", help="only students with this text in their name")

@@ -1,12 +1,15 @@
 """What the project says of itself: its dependencies, pins, commands and the pages that are written by a program."""
 
+import argparse
 import ast
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -78,6 +81,50 @@ def test_help_lists_every_command() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
     for command in COMMANDS:
         assert re.search(rf"^  make {command} +\w", done.stdout, re.MULTILINE), done.stdout
+
+
+def bench(folder: Path, *, failing: str = "none") -> tuple[list[str], subprocess.CompletedProcess[str]]:
+    """Run ``make bench`` with a Python that writes down what it is asked to run, and fails for some of it."""
+    (folder / "installed").touch()
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\ncase "$*" in *{failing}*) exit 3;; esac\n')
+    python.chmod(0o755)
+    command = ["make", "bench", f"STAMP={folder / 'installed'}", f"BIN={folder}"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return (folder / "asked").read_text().splitlines(), done
+
+
+def test_bench_runs_every_benchmark(tmp_path: Path) -> None:
+    asked, done = bench(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "failed" not in done.stdout
+    there = {f"benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.py") if path.name[0] != "_"}
+    assert {run.split()[0] for run in asked} == there
+
+
+def test_bench_goes_on_after_a_failure_and_ends_with_the_names_of_those_that_failed(tmp_path: Path) -> None:
+    asked, done = bench(tmp_path, failing="distillation_")
+    assert len(asked) > 4
+    assert done.returncode != 0
+    last = done.stdout.splitlines()[-1]
+    assert last == "failed: distillation_gains.py digits, distillation_gains.py classes, distillation_step.py"
+
+
+def test_benchmarks_take_the_arguments_that_bench_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ParsedError(Exception):
+        """The arguments are taken; nothing is measured."""
+
+    def parse(parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        parse_args(parser, *arguments)
+        raise ParsedError
+
+    parse_args = argparse.ArgumentParser.parse_args
+    monkeypatch.setattr("argparse.ArgumentParser.parse_args", parse)
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    for run in bench(tmp_path)[0]:
+        monkeypatch.setattr("sys.argv", run.split())
+        with pytest.raises(ParsedError):
+            runpy.run_path(str(ROOT / run.split()[0]), run_name="__main__")
 
 
 def test_make_alone_is_help() -> None:

@@ -94,7 +94,7 @@ def foresee(
         return plan, 0
     store = OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
     entries = entries_of(prepared, [examined[k].teacher for k in sorted(examined)], plan)
-    return plan, max(0, plan.num_bytes - entries.bytes_to_come(store, entries.missing(store)))
+    return entries.plan, max(0, entries.plan.num_bytes - entries.bytes_to_come(store, entries.missing(store)))
 
 
 def _untrained(prepared: Prepared, position: int, lesson: Schooling, features: tuple[str, ...]) -> Probe:

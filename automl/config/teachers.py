@@ -10,6 +10,7 @@ from automl.config.part import (
     ImportName,
     Listed,
     Named,
+    NaturalInt,
     Options,
     Part,
     PositiveInt,
@@ -173,6 +174,9 @@ class TrainTeacher(Part):
     """Its architecture."""
     recipe: Recipe
     """How it is trained: fixed values, and losses that need no teachers."""
+    seed: NaturalInt | None = None
+    """Decides its first weights and the order of its rows. null takes the search's seed; of teachers that are trained
+    alike, each takes the next number that none of them has."""
     taps: Taps = Field(default={})
 
 

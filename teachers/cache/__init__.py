@@ -1,5 +1,6 @@
 """Teachers speak once: their answers on disk, filled before any trial, gathered by every step."""
 
+from teachers.cache.counting import counted_once
 from teachers.cache.entries import DamagedEntryError
 from teachers.cache.filling import Assembly, Augment, Job, compute_shard, fill, top_k_of, view_of
 from teachers.cache.joined import JoinedOutputs
@@ -17,7 +18,8 @@ from teachers.cache.keys import (
     rows_of_shard,
 )
 from teachers.cache.packing import pack, read_logits
-from teachers.cache.plan import CachePlan, PlannedOutput, Probe, plan_cache, probe
+from teachers.cache.plan import CachePlan, PlannedOutput, plan_cache
+from teachers.cache.probing import Probe, probe
 from teachers.cache.reading import CachedFeature, CachedOutputs
 from teachers.cache.store import OutputStore
 from teachers.cache.top_k import Arrays
@@ -44,6 +46,7 @@ __all__ = [
     "Shard",
     "ShardKey",
     "compute_shard",
+    "counted_once",
     "fill",
     "pack",
     "pack_key",

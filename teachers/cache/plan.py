@@ -1,34 +1,14 @@
 """What of the teachers' answers is cached, and what is asked on the spot, within a limit of the disk."""
 
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-import torch
 
 from teachers.cache.keys import DTYPES, LOGITS, rows_of_shard
+from teachers.cache.probing import Probe
 from teachers.cache.top_k import keeps_top, top_bytes
-from teachers.digests import RawRows
-from teachers.teacher import Teacher
-
-
-@dataclass(frozen=True, kw_only=True)
-class Probe:
-    """What a few rows showed of a teacher.
-
-    Args:
-        seconds_per_row: Of one inference pass, all features among it.
-        shapes: Of one row of each output, by its name.
-        identities: What the teacher calls each feature where no alias is known; two names may mean one thing.
-        num_known: Classes that it covers.
-    """
-
-    seconds_per_row: float
-    num_known: int
-    shapes: Mapping[str, tuple[int, ...]]
-    identities: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +19,7 @@ class PlannedOutput:
         teacher: Its position.
         output: As the teacher is asked for it.
         row_bytes: Of one row in a shard.
+        packed_row_bytes: Of one row in the pack; 0 for features, which are not packed.
         num_bytes: On the disk, in all views; of logits with the pack.
         kept: Whether it is cached; else it is asked on the spot.
     """
@@ -46,6 +27,7 @@ class PlannedOutput:
     teacher: int
     output: str
     row_bytes: int
+    packed_row_bytes: int
     num_bytes: int
     kept: bool
 
@@ -121,46 +103,6 @@ def views_of(output: str, num_views: int) -> tuple[int, ...]:
     return (0, *augmented) if output == LOGITS or not augmented else augmented
 
 
-def probe(teacher: Teacher, inputs: RawRows, features: Collection[str], *, num_threads: int) -> Probe:
-    """Ask a teacher about a few rows, twice, and time the second pass.
-
-    Args:
-        teacher: Who is asked.
-        inputs: Some raw rows, at least one.
-        features: All that any recipe may ask for.
-        num_threads: Of PyTorch, as in a trial.
-
-    Raises:
-        ValueError: It has no feature of a name, or gave another number of rows.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(num_threads)
-    try:
-        for _ in range(2):
-            values = inputs if isinstance(inputs, list) else torch.from_numpy(np.array(inputs))
-            started = time.perf_counter()
-            with torch.no_grad():
-                answer = teacher.model(values, tuple(features))
-            seconds = time.perf_counter() - started
-    finally:
-        torch.set_num_threads(before)
-    if missing := sorted(set(features) - answer.features.keys()):
-        known = sorted(answer.features) or ["none"]
-        raise ValueError(
-            f"teacher {teacher.name!r} gives no features {', '.join(missing)}; it gives {', '.join(known)}"
-        )
-    outputs = {LOGITS: answer.logits, **{name: answer.features[name] for name in features}}
-    for name, given in outputs.items():
-        if len(given) != len(inputs):
-            raise ValueError(f"teacher {teacher.name!r} gave {name} for {len(given)} rows, expected {len(inputs)}")
-    return Probe(
-        seconds_per_row=seconds / len(inputs),
-        shapes={name: tuple(given.shape[1:]) for name, given in outputs.items()},
-        identities={name: teacher.feature_id(name) for name in features},
-        num_known=answer.logits.shape[-1] if teacher.coverage.labels is None else len(teacher.coverage.labels),
-    )
-
-
 def plan_cache(
     probes: Sequence[Probe],
     terms: Sequence[tuple[str, ...]],
@@ -215,6 +157,7 @@ def plan_cache(
             teacher=k,
             output=LOGITS,
             row_bytes=logits[k][0],
+            packed_row_bytes=logits[k][1],
             num_bytes=rows[LOGITS] * sum(logits[k]),
             kept=(k, LOGITS) in budget.kept,
         )
@@ -273,7 +216,12 @@ def _features(
             num_bytes = 0 if thing in counted else rows[name] * sizes[k][name]  # Another name of it takes no room.
             counted.add(thing)
             yield PlannedOutput(
-                teacher=k, output=name, row_bytes=sizes[k][name], num_bytes=num_bytes, kept=thing in kept
+                teacher=k,
+                output=name,
+                row_bytes=sizes[k][name],
+                packed_row_bytes=0,
+                num_bytes=num_bytes,
+                kept=thing in kept,
             )
 
 

@@ -16,6 +16,7 @@ from automl.caching import wanted
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
 from automl.nodes import trial_on_node
+from automl.numbers import byte_count
 from automl.preparation import Prepared, prepare
 from automl.teaching import fill_cache
 from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher
@@ -107,8 +108,10 @@ def teachers() -> list[Teacher]:
 
 
 class Filled:
-    def __init__(self, prepared: Prepared, folder: Path, executor: Any) -> None:
+    def __init__(self, prepared: Prepared, folder: Path, executor: Any, *, alike: bool = False) -> None:
         self.teachers = teachers()
+        if alike:
+            self.teachers[1] = replace(self.teachers[0], name="small")
         self.said: list[str] = []
         self.store = OutputStore(folder, limit_bytes=prepared.config.cache.limit_bytes)
         executor.local = True
@@ -179,6 +182,21 @@ def test_features_are_computed_in_the_pass_that_computes_logits_and_the_next_sea
     torch.testing.assert_close(heard.logits, truth.logits, rtol=1e-3, atol=1e-3)
     for k in range(2):
         torch.testing.assert_close(heard.features[k]["stage1"], truth.features[k]["stage1"], rtol=1e-3, atol=1e-3)
+
+
+def test_what_two_teachers_share_that_are_one_model_is_counted_once(
+    make: Make, tmp_path: Path, in_process: Any
+) -> None:
+    prepared = make(HINT)
+    (first, *kept), rows = Filled(prepared, tmp_path, in_process(), alike=True).said[:4], len(prepared.dataset)
+    # Logits of 10 classes and features of 40 and 6 numbers, 2 bytes each; a pack holds the logits of both teachers.
+    logits, features = rows * (1 + 2) * 10 * 2, (rows * 40 * 2, rows * 6 * 2)
+    assert first.startswith(f"cache: {byte_count(logits + sum(features))} of at most ")
+    assert first.endswith("; 0% of it is there")
+    assert [line.split(", ")[-1] for line in kept] == [byte_count(size) for size in (logits, *features)]
+    assert Filled(prepared, tmp_path, in_process(), alike=True).said[0].endswith("; 100% of it is there")
+    on_disk = sum(file.stat().st_size for file in tmp_path.rglob("*.*") if file.suffix in (".shard", ".pack"))
+    assert on_disk == pytest.approx(logits + sum(features), rel=0.05)
 
 
 def gb_for(*bytes_per_row: int) -> dict[str, Any]:
