@@ -188,6 +188,7 @@ def told(interval: Interval) -> str:
 
 __all__ = [
     "BATCH_SIZE",
+    "EPOCHS",
     "LABELS",
     "LABELS_ONLY",
     "NUM_CLASSES",

@@ -77,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all students and print the figures."""
     parser = argparse.ArgumentParser(description="Time of a distillation step against one with labels only.")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--rounds", type=int, default=15, help="trainings of each kind of lesson (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="trainings of each kind of lesson (default: %(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=20, help="steps of an epoch (default: %(default)s)")
     parser.add_argument("--aggregation", choices=sorted(AGGREGATIONS), default="mean_of_losses")
     parser.add_argument("--weighting", choices=sorted(WEIGHTINGS), default="fixed")
@@ -106,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(name: str, subject: Subject, recipe: Recipe, *, rounds: int, steps: int) -> Measured:
-    """Train one student in rounds, an epoch with each kind of lesson."""
+    """Train one student in rounds, once with each kind of lesson."""
     lesson = alone(make_dataset(subject.side, num_rows=steps * BATCH_SIZE))
     torch.manual_seed(0)
     signature = lesson.task.signature(lesson.dataset)

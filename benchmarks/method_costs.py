@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from _lessons import (
     BATCH_SIZE,
+    EPOCHS,
     LABELS,
     LABELS_ONLY,
     NUM_CLASSES,
@@ -184,7 +185,7 @@ def measure_losses(kind: Kind, *, rounds: int, steps: int) -> Ratios:
     features = sorted({feature for term in terms.values() for feature in needs_of(term).teacher})
     # None of the others is computed before it comes in; this one costs most.
     if "fcfd" in terms:
-        terms["fcfd, before it comes in"] = replace(terms["fcfd"], first_epoch=2)
+        terms["fcfd, before it comes in"] = replace(terms["fcfd"], first_epoch=EPOCHS + 1)
     with cached(teachers, lesson.dataset, features) as heard:
         lessons = {LABELS_ONLY: lesson}
         for name, term in terms.items():
