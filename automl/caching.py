@@ -1,17 +1,15 @@
 """Which answers of teachers a search needs, what of them is kept, and what the rest costs in each step."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config.recipe import Recipe
-from automl.config.searchable import domain_of, possible_values
+from automl.config.searchable import possible_values
 from automl.numbers import byte_count, counted, duration
-from automl.preparation import Prepared, at
-from search_spaces import Integer, Value
+from automl.preparation import Prepared
+from automl.recipe_checks import options_of_choices
 from teachers import (
     LOGITS,
     CacheKey,
@@ -31,8 +29,6 @@ from trials.losses import needs_of
 from trials.recipe import LossTerm
 
 _PROBE_ROWS = 64
-_MOST_VALUES = 64
-"""Values of an option in whole numbers that are looked at; of more, the two ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,35 +50,16 @@ class Wanted:
 
 
 def wanted(prepared: Prepared) -> Wanted:
-    """Look through all losses that the recipe may choose, and all their options.
-
-    Raises:
-        UserError: An option is out of range.
-    """
+    """Look through all losses that the recipe may choose, and all their options."""
     recipe = prepared.config.recipe
     terms: list[tuple[str, ...]] = []
     models: list[str] = []
     for name in recipe.listening:
-        with at(prepared.config, "recipe", "losses", name):
-            for options in _options(recipe, name):
-                needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
-                terms += [needs.teacher] if needs.teacher else []
-                models += [name] if needs.models else []
+        for options in options_of_choices(recipe, name):
+            needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
+            terms += [needs.teacher] if needs.teacher else []
+            models += [name] if needs.models else []
     return Wanted(terms=tuple(dict.fromkeys(terms)), models=tuple(dict.fromkeys(models)))
-
-
-def _options(recipe: Recipe, name: str) -> Iterator[dict[str, Value]]:
-    settings = recipe.losses[name].options
-    values = [_values(setting) for setting in settings.values()]
-    for chosen in itertools.product(*values):
-        yield dict(zip(settings, chosen, strict=True))
-
-
-def _values(setting: object) -> Sequence[Value]:
-    domain = domain_of(setting)
-    if isinstance(domain, Integer) and (domain.high - domain.low) // domain.step < _MOST_VALUES:
-        return range(domain.low, domain.high + 1, domain.step)
-    return possible_values(setting)
 
 
 def probe_rows(dataset: Dataset) -> NDArray[np.generic] | list[str]:

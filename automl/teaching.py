@@ -15,7 +15,8 @@ from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.ledger import Ledger
 from automl.nodes import CachePlace
-from automl.preparation import Prepared, at, check_aggregation
+from automl.preparation import Prepared, at
+from automl.recipe_checks import check_aggregation
 from automl.run import TeacherRecord
 from automl.schooling import schooling
 from automl.student_teachers import load_student_teacher
