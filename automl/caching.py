@@ -1,13 +1,11 @@
-"""Which answers of teachers a search needs, what of them is kept, and what the rest costs in each step."""
+"""Which answers of teachers a search needs, and what of them is kept."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config.searchable import possible_values
-from automl.numbers import byte_count, counted, duration
 from automl.preparation import Prepared
 from automl.recipe_checks import options_of_choices
 from teachers import (
@@ -183,48 +181,3 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
             features[each.teacher, each.output, view] = tuple(replace(s, teacher=each.teacher) for s in shards)
     packs = {view: pack_key(packed, shards, num_classes=dataset.num_classes) for view, shards in logits.items()}
     return Entries(plan=plan, logits=logits, packs=packs, features=features)
-
-
-def plan_lines(prepared: Prepared, plan: CachePlan, *, bytes_there: int) -> Iterator[str]:
-    """Say what is kept, how much of it is there, what runs on the spot and what that costs.
-
-    Args:
-        prepared: The search.
-        plan: Of its teachers' answers.
-        bytes_there: What earlier searches left of them.
-    """
-    names = [teacher.name for teacher in prepared.config.teachers]
-    views = f", each in {plan.num_views} augmented views" if plan.num_views else ""
-    share = min(1.0, bytes_there / plan.num_bytes) if plan.num_bytes else 0.0
-    yield (
-        f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.limit_bytes)} for the answers of "
-        f"{counted(len(names), 'teacher')} about {plan.num_rows:,} rows{views}; {share:.0%} of it is there"
-    )
-    kept: dict[str, list[int]] = {}
-    sizes: dict[str, int] = {}
-    for each in plan.outputs:
-        if each.kept:
-            kept.setdefault(each.output, []).append(each.teacher)
-            sizes[each.output] = sizes.get(each.output, 0) + each.num_bytes
-    for output, of in kept.items():
-        yield f"  kept: {output} of {_names(names, of)}, {byte_count(sizes[output])}"
-    yield from _live_lines(prepared, plan, names)
-    if plan.models:
-        yield f"  the teachers' models go to every trial, since {' and '.join(plan.models)} runs them"
-
-
-def _live_lines(prepared: Prepared, plan: CachePlan, names: Sequence[str]) -> Iterator[str]:
-    train = len(prepared.dataset.splits["train"])
-    batch_size = int(max(float(value) for value in possible_values(prepared.config.recipe.batch_size)))
-    for k, outputs in plan.live.items():
-        seconds = plan.seconds_per_row[k]
-        room = sum(each.num_bytes for each in plan.outputs if each.teacher == k and not each.kept)
-        when = "in every step" if LOGITS in outputs else f"in each step that reads {', '.join(outputs)}"
-        yield (
-            f"  on the spot: {names[k]} runs {when}, {seconds * batch_size * 1e3:.3g} ms for {batch_size} rows, "
-            f"{duration(seconds * train)} an epoch; {byte_count(room)} more would keep its answers"
-        )
-
-
-def _names(names: Sequence[str], positions: Sequence[int]) -> str:
-    return "all teachers" if len(positions) == len(names) > 1 else ", ".join(names[k] for k in positions)

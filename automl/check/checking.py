@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from automl.batch_check import oversized_batch
-from automl.caching import plan_lines
+from automl.cache_view import plan_lines
 from automl.check.forecast import Forecast, forecast
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.space import Sampled, draw, limits_known_by_cost
@@ -83,7 +83,7 @@ def check(path: str | Path) -> CheckReport:
             for k, (name, coverage) in enumerate(prepared.coverages.items())
         ),
         space=_space(prepared, sampled),
-        cache=() if plan is None else tuple(plan_lines(prepared, plan, bytes_there=bytes_there)),
+        cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
     )

@@ -1,6 +1,7 @@
 """Features of teachers in a search: which are wanted, what is kept, what runs on the spot, and what is said of it."""
 
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +19,7 @@ from automl.errors import UserError, WorkFailed
 from automl.nodes import trial_on_node
 from automl.preparation import Prepared, prepare
 from automl.teaching import fill_cache
-from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher
+from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher, probe
 from trials.losses import LOSSES, Needs
 from trials.records import Outcome
 
@@ -231,6 +232,27 @@ def test_a_trial_is_trained_wherever_its_teachers_are_heard(
     result, _ = trial_on_node(prepared.trial(0, values), (prepared.setting, filled.place))
     assert result.error == ""
     assert result.outcome is Outcome.TRAINED
+
+
+def test_losses_that_run_models_are_told_with_their_price(
+    make: Make, fill: Callable[[Prepared], Filled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl.nodes.probe", lambda *args, **kw: replace(probe(*args, **kw), seconds_per_row=0.001))
+    told = re.fullmatch(
+        r"  the teachers' models, (\d+) bytes, go to every trial, for adversary; each whole pass of a step through "
+        r"them takes at least 128 ms for 64 rows",  # of two teachers
+        fill(make({"adversary": {"weight": 1.0}})).said[-1],
+    )
+    assert told is not None
+    assert int(told[1]) == pytest.approx(sum(len(pickle.dumps(teacher)) for teacher in teachers()), abs=200)
+
+
+def test_models_that_only_ray_can_pack_are_told_without_their_size(
+    make: Make, fill: Callable[[Prepared], Filled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Model, "__reduce__", lambda self: (lambda: self, ()))
+    line = fill(make({"adversary": {"weight": 1.0}})).said[-1]
+    assert line.startswith("  the teachers' models go to every trial, for adversary; ")
 
 
 def test_a_machine_that_lacks_shards_of_features_fetches_them(
