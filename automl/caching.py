@@ -1,17 +1,13 @@
-"""Which answers of teachers a search needs, what of them is kept, and what the rest costs in each step."""
+"""Which answers of teachers a search needs, and what of them is kept."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config.recipe import Recipe
-from automl.config.searchable import domain_of, possible_values
-from automl.numbers import byte_count, counted, duration
-from automl.preparation import Prepared, at
-from search_spaces import Integer, Value
+from automl.preparation import Prepared
+from automl.recipe_checks import options_of_choices
 from teachers import (
     LOGITS,
     CacheKey,
@@ -32,8 +28,6 @@ from trials.losses import needs_of
 from trials.recipe import LossTerm
 
 _PROBE_ROWS = 64
-_MOST_VALUES = 64
-"""Values of an option in whole numbers that are looked at; of more, the two ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,35 +49,16 @@ class Wanted:
 
 
 def wanted(prepared: Prepared) -> Wanted:
-    """Look through all losses that the recipe may choose, and all their options.
-
-    Raises:
-        UserError: An option is out of range.
-    """
+    """Look through all losses that the recipe may choose, and all their options."""
     recipe = prepared.config.recipe
     terms: list[tuple[str, ...]] = []
     models: list[str] = []
     for name in recipe.listening:
-        with at(prepared.config, "recipe", "losses", name):
-            for options in _options(recipe, name):
-                needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
-                terms += [needs.teacher] if needs.teacher else []
-                models += [name] if needs.models else []
+        for options in options_of_choices(recipe, name):
+            needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
+            terms += [needs.teacher] if needs.teacher else []
+            models += [name] if needs.models else []
     return Wanted(terms=tuple(dict.fromkeys(terms)), models=tuple(dict.fromkeys(models)))
-
-
-def _options(recipe: Recipe, name: str) -> Iterator[dict[str, Value]]:
-    settings = recipe.losses[name].options
-    values = [_values(setting) for setting in settings.values()]
-    for chosen in itertools.product(*values):
-        yield dict(zip(settings, chosen, strict=True))
-
-
-def _values(setting: object) -> Sequence[Value]:
-    domain = domain_of(setting)
-    if isinstance(domain, Integer) and (domain.high - domain.low) // domain.step < _MOST_VALUES:
-        return range(domain.low, domain.high + 1, domain.step)
-    return possible_values(setting)
 
 
 def probe_rows(dataset: Dataset) -> NDArray[np.generic] | list[str]:
@@ -205,48 +180,3 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
             features[each.teacher, each.output, view] = tuple(replace(s, teacher=each.teacher) for s in shards)
     packs = {view: pack_key(packed, shards, num_classes=dataset.num_classes) for view, shards in logits.items()}
     return Entries(plan=plan, logits=logits, packs=packs, features=features)
-
-
-def plan_lines(prepared: Prepared, plan: CachePlan, *, bytes_there: int) -> Iterator[str]:
-    """Say what is kept, how much of it is there, what runs on the spot and what that costs.
-
-    Args:
-        prepared: The search.
-        plan: Of its teachers' answers.
-        bytes_there: What earlier searches left of them.
-    """
-    names = [teacher.name for teacher in prepared.config.teachers]
-    views = f", each in {plan.num_views} augmented views" if plan.num_views else ""
-    share = min(1.0, bytes_there / plan.num_bytes) if plan.num_bytes else 0.0
-    yield (
-        f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.limit_bytes)} for the answers of "
-        f"{counted(len(names), 'teacher')} about {plan.num_rows:,} rows{views}; {share:.0%} of it is there"
-    )
-    kept: dict[str, list[int]] = {}
-    sizes: dict[str, int] = {}
-    for each in plan.outputs:
-        if each.kept:
-            kept.setdefault(each.output, []).append(each.teacher)
-            sizes[each.output] = sizes.get(each.output, 0) + each.num_bytes
-    for output, of in kept.items():
-        yield f"  kept: {output} of {_names(names, of)}, {byte_count(sizes[output])}"
-    yield from _live_lines(prepared, plan, names)
-    if plan.models:
-        yield f"  the teachers' models go to every trial, since {' and '.join(plan.models)} runs them"
-
-
-def _live_lines(prepared: Prepared, plan: CachePlan, names: Sequence[str]) -> Iterator[str]:
-    train = len(prepared.dataset.splits["train"])
-    batch_size = int(max(float(value) for value in possible_values(prepared.config.recipe.batch_size)))
-    for k, outputs in plan.live.items():
-        seconds = plan.seconds_per_row[k]
-        room = sum(each.num_bytes for each in plan.outputs if each.teacher == k and not each.kept)
-        when = "in every step" if LOGITS in outputs else f"in each step that reads {', '.join(outputs)}"
-        yield (
-            f"  on the spot: {names[k]} runs {when}, {seconds * batch_size * 1e3:.3g} ms for {batch_size} rows, "
-            f"{duration(seconds * train)} an epoch; {byte_count(room)} more would keep its answers"
-        )
-
-
-def _names(names: Sequence[str], positions: Sequence[int]) -> str:
-    return "all teachers" if len(positions) == len(names) > 1 else ", ".join(names[k] for k in positions)

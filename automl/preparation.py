@@ -14,16 +14,16 @@ from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.metric_checks import check_metrics
+from automl.recipe_checks import check_recipe
 from automl.surroundings import demands
 from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, require_outputs, sample
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
-from trials.aggregation import AGGREGATIONS, misfit, traits_of
+from trials.aggregation import AGGREGATIONS, traits_of
 from trials.data import READERS, Dataset
 from trials.data.augmentation import Augmentation
 from trials.data.splitting import split
 from trials.heads import check_foldable
-from trials.lesson import without_labels
 from trials.recipe import Recipe
 from trials.records import Trial
 from trials.run_trial import Setting
@@ -115,8 +115,8 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
             ensemble = TeacherEnsemble(
                 coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
             )
-    check_aggregation(config, ensemble)
-    _check_weighting(config, dataset)
+    if to_run:
+        check_recipe(config, dataset, ensemble)
     check_metrics(config, task)
     return Prepared(
         config=config,
@@ -228,38 +228,6 @@ def _class_number(label: str | int, class_names: tuple[str, ...]) -> int:
     if isinstance(label, int) and 0 <= label < len(class_names):
         return label
     raise ValueError(f"the data has no class {label!r}; its classes are {', '.join(class_names)}")
-
-
-def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
-    """Refuse an aggregation that cannot take the teachers.
-
-    Args:
-        config: Its recipe is read.
-        ensemble: As the config tells it, or as loaded: a student of an earlier run tells its classes only then.
-
-    Raises:
-        UserError: The recipe names such an aggregation, or may choose it; or it may leave out a teacher that the
-            aggregation cannot do without.
-    """
-    if ensemble is None:
-        return
-    taking_part = [set(possible_values(config.recipe.taking_part.get(name, True))) for name in ensemble.names]
-    heard = ensemble.only([k for k, possible in enumerate(taking_part) if True in possible])
-    always_heard = ensemble.only([k for k, possible in enumerate(taking_part) if possible == {True}])
-    reasons = []
-    for name in map(str, possible_values(config.recipe.aggregation)):
-        if reason := misfit(name, heard):
-            reasons.append(reason)
-        elif len(always_heard) < len(heard) and (reason := misfit(name, always_heard)):
-            reasons.append(f"where taking_part leaves teachers out, {reason}")
-    if reasons:
-        raise UserError("; ".join(reasons), place=config.place("recipe", "aggregation"))
-
-
-def _check_weighting(config: Config, dataset: Dataset) -> None:
-    for name in map(str, possible_values(config.recipe.weighting)):
-        if config.recipe.listening and (reason := without_labels(name, dataset)):
-            raise UserError(reason, place=config.place("recipe", "weighting"))
 
 
 def fixed_recipe(config: Config, position: int, teacher: TeacherConfig) -> Recipe:

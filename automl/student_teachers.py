@@ -14,6 +14,7 @@ from teachers import LOADERS, Inputs, LoadedModel, Outputs, TeacherModel
 from teachers.digests import RawRows
 from trials.compress import PRECISIONS
 from trials.description import load_student, parse_spec, read_description
+from trials.student import Student
 
 Build = Callable[[StudentSpec, ModelSignature], nn.Module]
 
@@ -73,6 +74,23 @@ def load_student_teacher(folder: Path, teacher: TrainTeacher | RunTeacher, rows:
     if not torch.allclose(tapped.model(example).logits, graph.model(example).logits, rtol=_TOLERANCE, atol=_TOLERANCE):
         return graph  # The space has changed since, though the weights still fit.
     return LoadedModel(model=StudentModel(graph.model, tapped.model, module), digest=graph.digest)
+
+
+def untrained_student_teacher(graph: Path, student: Student, teacher: TrainTeacher, rows: RawRows) -> LoadedModel:
+    """Let a student that is not trained stand for the teacher that it becomes: the same outputs at the same price.
+
+    Args:
+        graph: File with a graph of it, whose logits need not be those of the student.
+        student: Built, from raw inputs to logits.
+        teacher: As the config names it.
+        rows: Raw inputs of the data.
+    """
+    loaded = LOADERS["onnx"](path=graph, taps=teacher.taps)
+    if isinstance(rows, list):
+        return loaded
+    module = student.eval()
+    tapped = LOADERS["callable"](model=module, taps=teacher.taps)
+    return LoadedModel(model=StudentModel(loaded.model, tapped.model, module), digest=loaded.digest)
 
 
 def _rebuilt(folder: Path, teacher: TrainTeacher | RunTeacher) -> nn.Module | None:

@@ -9,29 +9,22 @@ from pathlib import Path
 
 from automl import stored
 from automl.answering import answer_all, probe_all
-from automl.caching import entries_of, plan_answers, plan_lines, wanted
+from automl.cache_view import plan_lines
+from automl.caching import entries_of, plan_answers, wanted
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.ledger import Ledger
 from automl.nodes import CachePlace
-from automl.preparation import Prepared, at, check_aggregation
+from automl.preparation import Prepared, at
+from automl.recipe_checks import check_aggregation
 from automl.run import TeacherRecord
 from automl.schooling import schooling
 from automl.student_teachers import load_student_teacher
 from automl.students import write_folder
 from automl.teachers_strength import judge_teacher, validation_logits
 from search_spaces.imports import import_object
-from teachers import (
-    LOADERS,
-    Coverage,
-    LoadedModel,
-    OutputStore,
-    Preprocessing,
-    Teacher,
-    TeacherEnsemble,
-    pack,
-)
+from teachers import LOADERS, Coverage, LoadedModel, OutputStore, Preprocessing, Teacher, TeacherEnsemble, pack
 from trials.description import read_description
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
@@ -74,10 +67,10 @@ def teach(
     store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
     place, records, computed = fill_cache(prepared, teachers, executor, store, leases=leases, say=say)
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
-    warm = "" if computed else " (from the cache)"
-    for record in records:
+    warm = () if computed else place.packed  # Of the others nothing is kept.
+    for k, record in enumerate(records):
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
-        say(f"teacher {record.name}: {record.covers}; accuracy {strength}{warm}")
+        say(f"teacher {record.name}: {record.covers}; accuracy {strength}{' (from the cache)' if k in warm else ''}")
     train = prepared.dataset.splits["train"]
     if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
         say(f"{unheard} of {len(train)} training rows have no teacher")
@@ -236,7 +229,7 @@ def fill_cache(
     leases.enter_context(store.lease(entries.leased))
     missing = entries.missing(store)
     to_come = entries.bytes_to_come(store, missing)
-    for line in plan_lines(prepared, entries.plan, bytes_there=entries.plan.num_bytes - to_come):
+    for line in plan_lines(prepared, entries.plan, teachers, bytes_there=entries.plan.num_bytes - to_come):
         say(line)
     try:
         store.make_room(to_come)

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from automl.batch_check import oversized_batch
-from automl.caching import plan_lines
+from automl.cache_view import plan_lines
 from automl.check.forecast import Forecast, forecast
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.space import Sampled, draw, limits_known_by_cost
-from automl.check.teachers import examine_teachers, foresee
+from automl.check.teachers import examine_teachers, foresee, stand_ins
 from automl.config import Config, load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
@@ -50,7 +50,8 @@ def check(path: str | Path) -> CheckReport:
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)
     schoolings, examined = examine_teachers(prepared)
-    plan, bytes_there = foresee(prepared, schoolings, examined) if config.teachers else (None, 0)
+    teachers = stand_ins(prepared, schoolings, examined)
+    plan, bytes_there = foresee(prepared, teachers, examined) if teachers else (None, 0)
     measured, probing_seconds = _measure(prepared)
     sampled = draw(prepared, measured)
     kept = plan is not None and bytes_there >= plan.num_bytes
@@ -61,6 +62,7 @@ def check(path: str | Path) -> CheckReport:
         rows_per_second={} if kept else {k: teacher.rows_per_second for k, teacher in examined.items()},
         probing_seconds=probing_seconds,
         plan=plan,
+        teacher_models=tuple(teacher.model for teacher in teachers),
         cached_bytes=bytes_there,
     )
     return CheckReport(
@@ -81,7 +83,7 @@ def check(path: str | Path) -> CheckReport:
             for k, (name, coverage) in enumerate(prepared.coverages.items())
         ),
         space=_space(prepared, sampled),
-        cache=() if plan is None else tuple(plan_lines(prepared, plan, bytes_there=bytes_there)),
+        cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
     )

@@ -12,7 +12,7 @@ from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.errors import WorkFailed
 from automl.preparation import Prepared
 from automl.schooling import Schooling
-from teachers import CachePlan
+from teachers import CachePlan, TeacherModel
 from trials.records import Outcome
 from trials.run_trial import Setting, run_trial
 
@@ -100,6 +100,7 @@ def forecast(
     rows_per_second: Mapping[int, float],
     probing_seconds: float,
     plan: CachePlan | None,
+    teacher_models: tuple[TeacherModel, ...] = (),
     cached_bytes: int,
 ) -> Forecast:
     """Try a student and a few steps out, and multiply.
@@ -111,6 +112,7 @@ def forecast(
         rows_per_second: How fast the other teachers answer, by position; those whose answers are kept are left out.
         probing_seconds: What measuring the ends of the space took here.
         plan: What will be kept of the teachers' answers; None without teachers.
+        teacher_models: Of all teachers, trained or not, for losses that run them.
         cached_bytes: What is kept of them now.
 
     Raises:
@@ -120,7 +122,7 @@ def forecast(
     setting = prepared.setting
     if plan is not None:
         answers = MadeUpAnswers(plan.shapes, prepared.dataset.num_classes)
-        setting = replace(setting, teachers=answers)
+        setting = replace(setting, teachers=answers, teacher_models=teacher_models if plan.models else ())
     parallel = config.search.in_flight or max(1, int((os.cpu_count() or 1) // max(config.resources.cpus, 0.01)))
     overhead, worker_bytes = _overhead(sampled, setting)
     schooling_seconds, answering_seconds = _schooling(prepared, schoolings, overhead)

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from automl.caching import entries_of, plan_answers, probe_rows, wanted
 from automl.errors import UserError
 from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
+from automl.student_teachers import untrained_student_teacher
 from automl.teaching import load_teachers
-from teachers import LOADERS, LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe, teacher_strength
+from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe, teacher_strength
 from trials.export import stand_in
 from trials.student import Student
 from trials.templates import trace_once
@@ -73,33 +74,49 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
     return schoolings, examined
 
 
-def foresee(
+def stand_ins(
     prepared: Prepared, schoolings: Mapping[int, Schooling], examined: Mapping[int, Examined]
-) -> tuple[CachePlan, int]:
+) -> tuple[Teacher, ...]:
+    """Give all teachers in their order, an untrained one of the same architecture for each that is not there yet.
+
+    Args:
+        prepared: The search.
+        schoolings: Teachers that are not there yet, by position.
+        examined: The others.
+    """
+    teachers = {k: found.teacher for k, found in examined.items()}
+    teachers |= {k: _untrained(prepared, k, lesson) for k, lesson in schoolings.items()}
+    return tuple(teachers[k] for k in sorted(teachers))
+
+
+def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[int, Examined]) -> tuple[CachePlan, int]:
     """Plan what of the teachers' answers the search will keep, and count what is there already.
 
     Args:
         prepared: The search.
-        schoolings: Teachers that are not there yet; an untrained one of the same architecture stands for each.
-        examined: The others.
+        teachers: All of them, as ``stand_ins`` gives them.
+        examined: Those that are there.
 
     Returns:
         The plan, and bytes of it that earlier searches left.
     """
     needed = wanted(prepared)
-    probes = {k: found.probe for k, found in examined.items()}
-    probes |= {k: _untrained(prepared, k, lesson, needed.features) for k, lesson in schoolings.items()}
-    plan = plan_answers(prepared, [probes[k] for k in sorted(probes)], needed)
-    if schoolings:
+    probes = [
+        examined[k].probe if k in examined else _probe(prepared, k, teacher, needed.features)
+        for k, teacher in enumerate(teachers)
+    ]
+    plan = plan_answers(prepared, probes, needed)
+    if len(examined) < len(teachers):
         return plan, 0
     store = OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
-    entries = entries_of(prepared, [examined[k].teacher for k in sorted(examined)], plan)
+    entries = entries_of(prepared, teachers, plan)
     return entries.plan, max(0, entries.plan.num_bytes - entries.bytes_to_come(store, entries.missing(store)))
 
 
-def _untrained(prepared: Prepared, position: int, lesson: Schooling, features: tuple[str, ...]) -> Probe:
-    """Try out the graph of a student that is not trained, as the teacher's will be."""
-    signature = prepared.signature
+def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
+    """Build a student that is not trained, with its graph, as the teacher's will be."""
+    signature, config = prepared.signature, prepared.config.teachers[position]
+    assert config.kind == "train"
     student = Student(
         lesson.space.build(lesson.trial.spec, signature), signature=signature, statistics=lesson.statistics
     )
@@ -107,8 +124,11 @@ def _untrained(prepared: Prepared, position: int, lesson: Schooling, features: t
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "untrained.onnx"
         path.write_bytes(stand_in(template))
-        name = prepared.config.teachers[position].name
-        teacher = LOADERS["onnx"](path=path).teacher(name, prepared.coverages[name])
+        loaded = untrained_student_teacher(path, student, config, prepared.dataset.inputs)
+    return loaded.teacher(config.name, prepared.coverages[config.name])
+
+
+def _probe(prepared: Prepared, position: int, teacher: Teacher, features: tuple[str, ...]) -> Probe:
     with answering(prepared, position):
         return probe(teacher, probe_rows(prepared.dataset), features, num_threads=prepared.config.resources.threads)
 

@@ -8,9 +8,8 @@ import pytest
 
 from automl.config import Config, load_config
 from automl.errors import UserError
-from automl.preparation import Prepared, at, check_aggregation, prepare
+from automl.preparation import Prepared, at, prepare
 from search_spaces import sample
-from teachers import Coverage, TeacherEnsemble
 
 CONFIG = """\
 name: small
@@ -148,17 +147,3 @@ def test_a_full_disk_is_not_the_config_s_fault(tmp_path: Path) -> None:
         raise FileNotFoundError("nothing there")
     with pytest.raises(UserError, match=r"^elsewhere: told already"), at(config, "data"):
         raise UserError("told already", place="elsewhere")
-
-
-def test_teachers_that_tell_their_classes_only_when_loaded_are_not_averaged(tmp_path: Path) -> None:
-    text = CONFIG.replace('covers: {labels: [3, "5"]}', "covers: {}").replace("mean_of_losses", "mean_of_logits")
-    prepared = prepare(config_of(tmp_path, text))
-    loaded = TeacherEnsemble(
-        {"left": Coverage(), "few": Coverage(labels=(3, 5))},
-        num_classes=10,
-        num_rows=len(prepared.dataset),
-        columns=prepared.dataset.columns,
-    )
-    check_aggregation(prepared.config, prepared.ensemble)
-    with pytest.raises(UserError, match=r"small\.yaml:13:\d+: recipe\.aggregation: mean_of_logits cannot average"):
-        check_aggregation(prepared.config, loaded)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from automl.errors import UserError, WorkFailed
 from automl.preparation import Prepared, prepare
 from automl.schooling import home, schooling
 from automl.teachers_strength import describe_coverage
-from automl.teaching import fill_cache, load_teachers, train_teachers
+from automl.teaching import fill_cache, load_teachers, teach, train_teachers
 from teachers import Coverage, Outputs, OutputStore, Teacher
 from trials.records import Artefacts, Outcome, TrialResult
 from trials.student import Normalisation
@@ -221,6 +222,29 @@ def test_where_all_answers_together_are_kept_nothing_is_asked_again(fill: Callab
     assert judged == records
     store.path(place.packs[0]).unlink()
     assert fill(*made)[-1] == 2
+
+
+def test_a_teacher_comes_from_the_cache_where_its_answers_are_kept_and_were_there(
+    prepared: Prepared, tmp_path: Path, in_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl.teaching.train_teachers", lambda prepared, executor, folder: {})
+    monkeypatch.setattr("automl.teaching.load_teachers", lambda prepared, trained: [teacher()])
+
+    def told(gb: float) -> str:
+        said: list[str] = []
+        executor = in_process()
+        executor.local = True
+        cache = prepared.config.cache.model_copy(update={"gb": gb})
+        config = prepared.config.model_copy(update={"runs": tmp_path, "cache": cache})
+        with ExitStack() as leases:
+            teach(replace(prepared, config=config), Mock(), executor, leases=leases, say=said.append)
+        (line,) = [line for line in said if line.startswith("teacher left")]
+        return line
+
+    assert not told(1e-9).endswith("(from the cache)")  # Nothing is kept.
+    assert not told(1.0).endswith("(from the cache)")
+    assert told(1.0).endswith(" (from the cache)")
+    assert not told(1e-9).endswith("(from the cache)")
 
 
 def test_a_teacher_is_judged_by_the_classes_that_it_knows(fill: Callable[..., Any], prepared: Prepared) -> None:

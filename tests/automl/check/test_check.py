@@ -1,5 +1,4 @@
 import math
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,7 +10,6 @@ from automl.check import check
 from automl.check.checking import _notes, ranges_of
 from automl.check.forecast import Forecast
 from automl.check.space import draw
-from automl.check.teachers import examine_teachers, foresee
 from automl.check.timing import MadeUpAnswers, num_steps
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
@@ -104,23 +102,6 @@ def test_a_teacher_that_an_earlier_search_trained_is_found_and_judged(after, sma
     # All 359 validation rows are in the sample; answers as they are kept are the same answers.
     assert teacher.rows == 359
     assert teacher.metrics == pytest.approx({name: record.metrics[name] for name in ("home", "abroad")})
-
-
-def test_answers_count_as_kept_where_only_all_together_are(small_run, small_config, tmp_path):
-    cache = tmp_path / "runs" / ".cache"
-    shutil.copytree(small_run.folder.parent / ".cache", cache)
-    shards = list(cache.rglob("*.shard"))
-    for shard in shards:
-        shard.unlink()
-    moved = prepare(load_config(changed(small_config, tmp_path)))
-    assert shards
-    schoolings, examined = examine_teachers(moved)
-    assert schoolings == {}
-    plan, there = foresee(moved, schoolings, examined)
-    assert there == plan.num_bytes > 0
-    for pack in cache.rglob("*.pack"):
-        pack.unlink()
-    assert foresee(moved, schoolings, examined) == (plan, 0)
 
 
 def test_an_existing_run_is_noted(before, after, small_run):
