@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from teachers import LabelGroup, Outputs, TeacherOutputs
-from trials.losses import Loss, is_batch_statistic
+from trials.losses import Loss, is_batch_statistic, reads_votes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +48,8 @@ class Comparison:
             features=teachers.stacked(group.teachers, self.features) if self.features else {},
         )
         label_B = group.labels(label_B)
+        if reads_votes(self.loss):
+            return self.loss(student, heard, label_B, votes_KB=weights_KB[list(group.teachers)] > 0)
         if not is_batch_statistic(self.loss):
             return self.loss(student, heard, label_B)
         votes_kB = weights_KB[list(group.teachers)] > 0
