@@ -65,15 +65,15 @@ def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
     """
     if ensemble is None:
         return
-    taking_part = [set(possible_values(config.recipe.taking_part.get(name, True))) for name in ensemble.names]
-    heard = ensemble.only([k for k, possible in enumerate(taking_part) if True in possible])
-    always_heard = ensemble.only([k for k, possible in enumerate(taking_part) if possible == {True}])
+    hears = [config.recipe.hears(name) for name in ensemble.names]
+    heard = ensemble.only([k for k, possible in enumerate(hears) if True in possible])
+    always_heard = ensemble.only([k for k, possible in enumerate(hears) if possible == {True}])
     reasons = []
     for name in map(str, possible_values(config.recipe.aggregation)):
         if reason := misfit(name, heard):
             reasons.append(reason)
         elif len(always_heard) < len(heard) and (reason := misfit(name, always_heard)):
-            reasons.append(f"where taking_part leaves teachers out, {reason}")
+            reasons.append(f"where taking_part or a weight of 0 leaves teachers out, {reason}")
     if reasons:
         raise UserError("; ".join(reasons), place=config.place("recipe", "aggregation"))
 

@@ -130,15 +130,23 @@ class TeacherEnsemble:
         """
         return self._votes(batch.index, batch.labels)
 
-    def num_unheard(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
-        """Count the rows on which no teacher votes.
+    def any_votes(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell on which rows any teacher votes.
 
         Args:
             rows: Row numbers (B,).
             labels: Their labels (B,) as students see them: ``MISSING_LABEL`` where they may not.
+
+        Returns:
+            A mask (B,).
         """
         votes_KB = self._votes(torch.from_numpy(rows), torch.from_numpy(labels))
-        return int((votes_KB == 0).all(dim=0).sum())
+        found: NDArray[np.bool_] = (votes_KB > 0).any(dim=0).numpy()
+        return found
+
+    def num_unheard(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> int:
+        """Count the rows on which no teacher votes; arguments are those of ``any_votes``."""
+        return int((~self.any_votes(rows, labels)).sum())
 
     def _votes(self, index_B: Tensor, label_B: Tensor) -> Tensor:
         votes_KB = self.rows_KN[:, index_B].float()

@@ -39,7 +39,7 @@ def imbalances(recipe: Recipe, history: Sequence[EpochRecord]) -> tuple[Imbalanc
     """Say whose share of the gradient was hardly any, or nearly all.
 
     A share is the mean over the epochs, so that a term which is soon learnt and fades, as hard labels of few rows do,
-    is none of these. What the recipe switches off itself, by a weight of 0, is none either.
+    is none of these. What the recipe switches off itself, by a weight of 0, is none either: it has no share.
 
     Args:
         recipe: That was taught.
@@ -55,11 +55,7 @@ def imbalances(recipe: Recipe, history: Sequence[EpochRecord]) -> tuple[Imbalanc
     # Where all others are faint, saying so of each says it all.
     dominant = great if 1 <= len(together) - 1 > len(faint) else []
     heard = mean_shares(record.teacher_shares for record in history)
-    quiet = [
-        Imbalance(kind=TEACHER, name=name, share=share)
-        for name, share in heard.items()
-        if share < LEAST_SHARE and recipe.teacher_weights.get(name, 1.0) > 0
-    ]
+    quiet = [Imbalance(kind=TEACHER, name=name, share=share) for name, share in heard.items() if share < LEAST_SHARE]
     return (*faint, *dominant, *quiet)
 
 

@@ -96,8 +96,8 @@ class Lesson:
     def head_weights(self) -> tuple[float, ...]:
         """Weight of each head of the student in its prediction, one head a teacher; empty for one without heads.
 
-        Where teachers have fixed weights, heads have the same, so that a teacher of weight 0 has no part; else all have
-        equal ones, since weights that differ by sample need teachers, which a student that ships has not.
+        Where teachers have fixed weights, heads have the same; else all have equal ones, since weights that differ by
+        sample need teachers, which a student that ships has not.
         """
         aggregation = AGGREGATIONS[self.recipe.aggregation]
         if not self.heard or not traits_of(aggregation).has_heads or not any(map(averages, self.recipe.taught)):
@@ -105,8 +105,7 @@ class Lesson:
         assert self.ensemble is not None
         weights = [1.0] * len(self.heard)
         if self.recipe.weighting == "fixed":
-            fixed = [self.recipe.teacher_weights.get(self.ensemble.names[k], 1.0) for k in self.heard]
-            weights = fixed if sum(fixed) > 0 else weights
+            weights = [self.recipe.teacher_weights.get(self.ensemble.names[k], 1.0) for k in self.heard]
         return tuple(weight / sum(weights) for weight in weights)
 
     @cached_property
@@ -137,17 +136,18 @@ class Lesson:
         return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
 
     def rows(self) -> NDArray[np.int64]:
-        """Training rows that teach anything: by their label, or by a teacher, where the recipe listens to them.
+        """Training rows that teach anything: by their label, or by a teacher that votes, where the recipe listens.
 
         Raises:
             ValueError: There is none.
         """
         train = self.dataset.splits["train"]
+        labels = self.dataset.student_labels[train]
         useful = np.zeros(len(train), dtype=bool)
         if any(term.name == HARD_LABEL and term.weight > 0 for term in self.recipe.losses):
-            useful |= self.dataset.student_labels[train] != MISSING_LABEL
+            useful |= labels != MISSING_LABEL
         if (heard := self.heard_ensemble) is not None:
-            useful |= heard.rows_KN.any(dim=0).numpy()[train]
+            useful |= heard.any_votes(train, labels)
         if not useful.any():
             raise ValueError(
                 "no training row teaches anything: none has a label or a teacher that the recipe's losses listen to"

@@ -50,7 +50,8 @@ class Recipe:
         losses: Terms that are added up; at least one has a weight above 0.
         aggregation: How teachers become one loss, a name in ``trials.aggregation``.
         weighting: How much each teacher counts on each sample, a name in ``trials.weighting``.
-        teacher_weights: Fixed weights by name of the teacher, for the weighting ``fixed``; teachers without one get 1.
+        teacher_weights: Fixed weights by name of the teacher, for the weighting ``fixed``, which does not listen to one
+            of weight 0; teachers without a weight get 1.
         taking_part: Whether a teacher is listened to, by its name; those without an entry are.
         balance: How terms are weighed against each other: ``none`` adds them up with their weights as they are,
             ``magnitude`` divides each by its running magnitude before, so that weights are shares.
@@ -101,8 +102,10 @@ class Recipe:
 
     @property
     def silent(self) -> frozenset[str]:
-        """Names of the teachers that are not listened to."""
-        return frozenset(name for name, takes_part in self.taking_part.items() if not takes_part)
+        """Names of the teachers that are not listened to: they take no part, or their fixed weight is 0."""
+        left_out = {name for name, takes_part in self.taking_part.items() if not takes_part}
+        weights = self.teacher_weights if self.weighting == FIXED else {}
+        return frozenset(left_out | {name for name, weight in weights.items() if weight == 0})
 
     @property
     def taught(self) -> tuple[LossTerm, ...]:
@@ -144,6 +147,9 @@ def _plain_term(term: LossTerm) -> dict[str, object]:
 
 BALANCES = ("magnitude", "none")
 """Ways to weigh the terms of a loss against each other."""
+
+FIXED = "fixed"
+"""Name of the weighting that reads ``teacher_weights``."""
 
 HARD_LABEL = "hard_label"
 """Name of the term that the task owns: the loss against the true label."""

@@ -15,7 +15,7 @@ from automl.samplers import SAMPLERS
 from trials.aggregation import AGGREGATIONS
 from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
-from trials.recipe import BALANCES, HARD_LABEL
+from trials.recipe import BALANCES, FIXED, HARD_LABEL
 from trials.records import METRICS_OF_COST
 from trials.tasks import TASKS
 from trials.weighting import WEIGHTINGS
@@ -41,6 +41,7 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _teachers(config)
     yield from _named_teachers(config)
     yield from _listening(config)
+    yield from _silent(config)
     yield from _running(config)
 
 
@@ -111,7 +112,7 @@ def _weights(recipe: Recipe, place: Place) -> Iterator[Mistake]:
     if not any(all(float(weight) > 0 for weight in possible_values(loss.weight)) for loss in recipe.losses.values()):
         message = "all weights can be 0 at once, and nothing would be trained; give one loss a weight that is never 0"
         yield Mistake(path=(*place, "losses"), message=message)
-    if recipe.teacher_weights and "fixed" not in possible_values(recipe.weighting):
+    if recipe.teacher_weights and FIXED not in possible_values(recipe.weighting):
         message = f"these are for the weighting fixed, but weighting is {recipe.weighting!r}; add fixed, or remove them"
         yield Mistake(path=(*place, "teacher_weights"), message=message)
 
@@ -158,6 +159,21 @@ def _listening(config: Config) -> Iterator[Mistake]:
                 "this loss listens to teachers, but there are none; add teachers, or remove it and train on hard_label"
             )
             yield Mistake(path=("recipe", "losses", name), message=message)
+
+
+def _silent(config: Config) -> Iterator[Mistake]:
+    """Find that no recipe listens to any teacher, nor to labels."""
+    recipe = config.recipe
+    if not config.teachers or not recipe.listening or any(True in recipe.hears(each.name) for each in config.teachers):
+        return
+    if HARD_LABEL in recipe.losses and recipe.losses[HARD_LABEL].may_count:
+        return
+    setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
+    message = (
+        f"no teacher is listened to, by a weight of 0 or by taking_part, and no loss {HARD_LABEL} reads labels, so "
+        "that nothing would be learnt; listen to a teacher, or add hard_label"
+    )
+    yield Mistake(path=("recipe", setting), message=message)
 
 
 def _running(config: Config) -> Iterator[Mistake]:

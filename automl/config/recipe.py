@@ -20,7 +20,7 @@ from automl.config.searchable import (
 )
 from search_spaces import Choice, Value, Values
 from search_spaces.conditions import Condition, all_of, equals
-from trials.recipe import HARD_LABEL, LossTerm
+from trials.recipe import FIXED, HARD_LABEL, LossTerm
 from trials.recipe import Recipe as TrialRecipe
 
 PREFIX = "recipe"
@@ -65,7 +65,8 @@ class Recipe(Part):
     weighting: OneOrSeveral[str] = "fixed"
     """How much each teacher counts on each sample: fixed, entropy, confidence or learnt."""
     teacher_weights: Named[Weight] = Field(default={})
-    """Weights by name of the teacher, for the weighting fixed; teachers without one get 1."""
+    """Weights by name of the teacher, for the weighting fixed; teachers without one get 1, one of weight 0 is not
+    listened to."""
     taking_part: Named[OneOrSeveral[bool]] = Field(default={})
     """Whether a teacher is listened to, by its name: true, false, or [true, false] to search it; others are."""
     balance: OneOrSeveral[str] = "none"
@@ -91,6 +92,18 @@ class Recipe(Part):
         """Names of the losses that can listen to teachers."""
         return tuple(name for name, loss in self.losses.items() if name != HARD_LABEL and loss.may_count)
 
+    def hears(self, teacher: str) -> set[bool]:
+        """Say whether a teacher is listened to: both where some of the recipes that this can become do, and some not.
+
+        One of weight 0 is not, where weights are fixed.
+        """
+        found = {bool(takes_part) for takes_part in possible_values(self.taking_part.get(teacher, True))}
+        weightings = set(possible_values(self.weighting))
+        weights = {float(weight) for weight in possible_values(self.teacher_weights.get(teacher, 1.0))}
+        if FIXED not in weightings or 0 not in weights:
+            return found
+        return {False} if weightings == {FIXED} and weights == {0} else found | {False}
+
     def settings(self) -> Iterator[tuple[tuple[str, ...], object, Condition | None]]:
         """Go through all settings: path, the setting, and when it matters."""
         for name, loss in self.losses.items():
@@ -106,7 +119,7 @@ class Recipe(Part):
         # The last, since their conditions look back at the weighting, and at who takes part.
         for teacher, takes_part in self.taking_part.items():
             yield ("taking_part", teacher), takes_part, taught
-        fixed = None if domain_of(self.weighting) is None else equals(choice_name(("weighting",)), "fixed")
+        fixed = None if domain_of(self.weighting) is None else equals(choice_name(("weighting",)), FIXED)
         for teacher, weight in self.teacher_weights.items():
             takes_part = self.taking_part.get(teacher, True)
             heard = None if takes_part is True else equals(choice_name(("taking_part", teacher)), True)

@@ -149,6 +149,22 @@ def test_rows_without_a_teacher_give_0_and_no_gradient(fitting, loss_name):
         assert (student.grad[[0, 2, 3, 5]].abs().sum(dim=1) > 0).all()
 
 
+@pytest.mark.parametrize("loss_name", ON_LOGITS)
+def test_a_batch_on_which_nobody_votes_can_be_stepped_on_and_moves_nothing(fitting, loss_name):
+    name, coverages = fitting
+    if refuses(name, loss_name):
+        return
+    student = torch.nn.Parameter(logits(B, C, seed=0))
+    before, optimizer = student.detach().clone(), torch.optim.SGD([student], lr=1.0)
+    arguments = {"coverages": coverages, "loss_name": loss_name}
+    loss_B = aggregate(name, student, logits(K, B, C, seed=1), torch.zeros(K, B), **arguments)
+    assert loss_B.tolist() == [0] * B
+    loss_B.sum().backward()
+    assert student.grad is not None
+    optimizer.step()
+    assert torch.equal(student, before)
+
+
 def test_a_teacher_has_no_say_on_rows_where_it_has_no_weight(fitting):
     name, coverages = fitting
     student, teachers = logits(B, C, seed=0), logits(K, B, C, seed=1)

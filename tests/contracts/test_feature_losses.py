@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from teachers import MISSING_LABEL, Outputs
+from teachers import MISSING_LABEL, LabelGroup, Outputs, TeacherOutputs
+from trials.aggregation import Comparison
+from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.losses import LOSSES, Needs, Pairing, loss_options, needs_of
 from trials.recipe import LossTerm
 
@@ -174,6 +176,24 @@ def test_learnt_parts_and_the_student_get_gradients_and_teachers_none(name):
     assert all(torch.isfinite(parameter.grad).all() for parameter in parameters.values())
     student = [values.grad for each, values in pairing.student.features.items() if each != "inputs"]
     assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in student)
+
+
+def test_rows_on_which_nobody_votes_move_nothing(name):
+    pairing = paired(name)
+    loss = made(name, pairing)
+    teachers = TeacherOutputs(
+        logits=pairing.teacher.logits,
+        features=tuple({each: values[k] for each, values in pairing.teacher.features.items()} for k in range(K)),
+    )
+    group = LabelGroup(teachers=tuple(range(K)), classes=None)
+    comparison = Comparison(loss=loss, group=group, features=tuple(pairing.teacher.features))
+    weights_KB = torch.zeros(K, B)
+    loss_B = mean_of_losses([comparison], pairing.student, teachers, LABELS, weights_KB=weights_KB, temperature=1.0)
+    assert loss_B.tolist() == [0] * B
+    loss_B.sum().backward()
+    leaves = [*loss.parameters(), *(values for each, values in pairing.student.features.items() if each != "inputs")]
+    assert all(leaf.grad is None or (leaf.grad == 0).all() for leaf in leaves)
+    assert any(leaf.grad is not None for leaf in leaves)
 
 
 def test_models_are_no_part_of_the_loss(name):

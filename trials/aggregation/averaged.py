@@ -5,11 +5,10 @@ Shape letters: B = batch, C = classes.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from teachers import Outputs
-from trials.aggregation.comparison import Comparison
+from trials.aggregation.comparison import Comparison, nothing_taught
 from trials.losses import is_batch_statistic
 
 
@@ -32,7 +31,7 @@ def against_average(
     if not is_batch_statistic(comparison.loss):
         return comparison.loss(student, Outputs(logits=average_BC), label_B) * heard_B
     if not bool(heard_B.any()):
-        return torch.zeros_like(heard_B, dtype=average_BC.dtype)
+        return nothing_taught(student.logits, num_rows=len(label_B))
     rows = heard_B.nonzero().squeeze(-1)
     value = comparison.loss(Outputs(logits=student.logits[rows]), Outputs(logits=average_BC[rows]), label_B[rows])
     return value * heard_B

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from teachers import LabelGroup, Outputs, TeacherOutputs
-from trials.losses import Loss, is_batch_statistic
+from trials.losses import Loss, is_batch_statistic, reads_votes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +48,8 @@ class Comparison:
             features=teachers.stacked(group.teachers, self.features) if self.features else {},
         )
         label_B = group.labels(label_B)
+        if reads_votes(self.loss):
+            return self.loss(student, heard, label_B, votes_KB=weights_KB[list(group.teachers)] > 0)
         if not is_batch_statistic(self.loss):
             return self.loss(student, heard, label_B)
         votes_kB = weights_KB[list(group.teachers)] > 0
@@ -59,7 +61,7 @@ class Comparison:
     def _statistic(self, student: Outputs, heard: Outputs, label_B: Tensor, k: int, votes_B: Tensor) -> Tensor:
         """Compare the rows on which one teacher votes, and lay the value on them."""
         if not bool(votes_B.any()):
-            return torch.zeros_like(votes_B, dtype=heard.logits.dtype)
+            return nothing_taught(student.logits, num_rows=len(votes_B))
         rows = votes_B.nonzero().squeeze(-1)
         own = student.logits[k] if student.logits.ndim > label_B.ndim + 1 else student.logits
         narrowed = Outputs(logits=own[rows], features={name: of[rows] for name, of in student.features.items()})
@@ -68,6 +70,16 @@ class Comparison:
             features={name: of[k : k + 1, rows] for name, of in heard.features.items()},
         )
         return votes_B * self.loss(narrowed, teacher, label_B[rows])
+
+
+def nothing_taught(logits: Tensor, *, num_rows: int) -> Tensor:
+    """Give the loss of rows on which nobody votes: zeros, with a gradient of zeros, so that a step can be taken.
+
+    Args:
+        logits: Of the student, to which the gradient goes.
+        num_rows: Of the batch, B.
+    """
+    return logits[:0].sum().expand(num_rows)  # Of no numbers: 0 times what is infinite would be no number.
 
 
 def losses_of_each(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from teachers import LabelGroup, Outputs, TeacherOutputs
 from trials.aggregation.aggregation import Traits, with_traits
-from trials.aggregation.comparison import Comparison
+from trials.aggregation.comparison import Comparison, nothing_taught
 from trials.aggregation.requirements import divided_classes
 from trials.losses import Loss, is_batch_statistic
 
@@ -61,7 +61,7 @@ def concatenated_logits(
 def _compare(loss: Loss, student_BC: Tensor, spoken_BC: Tensor, label_B: Tensor, *, group: LabelGroup) -> Tensor:
     """Compare on the classes of a group; 0 where it has none."""
     if group.classes is not None and not len(group.classes):
-        return torch.zeros_like(student_BC[:, 0])
+        return nothing_taught(student_BC, num_rows=len(label_B))
     student, spoken = (Outputs(logits=group.student_logits(logits)) for logits in (student_BC, spoken_BC))
     value = loss(student, spoken, group.labels(label_B))
     return value.expand(len(label_B)) if is_batch_statistic(loss) else value

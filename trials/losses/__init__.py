@@ -16,7 +16,16 @@ from trials.losses.fcfd import FunctionConsistent
 from trials.losses.hint import Hint
 from trials.losses.jsd import jsd
 from trials.losses.kd import kd
-from trials.losses.loss import Loss, Needs, Pairing, RunnableTeacher, batch_statistic, is_batch_statistic
+from trials.losses.loss import (
+    Loss,
+    Needs,
+    Pairing,
+    RunnableTeacher,
+    batch_statistic,
+    compares_teachers,
+    is_batch_statistic,
+    reads_votes,
+)
 from trials.losses.minilm import MiniLM
 from trials.losses.options import Bounds, bounded, check_options, options_of
 from trials.losses.reverse_kl import reverse_kl
@@ -141,10 +150,12 @@ __all__ = [
     "batch_statistic",
     "bind",
     "bounded",
+    "compares_teachers",
     "find_loss",
     "is_batch_statistic",
     "loss_options",
     "needs_of",
+    "reads_votes",
     "standardise",
     "standardised",
     "temperature_of",

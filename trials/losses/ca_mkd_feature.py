@@ -10,9 +10,10 @@ from torch.nn import functional
 from teachers import MISSING_LABEL, Outputs
 from trials.losses.adapters import MapAdapter, kind, make_adapter, pooled
 from trials.losses.layers import names_of, parse_layers
-from trials.losses.loss import Needs, Pairing
+from trials.losses.loss import Needs, Pairing, compares_teachers
 
 
+@compares_teachers
 class ConfidenceAwareFeatures(nn.Module):
     """Squared error to features of teachers, more of those whose classifier makes sense of the student's features.
 
@@ -22,9 +23,9 @@ class ConfidenceAwareFeatures(nn.Module):
     The student's features, adapted to teacher k, go through k's own classifier. Its cross-entropy CE_k against the
     label gives the weight (1 − softmax_k(CE_k)) / (K − 1), which is learnt from as well; a sample's add up to 1. The
     authors' code divides by B · K: with teachers that count the same, the mean of what this returns is its value. K
-    counts the teachers that are compared at once, those with features of one shape; a single one has weight 1. Where a
-    row has no label, all have weight 1 / K. The classifier is taken to be a mean over positions and the teacher's last
-    ``nn.Linear``.
+    counts the teachers that vote on the sample and are compared at once, those with features of one shape; one that
+    votes alone has weight 1, and others have weight 0, and no part in the softmax. Where a row has no label, all that
+    vote have weight 1 / K. The classifier is taken to be a mean over positions and the teacher's last ``nn.Linear``.
     """
 
     weight_KCD: Tensor  # noqa: N815 - shape letters
@@ -78,8 +79,14 @@ class ConfidenceAwareFeatures(nn.Module):
         names = names_of(pairs)
         return Needs(student=names.student, teacher=names.teacher, models=True)
 
-    def forward(self, student: Outputs, teacher: Outputs, label_B: Tensor) -> Tensor:
+    def forward(self, student: Outputs, teacher: Outputs, label_B: Tensor, *, votes_KB: Tensor | None = None) -> Tensor:
         """Compare features.
+
+        Args:
+            student: With the layer's feature.
+            teacher: With theirs.
+            label_B: ``MISSING_LABEL`` where unknown.
+            votes_KB: True where a teacher votes; None where all do.
 
         Returns:
             ``loss_KB``, each teacher's error times its weight.
@@ -87,19 +94,25 @@ class ConfidenceAwareFeatures(nn.Module):
         adapted: Tensor = self.adapter(student.features[self.pair.student])
         difference = adapted - teacher.features[self.pair.teacher].detach()
         error_KB = difference.square().flatten(2).mean(dim=2)
-        return self._weights(adapted, label_B) * error_KB
+        if votes_KB is None:
+            votes_KB = torch.ones_like(error_KB, dtype=torch.bool)
+        return self._weights(adapted, label_B, votes_KB) * error_KB
 
-    def _weights(self, adapted: Tensor, label_B: Tensor) -> Tensor:
-        num_teachers = len(adapted)
-        if num_teachers == 1:
-            return adapted.new_ones(1, len(label_B))
+    def _weights(self, adapted: Tensor, label_B: Tensor, votes_KB: Tensor) -> Tensor:
+        if len(adapted) == 1:
+            return votes_KB.to(adapted.dtype)
         pooled_KBD = pooled(adapted.flatten(0, 1)).reshape(*adapted.shape[:2], -1)
         logits_KBC = torch.baddbmm(self.bias_KC[:, None], pooled_KBD, self.weight_KCD.transpose(1, 2))
         entropy_KB = functional.cross_entropy(
-            logits_KBC.permute(1, 2, 0), label_B[:, None].expand(-1, num_teachers), reduction="none"
+            logits_KBC.permute(1, 2, 0), label_B[:, None].expand(-1, len(adapted)), reduction="none"
         ).T
-        weights_KB = (1 - entropy_KB.softmax(dim=0)) / (num_teachers - 1)
-        return weights_KB.where(label_B != MISSING_LABEL, 1 / num_teachers)
+        voters_B = votes_KB.sum(dim=0)
+        # Not where nobody votes: a softmax over nobody would be no number, and so would its gradient.
+        unheard_KB = ~votes_KB & (voters_B > 0)
+        share_KB = entropy_KB.masked_fill(unheard_KB, -torch.inf).softmax(dim=0)
+        weights_KB = (1 - share_KB) / (voters_B - 1).clamp(min=1)
+        weights_KB = weights_KB.where(label_B != MISSING_LABEL, 1 / voters_B.clamp(min=1))
+        return votes_KB * weights_KB.where(voters_B > 1, 1.0)
 
 
 def _classifier(module: nn.Module | None) -> nn.Linear:

@@ -5,7 +5,7 @@ Shape letters: B = batch, C = classes; any dimensions may stand in front of B, s
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -51,6 +51,25 @@ def batch_statistic(loss: Compare) -> Compare:
 def is_batch_statistic(loss: object) -> bool:
     """Tell whether a loss, bound or not, is marked as a statistic of the batch."""
     return bool(getattr(getattr(loss, "func", loss), "over_batch", False))
+
+
+class ComparingLoss(Protocol):
+    """A loss that weighs the teachers of one call against each other, so that it must know who votes."""
+
+    def __call__(self, student: Outputs, teacher: Outputs, label_B: Tensor, *, votes_KB: Tensor) -> Tensor:
+        """Compare as ``Loss`` does; ``votes_KB`` is true where a teacher votes, and others have no say."""
+        ...
+
+
+def compares_teachers(loss: Compare) -> Compare:
+    """Mark a loss, function or class, that is a ``ComparingLoss``."""
+    loss.reads_votes = True  # type: ignore[attr-defined] # functions and classes take attributes
+    return loss
+
+
+def reads_votes(loss: object) -> TypeGuard[ComparingLoss]:
+    """Tell whether a loss, bound or not, is marked as one that must know who votes."""
+    return bool(getattr(getattr(loss, "func", loss), "reads_votes", False))
 
 
 @dataclass(frozen=True, kw_only=True)

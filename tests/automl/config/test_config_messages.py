@@ -226,6 +226,20 @@ def test_weights_of_teachers_are_checked_against_names_and_weighting() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [("teacher_weights: {one: 0}", "teacher_weights"), ("taking_part: {one: false}", "taking_part")],
+)
+def test_a_recipe_that_listens_to_nobody_and_to_no_labels_is_told(setting: str, place: str) -> None:
+    text = TAUGHT.replace("  epochs: 3\n", f"  epochs: 3\n  {setting}\n")
+    Path("x.yaml").write_text(text)
+    load_config("x.yaml")  # Labels are left.
+    assert message(text.replace("    hard_label: {weight: 1}\n", "", 1)) == (
+        f"x.yaml:6:3: recipe.{place}: no teacher is listened to, by a weight of 0 or by taking_part, and no loss "
+        "hard_label reads labels, so that nothing would be learnt; listen to a teacher, or add hard_label"
+    )
+
+
 def test_an_unknown_option_of_a_loss_is_told_with_the_known_ones() -> None:
     text = TAUGHT.replace("kd: {weight: 1}", "kd: {weight: 1, temprature: 4}")
     assert message(text) == (

@@ -143,3 +143,14 @@ def test_what_concerns_teachers_is_asked_only_where_they_are_heard() -> None:
     assert active(**everything) == [choice.name for choice in choices]
     assert "recipe.teacher_weights.a" not in active(**{**everything, "taking_part__a": False})
     assert "recipe.teacher_weights.a" not in active(**{**everything, "weighting": "entropy"})
+
+
+def test_who_is_heard_is_told_for_all_recipes_that_there_can_be() -> None:
+    def hears(**fields: object) -> set[bool]:
+        return recipe(losses={"kd": {"weight": 1.0}}, **fields).hears("a")
+
+    assert hears() == hears(teacher_weights={"a": 2.0, "b": 0}) == {True}
+    assert hears(teacher_weights={"a": 0}) == hears(taking_part={"a": False}) == {False}
+    assert hears(teacher_weights={"a": [0.0, 1.0]}) == hears(taking_part={"a": [True, False]}) == {True, False}
+    assert hears(teacher_weights={"a": 0}, weighting=["fixed", "entropy"]) == {True, False}
+    assert hears(teacher_weights={"a": 0}, taking_part={"a": False}, weighting=["fixed", "entropy"]) == {False}

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from teachers import MISSING_LABEL, Outputs
+from teachers import MISSING_LABEL, LabelGroup, Outputs, TeacherOutputs
+from trials.aggregation import Comparison
 from trials.losses import LOSSES
 from trials.losses.loss import Pairing
 
@@ -58,6 +59,46 @@ def test_weights_are_those_of_the_formula_and_equal_without_a_label(shape):
 def test_a_single_teacher_counts_in_full():
     loss, sides = ca_mkd(classifiers(1))
     torch.testing.assert_close(loss(*sides, LABELS), errors(loss, sides))
+
+
+def test_who_does_not_vote_has_no_weight_and_the_others_are_weighed_as_if_alone():
+    modules = classifiers()
+    loss, (student, teachers) = ca_mkd(modules)
+    # Rows with all, two, one and no voters.
+    votes_KB = torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]]).bool()
+    label_B = torch.tensor([0, 1, 2, 2])
+    loss_KB = loss(student, teachers, label_B, votes_KB=votes_KB)
+    weights_KB = loss_KB / errors(loss, (student, teachers))
+    torch.testing.assert_close(
+        weights_KB[:, 0], (loss(student, teachers, label_B) / errors(loss, (student, teachers)))[:, 0]
+    )
+    adapted = loss.adapter(student.features["last"])
+    entropies = [nn.functional.cross_entropy(modules[k][1](adapted[k, 1]), label_B[1]) for k in (0, 2)]
+    expected = 1 - torch.stack(entropies).softmax(dim=0)
+    torch.testing.assert_close(weights_KB[:, 1], torch.stack([expected[0], torch.tensor(0.0), expected[1]]))
+    torch.testing.assert_close(weights_KB[:, 2:], votes_KB[:, 2:].float())
+    loss_KB.sum().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in loss.parameters())
+
+
+def test_without_a_label_those_who_vote_weigh_the_same():
+    loss, sides = ca_mkd(classifiers())
+    votes_KB = torch.tensor([[True] * B, [False] * B, [True] * B])
+    weights_KB = loss(*sides, torch.full((B,), MISSING_LABEL), votes_KB=votes_KB) / errors(loss, sides)
+    torch.testing.assert_close(weights_KB, votes_KB / 2)
+
+
+def test_a_teacher_hears_nothing_of_rows_that_it_does_not_cover():
+    # Where the aggregation's weights are 0, nobody votes.
+    loss, (student, teachers) = ca_mkd(classifiers())
+    comparison = Comparison(loss=loss, group=LabelGroup(teachers=(0, 1, 2), classes=None), features=("last",))
+    heard = TeacherOutputs(logits=teachers.logits, features=tuple({"last": each} for each in teachers.features["last"]))
+    weights_KB = torch.tensor([[0.5, 1.0, 0.0, 0.0], [0.5, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    found_KB = comparison.losses(student, heard, LABELS, weights_KB)
+    expected_KB = loss(student, teachers, LABELS, votes_KB=weights_KB > 0)
+    torch.testing.assert_close(found_KB, expected_KB)
+    alone_KB = errors(loss, (student, teachers)) * (weights_KB == 1)
+    torch.testing.assert_close(found_KB[:, 1:], alone_KB[:, 1:])
 
 
 def test_classifiers_without_a_bias_have_one_of_zeros():
