@@ -87,21 +87,22 @@ class GaussianProcess:
         kernel: With its hyperparameters.
         seen_NX: The points.
         value_N: What was seen there, about mean 0 and variance 1.
+        mean: Of the function before anything was seen; None takes that of what was seen.
     """
 
-    def __init__(self, kernel: Kernel, seen_NX: Array, value_N: Array) -> None:
+    def __init__(self, kernel: Kernel, seen_NX: Array, value_N: Array, *, mean: float | None = None) -> None:
         self._kernel = kernel
         self._seen_NX = seen_NX
-        self._mean = float(value_N.mean()) if len(value_N) else 0.0
+        self.mean = float(value_N.mean()) if mean is None else mean
         covariance = kernel.between(seen_NX, seen_NX)
         covariance[np.diag_indices(len(seen_NX))] += kernel.noise + _JITTER
         self._root = cholesky(covariance, lower=True, check_finite=False)
-        self._coefficient_N = cho_solve((self._root, True), value_N - self._mean, check_finite=False)
+        self._coefficient_N = cho_solve((self._root, True), value_N - self.mean, check_finite=False)
 
     def predict(self, point_CX: Array) -> tuple[Array, Array]:
         """Give mean and standard deviation of the function at each point, without the noise of a measurement."""
         covariance_NC = self._kernel.between(self._seen_NX, point_CX)
-        mean_C = self._mean + covariance_NC.T @ self._coefficient_N
+        mean_C = self.mean + covariance_NC.T @ self._coefficient_N
         known_NC = solve_triangular(self._root, covariance_NC, lower=True, check_finite=False)
         variance_C = self._kernel.variance(point_CX) - np.einsum("nc,nc->c", known_NC, known_NC)
         return mean_C, np.sqrt(np.maximum(variance_C, 1e-8))
@@ -117,7 +118,10 @@ def fit_kernel(features: Features, seen_NX: Array, value_N: Array) -> Kernel:
     """
     centred_N = value_N - value_N.mean() if len(value_N) else value_N
     squared_GNN = np.stack(
-        [_squared(seen_NX[:, features.group_X == group], seen_NX[:, features.group_X == group]) for group in range(features.num_groups)]
+        [
+            _squared(seen_NX[:, features.group_X == group], seen_NX[:, features.group_X == group])
+            for group in range(features.num_groups)
+        ]
     )
     along = features.trend_X
     trend_NN, sharing_NN = seen_NX[:, along] @ seen_NX[:, along].T, seen_NX[:, ~along] @ seen_NX[:, ~along].T

@@ -1,0 +1,92 @@
+"""What trying a point promises, as far as a search has come.
+
+Shape letters: N = trials that ended, C = candidates, D = objectives, F = the front.
+"""
+
+from collections.abc import Sequence
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.samplers.context import SearchContext
+from automl.samplers.pareto.belief import Kernels
+from automl.samplers.pareto.evidence import Evidence
+from automl.samplers.pareto.features import Point, PointFeatures
+from automl.samplers.pareto.improvement import expected_gain
+from automl.samplers.pareto.views import KnownCost, Learnt, ModelledCost, View
+from trials.records import METRICS_OF_COST
+
+Array = NDArray[np.float64]
+
+
+class Outlook:
+    """The front so far, and what is believed of all other points.
+
+    Args:
+        evidence: What is known; at least two trials with all objectives.
+        context: Of the search.
+        features: Of points.
+        kernels: Found before.
+        drawn: Points drawn at random, at least one.
+        ranked: See ``Learnt``.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        context: SearchContext,
+        features: PointFeatures,
+        kernels: Kernels,
+        *,
+        drawn: Sequence[Point],
+        ranked: bool,
+    ) -> None:
+        self._features = features
+        self._views: list[View] = []
+        for objective, loss_N in zip(context.objectives, evidence.loss_ND.T, strict=True):
+            seen = (objective.metric, loss_N, evidence.points, evidence.pending, features, kernels)
+            if objective.metric in features.known:
+                self._views.append(KnownCost(objective, features))
+            elif objective.metric in METRICS_OF_COST:
+                self._views.append(ModelledCost(*seen))
+            else:
+                self._views.append(Learnt(*seen, drawn=drawn, ranked=ranked))
+        self._known_limits = [limit for limit in context.limits if limit.metric in features.known]
+        # A limit on an objective is where its range ends, so that no gain is beyond it.
+        objectives = {objective.metric for objective in context.objectives}
+        self._excesses = [
+            ModelledCost(str(limit), excess_N, evidence.points, evidence.pending, features, kernels)
+            for limit in context.limits
+            if limit.metric not in objectives and limit not in self._known_limits
+            if np.isfinite(excess_N := np.clip(evidence.excess[str(limit)], -1.0, 1.0)).sum() > 1
+        ]
+        self._front_FD, self.parents = self._front(evidence)
+
+    def _front(self, evidence: Evidence) -> tuple[Array, list[Point]]:
+        """Give the front, of trials that ended as they came out and of pending ones as expected; and who is on it."""
+        whole_N = np.isfinite(evidence.loss_ND).all(axis=1)
+        for excess_N in evidence.excess.values():
+            whole_N &= ~(excess_N > 0)
+        points = [evidence.points[row] for row in np.flatnonzero(whole_N)] + evidence.pending
+        loss_ND = evidence.loss_ND[whole_N] / np.array([view.unit for view in self._views])
+        if evidence.pending:
+            expected = np.stack([view.expected(evidence.pending) for view in self._views], axis=1)
+            loss_ND = np.concatenate([loss_ND, expected])
+        if not points:
+            return loss_ND, evidence.points
+        best = np.flatnonzero(moocore.is_nondominated(loss_ND, keep_weakly=False))
+        inside = [points[row] for row in best if (loss_ND[row] < 1).all()]
+        return loss_ND[best], inside or evidence.points
+
+    def gain(self, points: Sequence[Point]) -> Array:
+        """Give the hypervolume that trying each point is expected to add, ``gain_C``."""
+        marginals = [view.marginal(points) for view in self._views]
+        low_D = [view.lowest(marginal) for view, marginal in zip(self._views, marginals, strict=True)]
+        gain_C = expected_gain(marginals, self._front_FD, low_D=np.array(low_D))
+        costs = self._features.costs(points)
+        for limit in self._known_limits:
+            gain_C = gain_C * np.array([limit.excess({limit.metric: float(cost)}) <= 0 for cost in costs[limit.metric]])
+        for excess in self._excesses:
+            gain_C = gain_C * excess.marginal(points).below(np.zeros(1))[:, 0]
+        return gain_C

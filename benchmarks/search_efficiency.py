@@ -1,0 +1,171 @@
+"""How much of the true front a sampler finds in so many evaluations, on tables that hold every answer.
+
+Run it from the root of the repository, with the folder of the tables (see ``benchmarks/tabular.py``)::
+
+    python benchmarks/search_efficiency.py --data FOLDER --task nb201:c10:gold_6226 --sampler pareto
+
+Objectives are accuracy, latency and parameters. An evaluation is one architecture that was not evaluated before:
+proposals of what is known, or of what is no architecture, cost nothing but the proposal. ``--in-flight`` trials run at
+a time; each waits for those before it. With ``--cheap exact`` latency and parameters are known before a trial, with
+``revealed`` latency is known after it only.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from tabular import TASKS, TabularTask, load_task
+
+from automl.objectives import Objective
+from automl.samplers import SAMPLERS, SearchContext, make_sampler
+from automl.samplers.distributions import distribution_of
+from search_spaces import Value, Values, sample, walk
+
+REPORTED = (25, 50, 100, 200, 400)
+_PROBES = 300
+_MOST_REPEATS = 20
+
+
+def objectives_of(task: TabularTask) -> tuple[Objective, ...]:
+    """Give the objectives as a search has them: costs from random probes, accuracy from chance to perfect."""
+    generator = np.random.default_rng(0)
+    rows = [row for _ in range(_PROBES) if (row := task.row(sample(task.choices, generator))) is not None]
+    accuracy = Objective(metric="accuracy", higher_is_better=True, worst=task.chance, best=1.0, chance=task.chance)
+    costs = {"latency_ms": task.latency_R[rows], "params": task.params_R[rows]}
+    return (
+        accuracy,
+        *(
+            Objective(metric=name, higher_is_better=False, worst=float(cost.max()), best=float(cost.min()), log=True)
+            for name, cost in costs.items()
+        ),
+    )
+
+
+def context_of(task: TabularTask, *, exact: bool) -> SearchContext:
+    """Give the search as a sampler sees it."""
+    known = ("latency_ms", "params") if exact else ("params",)
+
+    def costs(values: Values) -> Mapping[str, float]:
+        row = task.row(values)
+        metrics = task.metrics(0 if row is None else row)
+        return {name: metrics[name] for name in known}
+
+    return SearchContext(
+        choices=task.choices,
+        objectives=objectives_of(task),
+        costs=costs,
+        identity=lambda values: (row := task.row(values)) is None or row,
+    )
+
+
+def run(task: TabularTask, *, sampler: str, evals: int, in_flight: int, exact: bool, seed: int) -> tuple[NDArray[np.int64], float]:
+    """Search once.
+
+    Returns:
+        Rows in the order in which they were evaluated, and the seconds of a proposal.
+    """
+    context = context_of(task, exact=exact)
+    study = optuna.create_study(
+        directions=["maximize", "minimize", "minimize"],
+        sampler=make_sampler(sampler, seed=seed, options={}, context=context),
+    )
+    distributions = {choice.name: distribution_of(choice) for choice in task.choices}
+    flights: deque[tuple[optuna.Trial, int]] = deque()
+    rows: list[int] = []
+    seconds, repeats = 0.0, 0
+    generator = np.random.default_rng(seed)
+
+    def land() -> None:
+        trial, row = flights.popleft()
+        metrics = task.metrics(row)
+        study.tell(trial, [metrics[objective.metric] for objective in context.objectives])
+
+    while len(rows) < evals:
+        if len(flights) == in_flight:
+            land()
+        started = time.perf_counter()
+        trial = study.ask()
+        values = walk(task.choices, lambda choice, trial=trial: _suggested(trial, choice.name, distributions))
+        seconds += time.perf_counter() - started
+        row = task.row(values)
+        if row is None or row in rows:
+            # What is known is told again, or fails at once; a sampler that repeats itself for ever gets a random row.
+            repeats += 1
+            if row is None or row in [flying for _, flying in flights]:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                metrics = task.metrics(row)
+                study.tell(trial, [metrics[objective.metric] for objective in context.objectives])
+            if repeats % _MOST_REPEATS or (row := task.row(sample(task.choices, generator))) is None or row in rows:
+                continue
+            trial = study.ask()
+            for choice in task.choices:
+                _suggested(trial, choice.name, distributions)
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            continue
+        rows.append(row)
+        flights.append((trial, row))
+    return np.array(rows), seconds / len(study.trials)
+
+
+def _suggested(trial: optuna.Trial, name: str, distributions: Mapping[str, optuna.distributions.BaseDistribution]) -> Value:
+    distribution = distributions[name]
+    assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
+    found = trial.suggest_categorical(name, distribution.choices)
+    assert found is not None
+    return found
+
+
+def main() -> None:
+    """Measure, and print what was found."""
+    arguments = _arguments()
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    task = load_task(arguments.task, arguments.data)
+    counts = [count for count in REPORTED if count <= arguments.evals]
+    found = [
+        run(task, sampler=arguments.sampler, evals=arguments.evals, in_flight=arguments.in_flight, exact=arguments.cheap == "exact", seed=seed)
+        for seed in range(arguments.seeds)
+    ]
+    share_SC = np.array([[task.share(rows[:count]) for count in counts] for rows, _ in found])
+    result = {
+        "task": arguments.task,
+        "sampler": arguments.sampler,
+        "in_flight": arguments.in_flight,
+        "cheap": arguments.cheap,
+        "seeds": arguments.seeds,
+        "share": dict(zip(map(str, counts), share_SC.mean(axis=0).round(4).tolist(), strict=True)),
+        "share_std": dict(zip(map(str, counts), share_SC.std(axis=0).round(4).tolist(), strict=True)),
+        "seconds_per_proposal": round(float(np.mean([seconds for _, seconds in found])), 4),
+    }
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    print(f"{result['task']}, {result['sampler']}, {result['in_flight']} in flight, {result['cheap']}, {result['seeds']} seeds")
+    for count, mean, deviation in zip(counts, share_SC.mean(axis=0), share_SC.std(axis=0), strict=True):
+        print(f"  {count:4d} evaluations: {mean:.3f} ± {deviation:.3f} of the hypervolume of the true front")
+    print(f"  {result['seconds_per_proposal']} s a proposal")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the tables")
+    parser.add_argument("--task", default=TASKS[0], help=f"one of {', '.join(TASKS)}, or alike")
+    parser.add_argument("--sampler", default="pareto", help=f"one of {', '.join(sorted(SAMPLERS))}")
+    parser.add_argument("--evals", type=int, default=100, help="evaluations")
+    parser.add_argument("--seeds", type=int, default=10, help="from 0 on")
+    parser.add_argument("--in-flight", type=int, default=8, help="trials at a time")
+    parser.add_argument("--cheap", choices=("exact", "revealed"), default="exact", help="what is known of latency")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
