@@ -6,19 +6,25 @@ Names are imported when they are first used, so that running an exported student
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from automl.attribution import attribute as attribute
     from automl.predicting import predict as predict
     from automl.run_folder import load_run as load_run
     from automl.searching import search as search
 
-__all__ = ["load_run", "predict", "search"]
+__all__ = ["attribute", "load_run", "predict", "search"]
 
-_HOMES = {"load_run": "automl.run_folder", "predict": "automl.predicting", "search": "automl.searching"}
+_HOMES = {
+    "attribute": "automl.attribution",
+    "load_run": "automl.run_folder",
+    "predict": "automl.predicting",
+    "search": "automl.searching",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name."""
     if name not in _HOMES:
-        raise AttributeError(f"module 'automl' has no attribute {name!r}; it has {sorted(_HOMES)}")
+        raise AttributeError(f"module 'automl' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
     from importlib import import_module
 
     found = getattr(import_module(_HOMES[name]), name)

@@ -6,7 +6,6 @@ Nothing heavy is imported before a command needs it: ``automl --help`` and ``aut
 import argparse
 import os
 import shlex
-import shutil
 import sys
 import tempfile
 import traceback
@@ -16,6 +15,7 @@ from typing import Any
 
 from automl import commands
 from automl.errors import UserError, WorkFailed, disk_is_full
+from automl.full_disk import no_room
 from automl.interrupts import ending_at_once
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -65,6 +65,7 @@ class _Version(argparse.Action):
 
 RUN: Flag = ("run", {"metavar": "RUN", "help": "a run's folder, or its MLflow run id"})
 CONFIG: Flag = ("config", {"metavar": "CONFIG", "help": "the YAML file"})
+_ADDRESS: Flag = ("--address", {"metavar": "ADDR", "help": "a Ray cluster, instead of the config's"})
 _PICK = "knee, best (of the task's first metric), or TRIAL[:PRECISION]"
 _WHERE = "such as 'latency_ms<=2'; may stand several times"
 
@@ -79,7 +80,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]
             )
         ],
     ),
-    "check": (commands.run_check, "read everything, train nothing; tell errors, ranges and forecast", [CONFIG]),
+    "check": (commands.run_check, "read everything, train nothing; tell errors, ranges, forecast", [CONFIG]),
     "search": (
         commands.run_search,
         "search students and measure their front",
@@ -87,7 +88,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]
             CONFIG,
             ("--resume", {"action": "store_true", "help": "go on with a run that was stopped"}),
             ("--trials", {"metavar": "N", "type": _positive, "help": "trials in all, instead of the config's"}),
-            ("--address", {"metavar": "ADDR", "help": "a Ray cluster, instead of the config's"}),
+            _ADDRESS,
         ],
     ),
     "distill": (commands.run_distill, "train one fixed student, as a search would", [CONFIG]),
@@ -104,6 +105,16 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]
             ("--pick", {"metavar": "WHICH", "required": True, "help": _PICK}),
             ("--where", {"metavar": "LIMIT", "action": "append", "default": [], "help": _WHERE}),
             ("--to", {"metavar": "FOLDER", "required": True, "help": "where to write it"}),
+        ],
+    ),
+    "attribute": (
+        commands.run_attribute,
+        "tell what each teacher contributed to a student",
+        [
+            RUN,
+            ("trial", {"metavar": "TRIAL", "help": "number of a trained trial"}),
+            ("--seeds", {"metavar": "N", "type": _positive, "default": 5, "help": "seeds to train with (default: 5)"}),
+            _ADDRESS,
         ],
     ),
     "report": (commands.run_report, "write one HTML page about a run", [RUN]),
@@ -130,7 +141,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND ...", required=True, dest="command")
     for name, (function, summary, flags) in COMMANDS.items():
         added = subparsers.add_parser(
             name, prog=f"automl {name}", help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False
@@ -169,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if disk_is_full(error):
-            return _fail(error, FAILED, _no_room(error, parsed))
+            return _fail(error, FAILED, no_room(error, _written_to(parsed), _resumption(parsed)))
         # What nobody foresaw still ends in one message.
         return _fail(error, FAILED, f"unexpected {_in_one_line(error)}; the traceback is in {_keep(error)}")
     return DONE
@@ -181,28 +192,22 @@ def _stopped(error: KeyboardInterrupt, parsed: argparse.Namespace) -> int:
 
 
 def _resumption(parsed: argparse.Namespace) -> str:
-    """Say what to type to go on with the same search; empty where there is none to go on with."""
+    """Say what to type to go on with the same work; empty where there is none to go on with."""
+    if parsed.command == "attribute":
+        options = {"--seeds": parsed.seeds, "--address": parsed.address}
+        return _typed(["automl", "attribute", parsed.run, parsed.trial], options)
     if parsed.command == "distill":  # A search of one trial, which ``search`` goes on with.
         parsed = argparse.Namespace(command="search", config=parsed.config, trials=1, address=None)
     if parsed.command != "search":
         return ""
     options = {"--trials": parsed.trials, "--address": parsed.address}
-    given = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
-    return shlex.join(["automl", "search", parsed.config, "--resume", *given])
+    return _typed(["automl", "search", parsed.config, "--resume"], options)
 
 
-def _no_room(error: BaseException, parsed: argparse.Namespace) -> str:
-    """Say where there is no room, how much there is, and how to go on."""
-    file = getattr(error, "filename", None)
-    places = (
-        [Path(file).parent] if file and os.sep in str(file) else [*_written_to(parsed), Path(tempfile.gettempdir())]
+def _typed(words: list[str], options: dict[str, Any]) -> str:
+    return shlex.join(
+        words + [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
     )
-    folders = dict.fromkeys(map(_existing, places))
-    left = ", ".join(f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB in {folder}" for folder in folders)
-    resumption = _resumption(parsed)
-    remedy = f"go on with: {resumption}" if resumption else "type the command again"
-    what = f": {file} cannot be written" if file else ""
-    return f"the disk is full{what}; there is room for {left}; free space there, then {remedy}"
 
 
 def _written_to(parsed: argparse.Namespace) -> list[Path]:
@@ -216,12 +221,6 @@ def _written_to(parsed: argparse.Namespace) -> list[Path]:
             return [Path("runs")]
     named = (getattr(parsed, name, None) for name in ("to", "run"))
     return [Path(name) for name in named if name is not None]
-
-
-def _existing(folder: Path) -> Path:
-    """Give the folder, or the nearest around it that is there."""
-    folder = folder.absolute()
-    return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def _fail(error: BaseException, code: int, message: str) -> int:

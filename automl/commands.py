@@ -17,7 +17,9 @@ from automl.errors import UserError
 def load(command: str) -> None:
     """Import what a long command needs, so that it is there when the command begins."""
     if command in ("search", "distill"):
-        import automl.searching  # noqa: F401 - it brings PyTorch, Ray and MLflow, which takes seconds
+        import automl.searching
+    if command == "attribute":
+        import automl.attribution  # noqa: F401 - the same
 
 
 def run_init(arguments: Namespace) -> None:
@@ -63,15 +65,23 @@ def run_front(arguments: Namespace) -> None:
 def run_export(arguments: Namespace) -> None:
     """Take a student out of a run."""
     from automl.export import export
-    from automl.objectives import parse_limit
 
-    limits = []
-    for text in arguments.where:
-        with _mistakes_of_the_user("--where"):
-            limits.append(parse_limit(text))
     run = _load_run(arguments.run)
     with _mistakes_of_the_user():
-        _say(export(run, pick=arguments.pick, where=tuple(limits), to=Path(arguments.to)))
+        _say(export(run, pick=arguments.pick, where=tuple(arguments.where), to=Path(arguments.to)))
+
+
+def run_attribute(arguments: Namespace) -> None:
+    """Tell what each teacher contributed to a student."""
+    from automl.attribution import attribute
+    from automl.attribution_view import attribution_tables, attribution_text
+
+    if not arguments.trial.isdecimal():
+        raise UserError(f"expected the number of a trial, such as 17, got {arguments.trial!r}", place="TRIAL")
+    found = attribute(arguments.run, int(arguments.trial), seeds=arguments.seeds, address=arguments.address)
+    for table in attribution_tables(found):
+        _say(table)
+    _write(attribution_text(found))
 
 
 def run_report(arguments: Namespace) -> None:

@@ -12,6 +12,7 @@ from automl.errors import WorkFailed, disk_is_full
 from automl.executor import Executor, LostWorkError, OverdueError, Share, Task
 from automl.ledger import Ledger, Proposal
 from automl.run import FinishedTrial
+from automl.samplers.limited import still_refused
 from automl.standing import Standing
 from automl.stop_rule import StopRule
 from automl.students import Students
@@ -100,7 +101,7 @@ class Controller:
         self._listeners = listeners
         self._begun = time.monotonic()
         self._waiting: deque[Proposal] = deque()
-        self._results = {f.result.digest: f.result for f in standing.finished if f.result.outcome is not Outcome.FAILED}
+        self._results = {f.result.digest: f.result for f in standing.finished if self._is_known(f.result)}
         self._repeats = 0
         self._latencies: dict[str, dict[str, Latency]] = {}
         for finished in standing.finished:
@@ -215,18 +216,23 @@ class Controller:
             ended=datetime.now(UTC),
         )
         self._standing.add(draft)
-        contenders = {member.digest for member in self._standing.contenders()}
-        if artefacts is not None and result.digest in contenders:
+        kept = self._standing.worth_keeping()
+        if artefacts is not None and result.digest in kept:
             # Before the ledger: a process killed in between leaves a trial that runs again, never one without files.
             self._students.save(result.digest, artefacts)
         finished = self._ledger.tell(trial, result, objectives=self._standing.objectives, limits=self._standing.limits)
         self._standing.finished[-1] = finished
-        self._students.prune(contenders)
-        if result.outcome is not Outcome.FAILED:
+        self._students.prune(kept)
+        if self._is_known(result):
             self._results[result.digest] = result
         self._learn_latency(trial, result)
         for listener in self._listeners:
             listener.on_finished(finished, self._standing)
+
+    def _is_known(self, result: TrialResult) -> bool:
+        """Tell whether the same student would end so again; not where limits that refused it were loosened since."""
+        refused = result.outcome is Outcome.INFEASIBLE
+        return still_refused(result, self._standing.limits) if refused else result.outcome is Outcome.TRAINED
 
     def _learn_latency(self, trial: Trial, result: TrialResult) -> None:
         known = self._latencies.setdefault(trial.spec.architecture_digest, {})

@@ -125,6 +125,16 @@ class Executor:
         asked = {"CPU": share.cpus, "GPU": share.gpus}
         return max(1, int(min(total.get(kind, 0.0) // amount for kind, amount in asked.items() if amount > 0)))
 
+    def in_flight(self, asked: int | None, share: Share) -> int:
+        """Give the number of tasks at a time; a task's time runs from its start, so none waits here for a place.
+
+        Args:
+            asked: As many at most; None takes all that there is room for.
+            share: Of each.
+        """
+        room = self.room(share)
+        return min(asked or room, room) if self.local else asked or room
+
     @property
     def num_nodes(self) -> int:
         """Machines of the cluster."""

@@ -27,7 +27,8 @@ class Member:
         metrics: Natural values by name, among them ``test_...`` once the search has ended; ``latency_ms`` is the
             median of ``latency``.
         latency: How its latency was measured; provisional while the search goes on.
-        parity: As in ``Candidate``.
+        parity_max_abs_difference: As in ``Candidate``.
+        agreement_share: As in ``Candidate``.
     """
 
     trial: int
@@ -35,7 +36,8 @@ class Member:
     precision: str
     metrics: Mapping[str, float]
     latency: Latency
-    parity: float
+    parity_max_abs_difference: float | None = None
+    agreement_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,7 @@ def contenders(
         raise ValueError(f"latency_margin is a share from 0 to below 1, got {latency_margin}")
     given = sorted(once(members).values(), key=_order)
     front = pareto_front(given, objectives, limits).members
-    hopes = [_sooner(member, latency_margin) for member in given]
+    hopes = [sooner(member, latency_margin) for member in given]
     possible = [
         (member, hope)
         for member, hope in zip(given, hopes, strict=True)
@@ -134,7 +136,7 @@ def where(front: ParetoFront, limits: Sequence[Limit]) -> ParetoFront:
     """
     for limit in limits:
         if front.members:
-            _known_metric(front, limit.metric)
+            require_metric(front, limit.metric)
     return pareto_front(front.members, front.objectives, limits)
 
 
@@ -171,7 +173,7 @@ def best(front: ParetoFront, metric: str, *, higher_is_better: bool) -> Member:
         ValueError: The front is empty, or no member has the metric.
     """
     members = _not_empty(front)
-    _known_metric(front, metric)
+    require_metric(front, metric)
     sign = -1.0 if higher_is_better else 1.0
     values = [sign * member.metrics.get(metric, math.nan) for member in members]
     return members[min(range(len(values)), key=lambda row: (math.isnan(values[row]), values[row]))]
@@ -217,7 +219,7 @@ def _order(member: Member) -> tuple[int, float, str, str]:
     return member.trial, member.metrics.get("size_bytes", math.inf), member.precision, member.digest
 
 
-def _sooner(member: Member, margin: float) -> Member:
+def sooner(member: Member, margin: float) -> Member:
     """Lower a provisional latency by the margin."""
     if not member.latency.provisional or "latency_ms" not in member.metrics:
         return member
@@ -231,8 +233,12 @@ def _not_empty(front: ParetoFront) -> tuple[Member, ...]:
     return front.members
 
 
-def _known_metric(front: ParetoFront, metric: str) -> None:
-    """Make sure that some member has the metric."""
+def require_metric(front: ParetoFront, metric: str) -> None:
+    """Make sure that some member has a metric.
+
+    Raises:
+        ValueError: None has; the message names those that there are.
+    """
     known = sorted({name for member in front.members for name in member.metrics})
     if metric in known:
         return
@@ -242,4 +248,4 @@ def _known_metric(front: ParetoFront, metric: str) -> None:
     of_classes = [name for name in known if "." in name]
     further = f", and one a class, such as {of_classes[0]!r}" if of_classes else ""
     shown = [name for name in known if "." not in name]
-    raise ValueError(f"no member of the front has the metric {metric!r}{meant} there are {shown}{further}")
+    raise ValueError(f"no member of the front has the metric {metric!r}{meant} there are {', '.join(shown)}{further}")

@@ -8,12 +8,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from automl.empty_front import why_empty
 from automl.front import Member, best, knee
+from automl.latency_ties import latency_ties
+from automl.numbers import counted
 from automl.run import Run
 from trials.records import METRICS_OF_COST, Outcome
 
 WIDTH = 80
 """Columns of a terminal that a table must fit into, by leaving out what can be left out."""
+_TIED = "≈"
 
 
 def front_json(run: Run) -> dict[str, object]:
@@ -26,6 +30,7 @@ def front_json(run: Run) -> dict[str, object]:
         Plain data that JSON can write; what is not a finite number is None.
     """
     counts = {outcome.value: run.count(outcome) for outcome in Outcome}
+    ties = _ties(run)
     return {
         "run": str(run.folder),
         "name": run.name,
@@ -41,11 +46,16 @@ def front_json(run: Run) -> dict[str, object]:
             "infeasible": counts["infeasible"],
             "failed": counts["failed"],
         },
-        "front": [_record(member, run) for member in run.front.members],
+        "front": [_record(member, run, ties.get((member.trial, member.precision))) for member in run.front.members],
     }
 
 
-def _record(member: Member, run: Run) -> dict[str, object]:
+def _ties(run: Run) -> dict[tuple[int, str], str]:
+    """Name, as ``export --pick`` does, from whose latency a member's cannot be told; by its trial and precision."""
+    return {(one.trial, one.precision): f"{two.trial}:{two.precision}" for one, two in latency_ties(run.front)}
+
+
+def _record(member: Member, run: Run, tie: str | None) -> dict[str, object]:
     metrics = {name: _finite(value) for name, value in member.metrics.items() if "." not in name}
     by_part = {name: _finite(value) for name, value in member.metrics.items() if "." in name}
     return {
@@ -57,25 +67,33 @@ def _record(member: Member, run: Run) -> dict[str, object]:
         **by_part,
         "latency_low_ms": _finite(member.latency.low_ms),
         "latency_high_ms": _finite(member.latency.high_ms),
+        "latency_rounds": member.latency.rounds,
         "latency_provisional": member.latency.provisional,
-        "parity": _finite(member.parity),
+        "parity_max_abs_difference": _finite(member.parity_max_abs_difference),
+        "agreement_share": _finite(member.agreement_share),
+        "latency_tied_with": tie,
         "knee": member == knee(run.front),
     }
 
 
-def _finite(value: float) -> float | None:
-    if not math.isfinite(value):
+def _finite(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
         return None
     return int(value) if float(value).is_integer() and abs(value) >= 1000 else float(value)
 
 
-def front_table(run: Run, *, width: int = WIDTH) -> Table:
+def front_table(run: Run, *, width: int = WIDTH) -> Table | Text:
     """Give the front as a table; the marks in its first column are what ``export --pick`` takes.
 
     Args:
         run: A search, finished or not.
         width: Columns of text; what is least needed is left out until the table fits.
+
+    Returns:
+        The table, or why there is none.
     """
+    if not run.front.members:
+        return Text(f"{_counts(run)}\nthe front is empty: {why_empty(run)}")
     needed = [objective.metric for objective in run.front.objectives]
     known = {name for member in run.front.members for name in member.metrics}
     wanted = [f"test_{run.primary_metric}", "size_bytes", "latency_ms", "params", "macs", "digest"]
@@ -96,9 +114,13 @@ def _table(run: Run, names: Sequence[str]) -> Table:
         table.add_column(name, no_wrap=True, justify="right")
     marks = _marks(run)
     cells_by_name = {name: _cells(name, [member.metrics for member in run.front.members]) for name in names}
+    ties = _ties(run)
     for row, member in enumerate(run.front.members):
         mark = ", ".join(name for name, marked in marks.items() if marked == member)
         cells = [member.digest if name == "digest" else cells_by_name[name][row] for name in names]
+        if (member.trial, member.precision) in ties:
+            latency = names.index("latency_ms")
+            cells[latency] = f"{_TIED}{cells[latency]}"
         table.add_row(mark, str(member.trial), member.precision, *cells, style="bold" if mark else "")
     return table
 
@@ -127,16 +149,20 @@ def _marks(run: Run) -> dict[str, Member]:
 
 
 def _caption(run: Run) -> Text:
-    counts = [(run.count(outcome), outcome.value) for outcome in Outcome]
-    parts = ", ".join(f"{count} {name}" for count, name in counts if count)
-    lines = [f"hypervolume {run.front.hypervolume:.3f}; {len(run.trials)} trials: {parts or 'none yet'}"]
-    if not run.front.members:
-        lines.append("the front is empty: no trained student keeps all limits")
+    lines = [f"hypervolume {run.front.hypervolume:.3f}; {_counts(run)}"]
     if run.limits:
         lines.append("limits: " + ", ".join(map(str, run.limits)))
+    if _ties(run):
+        lines.append(f"{_TIED} not told from the latency of a member that is as good in all else")
     if any(member.latency.provisional for member in run.front.members):
         lines.append("latencies are provisional: other trials ran while they were measured")
     return Text("\n".join(lines), style="")
+
+
+def _counts(run: Run) -> str:
+    counts = [(run.count(outcome), outcome.value) for outcome in Outcome]
+    parts = ", ".join(f"{count} {name}" for count, name in counts if count)
+    return f"{counted(len(run.trials), 'trial')}: {parts or 'none yet'}"
 
 
 def next_steps(run: Run) -> str:

@@ -18,6 +18,7 @@ from automl.journal import GroupedJournal, mend_journal
 from automl.objectives import Objective
 from automl.patience import Patience
 from automl.run import FinishedTrial
+from automl.samplers.limited import LimitedStudy, excesses
 from automl.storage_driver import require_driver
 from search_spaces import Categorical, Choice, Integer, Value, Values, walk
 from trials.records import Limit, Outcome, Trial, TrialResult
@@ -75,6 +76,10 @@ class Ledger:
         left = [trial for trial in trials if trial.number not in self._open]
         return [self._suggest(_patiently(optuna.Trial, self._study, trial._trial_id)) for trial in left]
 
+    def has_running(self) -> bool:
+        """Tell whether an earlier process left a trial open."""
+        return bool(_patiently(self._study.get_trials, deepcopy=False, states=(TrialState.RUNNING,)))
+
     def _suggest(self, trial: optuna.Trial) -> Proposal:
         # What is written already is given again, so that a second try, or a resume, continues half a proposal.
         values = walk(self._choices, lambda choice: _patiently(_suggest, trial, choice))
@@ -103,7 +108,7 @@ class Ledger:
             self._commit()
             return _finished(told)
         metrics = result.candidates[0].metrics
-        for name, excess in _broken(result, limits).items():
+        for name, excess in excesses(result, limits).items():
             _patiently(opened.set_constraint, name, excess)
         values = [metrics.get(objective.metric, objective.floor) for objective in objectives]
         assert all(math.isfinite(value) for value in values)
@@ -151,6 +156,7 @@ def open_ledger(
     choices: tuple[Choice, ...] = (),
     directions: Sequence[Literal["maximize", "minimize"]] | None = None,
     sampler: optuna.samplers.BaseSampler | None = None,
+    limits: Sequence[Limit] = (),
     fresh: bool = False,
     known: bool = False,
 ) -> Ledger:
@@ -163,6 +169,7 @@ def open_ledger(
         choices: Architecture and recipe together; needed to ask.
         directions: ``maximize`` or ``minimize`` for each objective; None opens an existing study to read.
         sampler: Who proposes; needed to ask.
+        limits: Those of now, by which the sampler is told what broke one; trials may have ended under others.
         fresh: The run is new, so that a study of its name, as in a database that others use too, is another run's.
         known: The run has files of students, so that its study must be there; else it is not made anew.
 
@@ -184,6 +191,7 @@ def open_ledger(
                 directions=list(directions),
                 load_if_exists=not fresh,
             )
+            study = LimitedStudy(study, limits=limits)
     except KeyError as error:
         place = "its storage" if storage is not None else folder / JOURNAL
         raise WorkFailed(f"there is no study {name!r} in {place}") from error
@@ -197,22 +205,6 @@ def open_ledger(
             f"the study's storage cannot be used ({type(error).__name__}): check `storage` and that the server runs"
         ) from None
     return Ledger(study, choices=choices, commit=commit)
-
-
-def _broken(result: TrialResult, limits: Sequence[Limit]) -> dict[str, float]:
-    """Say by how much the candidate that breaks least breaks each limit: one precision that keeps all is enough.
-
-    Samplers add up what is broken, so it is told as shares of the limits: bytes must not drown milliseconds.
-    """
-    excesses = [
-        {
-            str(limit): limit.excess(candidate.metrics) / (abs(limit.value) or 1.0)
-            for limit in limits
-            if limit.metric in candidate.metrics
-        }
-        for candidate in result.candidates
-    ]
-    return min(excesses, key=lambda excess: sum(max(0.0, share) for share in excess.values()))
 
 
 def _storage(

@@ -30,8 +30,9 @@ from teachers import (
     top_k_of,
 )
 from teachers.columns import class_columns
-from trials.records import Artefacts, Latency, Trial, TrialResult
-from trials.run_trial import Setting, judge_on_test, measure_alone, run_trial
+from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
+from trials.rounds import MeasuringProcessError
+from trials.run_trial import Setting, judge_on_test, measure_alone, run_trial, train_and_judge
 
 if TYPE_CHECKING:  # It imports what only the controller needs.
     from automl.caching import Entries
@@ -146,16 +147,34 @@ def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tup
         trial: What is asked.
         given: What all trials share, and where the teachers are heard.
     """
-    setting, place = given
-    if place is not None:
-        models = tuple(teacher.model for _, teacher in place.at_hand()) if place.models else ()
-        setting = replace(setting, teachers=place.open(), teacher_models=models)
-    return run_trial(trial, setting)
+    return run_trial(trial, with_teachers(*given))
 
 
-def measure_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> Latency:
-    """Measure a graph for the front; see ``measure_alone``."""
-    return measure_alone(graph, given[0])
+def retrain_on_node(
+    trial: Trial, given: tuple[Setting, CachePlace | None], rows: Mapping[str, NDArray[np.int64]]
+) -> Judgement:
+    """Train a student with the outputs of the teachers from this machine's disk; see ``train_and_judge``."""
+    return train_and_judge(trial, with_teachers(*given), rows)
+
+
+def with_teachers(setting: Setting, place: CachePlace | None) -> Setting:
+    """Let a setting hear the teachers on this machine."""
+    if place is None:
+        return setting
+    models = tuple(teacher.model for _, teacher in place.at_hand()) if place.models else ()
+    return replace(setting, teachers=place.open(), teacher_models=models)
+
+
+def measure_on_node(graphs: Sequence[bytes], given: tuple[Setting, CachePlace | None]) -> list[Latency]:
+    """Measure graphs for the front; see ``measure_alone``.
+
+    Raises:
+        WorkFailed: A process that measures was killed.
+    """
+    try:
+        return measure_alone(graphs, given[0])
+    except MeasuringProcessError as error:
+        raise WorkFailed(f"{error}; go on with --resume") from error
 
 
 def judge_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """How numbers are written for people."""
 
 import math
+from collections.abc import Sequence
 
 UNITS = {"latency_ms": "ms", "size_bytes": "bytes"}
 """Unit of the metrics that carry one in their name."""
@@ -49,7 +50,9 @@ def scaled(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time span: ``8.2 s``, ``3 min 12 s``, ``2 h 05 min``."""
+    """Write a time span: ``8.2 s``, ``3 min 12 s``, ``2 h 05 min``; what is short, but not nothing, ``<0.1 s``."""
+    if 0 < seconds < 0.05:
+        return "<0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -61,6 +64,18 @@ def duration(seconds: float) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """Write a count with its noun: ``1 trial``, ``3 trials``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """Write a share: ``48 %``, ``2.5 %``, ``0.4 %``, ``< 0.1 %``."""
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names as a sentence does: ``accuracy, latency and size``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "") if part)
 
 
 def byte_count(num_bytes: float) -> str:

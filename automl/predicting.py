@@ -99,7 +99,7 @@ def _open(folder: Path, description: Mapping[str, Any], precision: str | None) -
         raise ValueError(f"{folder / 'student.json'} names no graphs; export the student again")
     precision = next(iter(graphs)) if precision is None else precision
     if precision not in graphs:
-        raise ValueError(f"the student was not exported in precision {precision!r}; it has {sorted(graphs)}")
+        raise ValueError(f"the student was not exported in precision {precision!r}; it has {', '.join(sorted(graphs))}")
     name = str(graphs[precision])
     if {"/", "\\", ":", "\0"} & set(name) or name in ("", ".", ".."):
         raise ValueError(f"{folder / 'student.json'} names the graph {name!r}, which is no file of this folder")

@@ -13,6 +13,7 @@ from automl.config.searchable import possible_values
 from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
+from automl.metric_checks import check_metrics
 from automl.surroundings import demands
 from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, require_outputs, sample
 from search_spaces.imports import import_object
@@ -24,7 +25,7 @@ from trials.data.splitting import split
 from trials.heads import check_foldable
 from trials.lesson import without_labels
 from trials.recipe import Recipe
-from trials.records import METRICS_OF_COST, Trial
+from trials.records import Trial
 from trials.run_trial import Setting
 from trials.student import normalisation
 from trials.tasks import TASKS, Task
@@ -116,7 +117,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
             )
     check_aggregation(config, ensemble)
     _check_weighting(config, dataset)
-    _check_metrics(config, task)
+    check_metrics(config, task)
     return Prepared(
         config=config,
         dataset=dataset,
@@ -179,7 +180,7 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
         task: Task = make(dataset)
         return task
     if kind not in TASKS:
-        raise ValueError(f"unknown task {kind!r}; tasks are {sorted(TASKS)}, or package.module:name")
+        raise ValueError(f"unknown task {kind!r}; tasks are {', '.join(sorted(TASKS))}, or package.module:name")
     return TASKS[kind].for_dataset(dataset)
 
 
@@ -226,7 +227,7 @@ def _class_number(label: str | int, class_names: tuple[str, ...]) -> int:
         return class_names.index(str(label))
     if isinstance(label, int) and 0 <= label < len(class_names):
         return label
-    raise ValueError(f"the data has no class {label!r}; its classes are {list(class_names)}")
+    raise ValueError(f"the data has no class {label!r}; its classes are {', '.join(class_names)}")
 
 
 def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
@@ -259,14 +260,6 @@ def _check_weighting(config: Config, dataset: Dataset) -> None:
     for name in map(str, possible_values(config.recipe.weighting)):
         if config.recipe.listening and (reason := without_labels(name, dataset)):
             raise UserError(reason, place=config.place("recipe", "weighting"))
-
-
-def _check_metrics(config: Config, task: Task) -> None:
-    known = sorted([*METRICS_OF_COST, *(metric.name for metric in task.metrics)])
-    for section, names in (("objectives", config.objectives), ("limits", [limit.metric for limit in config.limits])):
-        for position, name in enumerate(names):
-            if name not in known:
-                raise UserError(f"unknown metric {name!r}; metrics are {known}", place=config.place(section, position))
 
 
 def fixed_recipe(config: Config, position: int, teacher: TeacherConfig) -> Recipe:

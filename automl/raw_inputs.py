@@ -56,13 +56,13 @@ def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.gene
     if path.is_dir():
         files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
         if not files:
-            raise ValueError(f"{path} holds no images; their names must end in one of {list(IMAGE_SUFFIXES)}")
+            raise ValueError(f"{path} holds no images; their names must end in one of {', '.join(IMAGE_SUFFIXES)}")
         return [file.name for file in files], np.concatenate([_read_image(file, spec) for file in files])
     if not path.is_file():
         raise ValueError(f"{path} does not exist; give a file or a folder of images")
     suffix = path.suffix.lower()
     if suffix not in READABLE:
-        raise ValueError(f"{path} cannot be read; its name must end in one of {list(READABLE)}")
+        raise ValueError(f"{path} cannot be read; its name must end in one of {', '.join(READABLE)}")
     if suffix in IMAGE_SUFFIXES:
         inputs = _read_image(path, spec)
     elif suffix == ".csv":
@@ -101,7 +101,7 @@ def _read_array(path: Path, spec: InputSpec) -> NDArray[np.generic]:
         return loaded
     known = [name for name in (spec.name, "inputs") if name in arrays] or (list(arrays) if len(arrays) == 1 else [])
     if not known:
-        raise ValueError(f"{path} holds {sorted(arrays)}; name the array {spec.name!r} or 'inputs'")
+        raise ValueError(f"{path} holds {', '.join(sorted(arrays))}; name the array {spec.name!r} or 'inputs'")
     return np.asarray(arrays[known[0]])
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
 from search_spaces import Value
 from trials.records import Latency, Limit, Outcome, Trial, TrialResult
@@ -38,12 +39,15 @@ class FinalMeasurement:
         precision: Of the candidate.
         latency: Measured alone.
         metrics: The task's metrics on the test split, each as ``test_NAME``; of members of the front only.
+        withdrawn: Whether it stands on no front any more: its files are gone, and it cannot be measured again beside
+            those that are new.
     """
 
     digest: str
     precision: str
     latency: Latency
     metrics: Mapping[str, float] = field(default_factory=dict)
+    withdrawn: bool = False
 
     def applied(self, member: Member) -> Member:
         """Give the member with these figures in place of the provisional ones."""
@@ -93,6 +97,7 @@ class Run:
         finished: Whether the search ended and the front was measured alone.
         tracking: How to see the run in MLflow: ``command`` to type (none where a server shows it already) and address
             of the ``charts``; empty before MLflow was reached.
+        attributions: What teachers contributed to the students of some trials, by number of the trial.
     """
 
     name: str
@@ -107,6 +112,7 @@ class Run:
     machine: Mapping[str, str]
     finished: bool
     tracking: Mapping[str, str] = field(default_factory=dict)
+    attributions: tuple[Attribution, ...] = ()
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""

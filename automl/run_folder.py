@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from automl import stored
+from automl.attribution_facts import attributions_in
 from automl.config.environment import expanded
 from automl.config.masked import masked_config
 from automl.config.places import read_yaml
@@ -47,10 +48,10 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
     Raises:
         UserError: Its search was stopped before the first trial.
     """
-    kept = ledger.recall("objectives")
-    if kept is None:
+    kept, kept_limits = ledger.recall("objectives"), ledger.recall("limits")
+    if kept is None or kept_limits is None:
         raise UserError("its search was stopped before the first trial; go on with --resume", place=str(folder))
-    limits = stored.limits.validate_python(ledger.recall("limits"))
+    limits = stored.limits.validate_python(kept_limits)
     final = final_measurements(ledger)
     standing = Standing(stored.objectives.validate_python(kept), limits, final)
     ended = bool(ledger.recall("finished"))
@@ -70,6 +71,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         machine=ledger.recall("machine"),
         finished=ended,
         tracking=ledger.recall("tracking") or {},
+        attributions=attributions_in(ledger),
     )
 
 
@@ -89,7 +91,7 @@ def find_run(run: str | Path) -> Path:
         if (folder / CONFIG_FILE).is_file():
             return folder
     runs = sorted(str(path.parent) for path in Path("runs").glob(f"*/{CONFIG_FILE}"))
-    there = f"; there are {runs}" if runs else f"; there are no runs in {Path('runs').absolute()}"
+    there = f"; there are {', '.join(runs)}" if runs else f"; there are no runs in {Path('runs').absolute()}"
     raise UserError(f"expected the folder of a run, its name or its MLflow run id, got {str(run)!r}{there}")
 
 

@@ -1,41 +1,37 @@
 """A search from its config to its front."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from automl import stored
+from automl.batch_check import oversized_batch
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
+from automl.empty_front import why_empty
+from automl.ended import TRACKED, nothing_left
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.finale import final_measurements, measure_front
 from automl.journal import RunLock
 from automl.ledger import Ledger, open_ledger
-from automl.machine import describe_machine
-from automl.nodes import CachePlace, trial_on_node
-from automl.objectives import Objective
-from automl.preparation import Prepared, at, check_aggregation, prepare
+from automl.lopsided import LopsidedWatch
+from automl.nodes import trial_on_node
+from automl.preparation import Prepared, at, prepare
 from automl.progress import Progress
-from automl.ranges import broken_limits, objectives_of, probes
+from automl.reach import settle_objectives
 from automl.report import front_figure, front_png, write_report
-from automl.run import FinishedTrial, Run
+from automl.run import Run
 from automl.run_folder import REPORT_FILE, read_run
 from automl.samplers import make_sampler
 from automl.standing import Standing
-from automl.starting import is_begun, keep_config, refuse_existing, undo
+from automl.starting import is_begun, keep_config, refuse_existing, refuse_other_data, undo
 from automl.stop_rule import StopRule
 from automl.students import Students
-from automl.teaching import fill_cache, load_teachers, train_teachers
-from automl.tracking import Summary, Tracker
-from teachers import OutputStore, TeacherEnsemble
-from teachers.digests import rows_digest
-from trials.run_trial import measure_untrained
+from automl.teaching import teach
+from automl.tracking import SendingTrials, Summary, Tracker
 
 _EXAMPLE_ROWS = 4
-_UNBOUNDED = 10**9
 
 
 def search(path: str | Path, *, resume: bool = False, trials: int | None = None, address: str | None = None) -> Run:
@@ -60,11 +56,14 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     if address is not None:
         config = config.model_copy(update={"address": address})
     refuse_existing(config, resume=resume)
+    if is_begun(config) and (ended := nothing_left(config)) is not None:
+        return _as_it_is(config, *ended)
     prepared = prepare(config)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)
-        keep_config(config)
+        if fresh:
+            keep_config(config)
         ledger = None
         try:
             ledger = _open(prepared, fresh=fresh)
@@ -107,6 +106,24 @@ def distill(path: str | Path) -> Run:
     return search(path, trials=1)
 
 
+def _as_it_is(config: Config, run: Run, reason: str) -> Run:
+    """Give a run of which nothing is to be done."""
+    with Progress(trials=config.search.trials, seconds=None) as progress:
+        progress.say(f"the run {run.folder} has ended, and nothing is left to do: {reason}; --trials N asks for more")
+    return _with_members(run)
+
+
+def _with_members(run: Run) -> Run:
+    """Give the run back if it has a front.
+
+    Raises:
+        WorkFailed: It has none.
+    """
+    if not run.front.members:
+        raise WorkFailed(f"{why_empty(run)} (all of it: {run.folder / REPORT_FILE})")
+    return run
+
+
 def _search(prepared: Prepared, ledger: Ledger) -> Run:
     config = prepared.config
     with ExitStack() as stack:
@@ -121,9 +138,12 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     config = prepared.config
     with at(config, "tracking", "uri"):
         uri = config.tracking.expanded_uri()
-    _refuse_other_data(prepared, ledger)
-    objectives = _objectives(prepared, ledger, executor, progress)
-    prepared, place = _teach(prepared, ledger, executor, progress, stack)
+    refuse_other_data(prepared, ledger)
+    objectives = settle_objectives(prepared, ledger, executor, progress.say)
+    keep_config(config)  # Only now are its limits those of the run.
+    if note := oversized_batch(prepared):
+        progress.say(note)
+    prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
     tracker = Tracker(
         uri,
         config.folder,
@@ -131,12 +151,15 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         objectives=objectives,
         primary_metric=prepared.task.metrics[0].name,
     )
-    stack.callback(lambda: _say_all(progress, str(tracker.close())))
+    closing = stack.enter_context(ExitStack())
+    closing.callback(lambda: _say_all(progress, str(tracker.close())))
     ledger.remember("finished", False)
+    ledger.remember(TRACKED, False)
     standing = Standing(objectives, config.limits, final_measurements(ledger))
     for finished in sorted(ledger.finished(), key=lambda finished: finished.ended):
         standing.add(finished)
     tracker.sync(read_run(config.folder, ledger, config_text=dump_config(config)))
+    watch = LopsidedWatch(standing.finished, progress.say)
     setting = executor.share((prepared.setting, place))
     share = Share(cpus=config.resources.cpus, gpus=config.resources.gpus)
     controller = Controller(
@@ -148,11 +171,11 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         standing=standing,
         students=Students(config.folder),
         share=share,
-        in_flight=_in_flight(config, executor, share),
+        in_flight=executor.in_flight(config.search.in_flight, share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
-        stop=_stop_rule(prepared),
-        listeners=(progress, _ToTracker(tracker)),
+        stop=StopRule.of(config.search, searched=bool(prepared.choices)),
+        listeners=(progress, watch, SendingTrials(tracker)),
     )
     reason = controller.run()
     if (hint := tracker.ui_hint(seconds=10)) is not None:
@@ -160,6 +183,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
 
     progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
+    watch.tell_rest()
     tracker.wait_idle(30)  # MLflow's thread must not run beside the measurements.
     measure_front(
         ledger,
@@ -172,24 +196,11 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     run = read_run(config.folder, ledger, config_text=dump_config(config))
     write_report(run)
     tracker.finish(_summary(run, prepared))
-    if not run.front.members:
-        raise WorkFailed(_nothing_found(run))
-    return run
-
-
-class _ToTracker:
-    """Hands finished trials on to MLflow."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-
-    def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
-        """Queue it; the tracker's thread sends it."""
-        del standing
-        self._tracker.add(finished)
-
-    def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
-        """MLflow hears of trials that ended only."""
+    lacking = str(tracker.close())
+    closing.pop_all()
+    _say_all(progress, lacking)
+    ledger.remember(TRACKED, not lacking)
+    return _with_members(run)
 
 
 def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
@@ -205,97 +216,11 @@ def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
             choices=prepared.choices,
             directions=["maximize" if name in higher else "minimize" for name in config.objectives],
             sampler=sampler,
+            limits=config.limits,
             fresh=fresh,
             # Files of students without their study mean that the study is elsewhere, not that there was none.
             known=not fresh and Students(config.folder).num_bytes() > 0,
         )
-
-
-def _refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
-    """Make sure that the data is what the run began with, since its config may say the same of other rows."""
-    dataset = prepared.dataset
-    digest = rows_digest(dataset.inputs) + rows_digest(dataset.labels)
-    kept = ledger.recall("data")
-    if kept is None:
-        ledger.remember("data", digest)
-    elif kept != digest:
-        raise UserError(
-            "the rows or labels are not those that the run began with, so that its trials could not be compared; "
-            "bring them back, or give the search another name",
-            place=prepared.config.place("data"),
-        )
-
-
-def _objectives(prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress) -> tuple[Objective, ...]:
-    """Find the range of each objective, once a run: the hypervolume must mean the same after a resume."""
-    kept = ledger.recall("objectives")
-    if kept is not None:
-        return stored.objectives.validate_python(kept)
-    progress.say("measuring what the space can reach")
-    setting = executor.share(prepared.setting)
-    tasks = [
-        executor.submit(measure_untrained, probe, setting, share=Share(), name="probe") for probe in probes(prepared)
-    ]
-    measured = executor.run_all(tasks)
-    if broken := broken_limits(prepared.config.limits, measured):
-        raise UserError("no student keeps\n  " + "\n  ".join(broken), place=prepared.config.place("limits"))
-    objectives = objectives_of(prepared, measured)
-    ledger.remember("machine", describe_machine(prepared.setting.latency))
-    ledger.remember("limits", stored.limits.dump_python(prepared.config.limits, mode="json"))
-    ledger.remember("primary_metric", prepared.task.metrics[0].name)
-    ledger.remember("objectives", stored.objectives.dump_python(objectives, mode="json"))
-    return objectives
-
-
-def _teach(
-    prepared: Prepared, ledger: Ledger, executor: Executor, progress: Progress, stack: ExitStack
-) -> tuple[Prepared, CachePlace | None]:
-    """Make the teachers ready, and say how good they are."""
-    config = prepared.config
-    if not config.teachers:
-        return prepared, None
-    cache = config.runs / ".cache"
-    if any(teacher.kind == "train" for teacher in config.teachers):
-        progress.say("training teachers")
-    trained = train_teachers(prepared, executor, cache / "teachers")
-    teachers = load_teachers(prepared, trained)
-    ensemble = TeacherEnsemble(
-        {teacher.name: teacher.coverage for teacher in teachers},
-        num_classes=prepared.dataset.num_classes,
-        num_rows=len(prepared.dataset),
-        columns=prepared.dataset.columns,
-    )
-    check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
-    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
-    place, records, computed = fill_cache(prepared, teachers, executor, store, leases=stack, say=progress.say)
-    ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
-    warm = "" if computed else " (from the cache)"
-    for record in records:
-        strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
-        progress.say(f"teacher {record.name}: {record.covers}; accuracy {strength}{warm}")
-    train = prepared.dataset.splits["train"]
-    if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
-        progress.say(f"{unheard} of {len(train)} training rows have no teacher")
-    ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
-    return ready, place
-
-
-def _in_flight(config: Config, executor: Executor, share: Share) -> int:
-    """Give the number of trials at a time; a trial's time runs from its start, so none waits here for a place."""
-    room = executor.room(share)
-    asked = config.search.in_flight or room
-    return min(asked, room) if executor.local else asked
-
-
-def _stop_rule(prepared: Prepared) -> StopRule:
-    config = prepared.config
-    stall = config.search.stall
-    return StopRule(
-        trials=config.search.trials or (_UNBOUNDED if prepared.choices else 1),
-        seconds=_seconds(config.search.minutes),
-        stall_trials=None if stall is None else stall.trials,
-        stall_growth=0.0 if stall is None else stall.growth,
-    )
 
 
 def _seconds(minutes: float | None) -> float | None:
@@ -318,13 +243,3 @@ def _summary(run: Run, prepared: Prepared) -> Summary:
 def _say_all(progress: Progress, text: str) -> None:
     if text:
         progress.say(text)
-
-
-def _nothing_found(run: Run) -> str:
-    """Say why the front is empty, and what to do."""
-    failed = [f for f in run.trials if f.result.error]
-    if failed and len(failed) == len(run.trials):
-        last_line = failed[-1].result.error.strip().rsplit("\n", 1)[-1]
-        return f"every trial failed; the last one with: {last_line} (the report {run.folder / REPORT_FILE} has all)"
-    limits = ", ".join(str(limit) for limit in run.limits) or "none"
-    return f"no student keeps the limits ({limits}); loosen them, or widen the space (see {run.folder / REPORT_FILE})"

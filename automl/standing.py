@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from automl.front import Member, ParetoFront, contenders, pareto_front
+from automl.contenders import Contenders
+from automl.front import Member, ParetoFront, pareto_front
 from automl.hypervolume_history import HypervolumeHistory
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, FinishedTrial
-from trials.records import LATENCY_MARGIN, Limit, Outcome, TrialResult
+from trials.records import Limit, Outcome, TrialResult
 
 
 class Standing:
@@ -27,25 +28,26 @@ class Standing:
         self.finished: list[FinishedTrial] = []
         self.hypervolumes: list[float] = []
         self._members: list[Member] = []
-        self._contenders: list[Member] = []
+        self._contenders = Contenders(objectives, limits)
+        self._spares = Contenders(objectives, ())  # All limits are set aside: a run may go on with looser ones.
         self._final = {(measured.digest, measured.precision): measured for measured in final}
         self._history = HypervolumeHistory(objectives, limits)
 
     def add(self, finished: FinishedTrial) -> None:
         """Take a trial that ended."""
-        members = [self._settled(member) for member in members_of(finished)]
+        members = self._settled(members_of(finished))
         self.finished.append(finished)
         self._members.extend(members)
         self.hypervolumes.append(self._history.add(members))
-        if members:
-            # Who is out stays out: whoever beat it is still there, or was beaten in turn.
-            self._contenders = self._contending([*self._contenders, *members])
+        self._contenders.join(members)
+        self._spares.join(members)
 
     def settle(self, measured: FinalMeasurement) -> None:
         """Take what was measured alone in place of what was measured beside other work."""
         self._final[measured.digest, measured.precision] = measured
-        self._members = [self._settled(member) for member in self._members]
-        self._contenders = self._contending(self._members)  # It may be slower than it seemed, and others better.
+        self._members = self._settled(self._members)
+        for contenders in (self._contenders, self._spares):
+            contenders.begin_again(self._members)  # It may be slower than it seemed, and others better.
 
     def front(self, *, settled: bool = False) -> ParetoFront:
         """Give the front.
@@ -53,26 +55,34 @@ class Standing:
         Args:
             settled: Of those alone that were measured alone: latencies beside other work do not compare with theirs.
         """
-        members = [m for m in self._members if self._is_settled(m)] if settled else self._contenders
+        members = [m for m in self._members if self._is_settled(m)] if settled else self._contenders.members
         return pareto_front(members, self.objectives, self.limits)
 
     def contenders(self) -> list[Member]:
-        """Give those that may stand on the front once their latency is measured alone."""
-        return self._contenders
+        """Give those that may stand on the front once their latency is measured alone.
+
+        Where no student keeps all limits, these are the nearest ones: see ``attainable``.
+        """
+        return self._contenders.members
+
+    def worth_keeping(self) -> set[str]:
+        """Name the students whose files are kept: contenders, and those that would contend without any limits."""
+        return {member.digest for member in (*self._contenders.members, *self._spares.members)}
 
     def unsettled(self) -> list[Member]:
         """Give the contenders that are still to be measured alone."""
-        return [member for member in self._contenders if not self._is_settled(member)]
+        return [member for member in self._contenders.members if not self._is_settled(member)]
 
     def _is_settled(self, member: Member) -> bool:
         return (member.digest, member.precision) in self._final
 
-    def _settled(self, member: Member) -> Member:
-        measured = self._final.get((member.digest, member.precision))
-        return member if measured is None else measured.applied(member)
-
-    def _contending(self, members: Iterable[Member]) -> list[Member]:
-        return contenders(members, self.objectives, self.limits, latency_margin=LATENCY_MARGIN)
+    def _settled(self, members: Iterable[Member]) -> list[Member]:
+        pairs = [(member, self._final.get((member.digest, member.precision))) for member in members]
+        return [
+            member if measured is None else measured.applied(member)
+            for member, measured in pairs
+            if measured is None or not measured.withdrawn
+        ]
 
     def fault(self, result: TrialResult) -> str:
         """Say why a result can be neither told nor compared, as with a metric that is no number; empty where it can."""
@@ -81,9 +91,10 @@ class Standing:
             metrics = candidate.metrics
             missing = sorted(needed - set(metrics))
             if missing and result.outcome is Outcome.TRAINED:
-                return f"the {candidate.precision} student has no {missing}; the task measured {sorted(metrics)}"
+                measured = ", ".join(sorted(metrics))
+                return f"the {candidate.precision} student has no {', '.join(missing)}; the task measured {measured}"
             if wrong := sorted(name for name in needed & set(metrics) if not math.isfinite(metrics[name])):
-                return f"the {candidate.precision} student gives {wrong} that are not finite"
+                return f"the {candidate.precision} student gives {', '.join(wrong)} that are not finite"
         return ""
 
     def count(self, outcome: Outcome) -> int:
@@ -112,7 +123,8 @@ def members_of(finished: FinishedTrial) -> list[Member]:
             precision=candidate.precision,
             metrics=candidate.metrics,
             latency=candidate.latency,
-            parity=candidate.parity,
+            parity_max_abs_difference=candidate.parity_max_abs_difference,
+            agreement_share=candidate.agreement_share,
         )
         for candidate in finished.result.candidates
     ]

@@ -3,7 +3,9 @@
 from automl.config import Config, dump_config, load_config
 from automl.errors import UserError
 from automl.ledger import JOURNAL, Ledger
+from automl.preparation import Prepared
 from automl.run_folder import CONFIG_FILE
+from teachers.digests import rows_digest
 
 _COMPARED = (
     "seed",
@@ -13,12 +15,13 @@ _COMPARED = (
     "recipe",
     "teachers",
     "objectives",
-    "limits",
     "precisions",
     "latency",
     "storage",
 )
-"""Sections that decide what a trial is and where it is written; trials of one run must be comparable."""
+"""Sections that decide what a trial is and where it is written; trials of one run must be comparable.
+
+Limits are not among them: they choose among trials, and a run may go on with others."""
 
 
 def is_begun(config: Config) -> bool:
@@ -53,6 +56,29 @@ def refuse_existing(config: Config, *, resume: bool, remedy: str = "add --resume
                 "compared; change it back, or give the search another name",
                 place=config.place(section),
             )
+
+
+def refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
+    """Make sure that the data is what the run began with, since its config may say the same of other rows.
+
+    Args:
+        prepared: Its data.
+        ledger: Remembers the data from the first time on.
+
+    Raises:
+        UserError: It is other data.
+    """
+    dataset = prepared.dataset
+    digest = rows_digest(dataset.inputs) + rows_digest(dataset.labels)
+    kept = ledger.recall("data")
+    if kept is None:
+        ledger.remember("data", digest)
+    elif kept != digest:
+        raise UserError(
+            "the rows or labels are not those that the run began with, so that its trials could not be compared; "
+            "bring them back, or give the search another name",
+            place=prepared.config.place("data"),
+        )
 
 
 def keep_config(config: Config) -> None:

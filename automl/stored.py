@@ -6,14 +6,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from automl.contributions import Inquiry, Retraining
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, TeacherRecord
-from trials.records import Limit, Trial, TrialResult
+from trials.records import Candidate, Limit, Trial, TrialResult
 
 final: TypeAdapter[FinalMeasurement] = TypeAdapter(FinalMeasurement)
+inquiry: TypeAdapter[Inquiry] = TypeAdapter(Inquiry)
 limits: TypeAdapter[tuple[Limit, ...]] = TypeAdapter(tuple[Limit, ...])
 objectives: TypeAdapter[tuple[Objective, ...]] = TypeAdapter(tuple[Objective, ...])
+probes: TypeAdapter[tuple[tuple[Candidate, ...], ...]] = TypeAdapter(tuple[tuple[Candidate, ...], ...])
 result: TypeAdapter[TrialResult] = TypeAdapter(TrialResult)
+retraining: TypeAdapter[Retraining] = TypeAdapter(Retraining)
 teachers: TypeAdapter[tuple[TeacherRecord, ...]] = TypeAdapter(tuple[TeacherRecord, ...])
 trial: TypeAdapter[Trial] = TypeAdapter(Trial)
 

@@ -1,4 +1,4 @@
-"""Files of trained students in a run's folder: of members of the front only."""
+"""Files of trained students in a run's folder: of the front, and of those that other limits would bring there."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ class Students:
         write_folder(self.folder(digest), artefacts)
 
     def prune(self, keep: Iterable[str]) -> None:
-        """Remove students that left the front, and what a killed process left half-written."""
+        """Remove students that are not kept, and what a killed process left half-written."""
         kept = set(keep)
         for path in self._folder.iterdir() if self._folder.exists() else ():
             if path.name not in kept and path.is_dir():

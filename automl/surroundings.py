@@ -9,7 +9,7 @@ import torch
 from automl.config import Config
 from automl.storage_driver import require_driver
 from automl.tracking import require_uri
-from trials.export import require_provider
+from trials.sessions import require_provider
 
 Demand = tuple[tuple[str, ...], Callable[[], None]]
 """Path of a setting, and what raises ValueError where it cannot be had."""

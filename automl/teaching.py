@@ -1,43 +1,88 @@
 """Teachers made ready for a search: trained where they must be, loaded, asked about every row, judged."""
 
-import math
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from automl.answering import answer_all, answering, probe_all
-from automl.caching import Entries, entries_of, plan_answers, plan_lines, wanted
+from automl import stored
+from automl.answering import answer_all, probe_all
+from automl.caching import entries_of, plan_answers, plan_lines, wanted
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
-from automl.nodes import CachePlace, logits_on_node
-from automl.preparation import Prepared, at
+from automl.ledger import Ledger
+from automl.nodes import CachePlace
+from automl.preparation import Prepared, at, check_aggregation
 from automl.run import TeacherRecord
 from automl.schooling import schooling
 from automl.student_teachers import load_student_teacher
 from automl.students import write_folder
+from automl.teachers_strength import judge_teacher, validation_logits
 from search_spaces.imports import import_object
 from teachers import (
     LOADERS,
-    CachedOutputs,
     Coverage,
     LoadedModel,
     OutputStore,
     Preprocessing,
     Teacher,
+    TeacherEnsemble,
     pack,
-    teacher_strength,
 )
 from trials.description import read_description
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
+
+
+def teach(
+    prepared: Prepared, ledger: Ledger, executor: Executor, *, leases: ExitStack, say: Callable[[str], None]
+) -> tuple[Prepared, CachePlace | None]:
+    """Make the teachers ready, and say how good they are.
+
+    Args:
+        prepared: The config's teachers.
+        ledger: Takes what is known of each.
+        executor: Where they are trained and asked.
+        leases: Keeps their answers from eviction until it is closed.
+        say: Is told what is done.
+
+    Returns:
+        The same with the teachers as they are loaded, and where trials hear them; None without teachers.
+
+    Raises:
+        UserError: A teacher cannot be loaded, or does not fit the data or the recipe.
+        WorkFailed: Training one of them failed.
+    """
+    config = prepared.config
+    if not config.teachers:
+        return prepared, None
+    cache = config.runs / ".cache"
+    if any(teacher.kind == "train" for teacher in config.teachers):
+        say("training teachers")
+    trained = train_teachers(prepared, executor, cache / "teachers")
+    teachers = load_teachers(prepared, trained)
+    ensemble = TeacherEnsemble(
+        {teacher.name: teacher.coverage for teacher in teachers},
+        num_classes=prepared.dataset.num_classes,
+        num_rows=len(prepared.dataset),
+        columns=prepared.dataset.columns,
+    )
+    check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
+    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
+    place, records, computed = fill_cache(prepared, teachers, executor, store, leases=leases, say=say)
+    ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
+    warm = "" if computed else " (from the cache)"
+    for record in records:
+        strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
+        say(f"teacher {record.name}: {record.covers}; accuracy {strength}{warm}")
+    train = prepared.dataset.splits["train"]
+    if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
+        say(f"{unheard} of {len(train)} training rows have no teacher")
+    ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
+    return ready, place
 
 
 def train_teachers(prepared: Prepared, executor: Executor, folder: Path) -> dict[str, Path]:
@@ -125,17 +170,20 @@ def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str,
     known = read_description(folder)["class_names"]
     assert isinstance(known, list)
     if foreign := [name for name in known if name not in class_names]:
-        raise ValueError(f"it knows classes {foreign} that the data does not have; the data has {list(class_names)}")
+        raise ValueError(
+            f"it knows classes {', '.join(foreign)} that the data does not have; the data has {', '.join(class_names)}"
+        )
     labels = tuple(class_names.index(name) for name in known)
     if len(labels) < len(class_names):
         if coverage.labels is not None and coverage.labels != labels:
             raise ValueError(
-                f"it knows the classes {known}; let covers.labels be these, in this order, or leave it out"
+                f"it knows the classes {', '.join(known)}; let covers.labels be these, in this order, or leave it out"
             )
         coverage = replace(coverage, labels=labels)
     elif labels != tuple(range(len(class_names))):
         raise ValueError(
-            f"it knows the classes in the order {known}, the data has {list(class_names)}; name them alike"
+            f"it knows the classes in the order {', '.join(known)}, the data has {', '.join(class_names)}; "
+            "name them alike"
         )
     return coverage
 
@@ -198,67 +246,8 @@ def fill_cache(
     packed = [teachers[k] for k in entries.plan.packed]
     for shards in entries.logits.values():
         pack(store, shards, packed, num_classes=prepared.dataset.num_classes)
-    judged = _validation_logits(prepared, shared, entries, executor, store)
+    judged = validation_logits(prepared, shared, entries, executor, store)
     homes = {teacher.name: teacher.coverage for teacher in teachers}
-    records = [_judge(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
+    records = [judge_teacher(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
     place = CachePlace.of(store, entries, teachers, executor=executor, num_classes=prepared.dataset.num_classes)
     return place, records, len(missing)
-
-
-def _validation_logits(
-    prepared: Prepared, shared: Sequence[Any], entries: Entries, executor: Executor, store: OutputStore
-) -> dict[int, NDArray[np.float32]]:
-    """Read what teachers say about the validation rows, and ask those whose logits are not kept."""
-    dataset, resources = prepared.dataset, prepared.config.resources
-    rows = dataset.splits["validation"]
-    packed = entries.plan.packed
-    found = {}
-    if packed:
-        answers = CachedOutputs.open(store, entries.packs[0])
-        found = {k: answers.read(rows, teacher=position) for position, k in enumerate(packed)}
-    inputs = [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
-    for k, teacher in enumerate(shared):
-        if k not in found:
-            arguments = teacher, inputs, dataset.num_classes, resources.threads
-            name = f"teacher-{prepared.config.teachers[k].name}"
-            task = executor.submit(logits_on_node, *arguments, share=Share(cpus=resources.cpus), name=name)
-            with answering(prepared, k):
-                (found[k],) = executor.run_all([task])
-    return found
-
-
-def _judge(
-    prepared: Prepared, position: int, teacher: Teacher, logits: NDArray[np.float32], homes: Mapping[str, Coverage]
-) -> TeacherRecord:
-    dataset = prepared.dataset
-    rows = dataset.splits["validation"]
-    if teacher.coverage.labels is not None:
-        logits = logits[:, list(teacher.coverage.labels)]
-    strength = teacher_strength(
-        logits,
-        dataset.labels[rows],
-        coverage=teacher.coverage,
-        class_names=dataset.class_names,
-        columns={name: column[rows] for name, column in dataset.columns.items()},
-        homes=homes,
-    )
-    metrics = {"home": strength.home, "abroad": strength.abroad}
-    return TeacherRecord(
-        name=teacher.name,
-        kind=prepared.config.teachers[position].kind,
-        digest=teacher.digest[:12],
-        covers=describe_coverage(teacher.coverage, dataset.class_names),
-        metrics={name: value for name, value in metrics.items() if not math.isnan(value)},
-        by_label={name: value for name, value in strength.by_class.items() if not math.isnan(value)},
-        by_home={name: value for name, value in strength.by_home.items() if not math.isnan(value)},
-    )
-
-
-def describe_coverage(coverage: Coverage, class_names: tuple[str, ...]) -> str:
-    """Say in words what a teacher covers."""
-    parts = []
-    if coverage.labels is not None:
-        parts.append("classes " + ", ".join(class_names[label] for label in coverage.labels))
-    if coverage.column is not None:
-        parts.append(f"{coverage.column} = " + ", ".join(map(str, coverage.values)))
-    return " and ".join(parts) or "everything"

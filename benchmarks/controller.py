@@ -43,7 +43,7 @@ def empty_trial(trial: Trial, seconds: float) -> tuple[TrialResult, Artefacts]:
     chance = np.random.default_rng(trial.number)
     metrics = {"accuracy": float(chance.uniform(0.5, 1)), "size_bytes": float(10 ** chance.uniform(3.1, 5.9))}
     latency = Latency(median_ms=1.0, low_ms=0.9, high_ms=1.1, runs=100, provisional=False, device="none")
-    candidate = Candidate(precision="float32", metrics=metrics, latency=latency, parity=0.0)
+    candidate = Candidate(precision="float32", metrics=metrics, latency=latency)
     result = TrialResult(
         number=trial.number, digest=trial.digest, outcome=Outcome.TRAINED, candidates=(candidate,), seconds=seconds
     )

@@ -127,4 +127,4 @@ def check_values(choices: tuple[Choice, ...], values: Values) -> None:
 
     active = walk(choices, pick)
     if extra := sorted(set(values) - set(active)):
-        raise ValueError(f"{extra} are not active choices here; active are {sorted(active)}")
+        raise ValueError(f"{', '.join(extra)} are not active choices here; active are {', '.join(sorted(active))}")

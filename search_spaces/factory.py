@@ -37,7 +37,7 @@ def factory(*, factory: str, arguments: Mapping[str, object] | None = None) -> S
         except TypeError as error:
             known = sorted(asked.parameters)
             raise ValueError(
-                f"{factory!r} cannot be called with arguments {given}: {error}; its parameters are {known}"
+                f"{factory!r} cannot be called with arguments {given}: {error}; its parameters are {', '.join(known)}"
             ) from error
     return SearchSpace(
         name="factory",

@@ -32,7 +32,7 @@ def import_object(name: str) -> object:
     if not hasattr(module, attribute):
         public = sorted(entry for entry in dir(module) if not entry.startswith("_"))
         near = sorted(difflib.get_close_matches(attribute, public, n=5))
-        hint = f"did you mean one of {near}?" if near else f"it has {public[:20]}"
+        hint = f"did you mean one of {', '.join(near)}?" if near else f"it has {', '.join(public[:20])}"
         raise ValueError(f"module {module_name!r} has no {attribute!r}; {hint}")
     found: object = getattr(module, attribute)
     return found

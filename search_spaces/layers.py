@@ -26,7 +26,7 @@ def known(catalog: Mapping[str, Item], names: Iterable[str], *, what: str) -> tu
     """
     for name in (names := tuple(names)):
         if name not in catalog:
-            raise ValueError(f"unknown {what} {name!r}; known are {sorted(catalog)}")
+            raise ValueError(f"unknown {what} {name!r}; known are {', '.join(sorted(catalog))}")
     return names
 
 

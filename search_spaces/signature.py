@@ -46,7 +46,7 @@ class ModelSignature:
         if not self.inputs or not self.outputs:
             raise ValueError("a model needs at least one input and one output")
         if len(set(names)) < len(names):
-            raise ValueError(f"names of inputs and outputs must differ, got {names}")
+            raise ValueError(f"names of inputs and outputs must differ, got {', '.join(names)}")
 
     @property
     def sole_input_shape(self) -> tuple[int, ...]:

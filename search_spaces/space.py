@@ -50,7 +50,7 @@ class SearchSpace:
         """Reject two choices of one name, and constants that no file can hold."""
         names = [choice.name for choice in self.choices]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"space {self.name!r} has choices of one name: {twice}")
+            raise ValueError(f"space {self.name!r} has choices of one name: {', '.join(twice)}")
         try:
             plain_digest(dict(self.constants))
         except (TypeError, ValueError) as error:
@@ -83,7 +83,7 @@ class SearchSpace:
         known = {choice.name: choice for choice in self.choices}
         for name, domain in domains.items():
             if name not in known:
-                raise ValueError(f"space {self.name!r} has no choice {name!r}; it has {sorted(known)}")
+                raise ValueError(f"space {self.name!r} has no choice {name!r}; it has {', '.join(sorted(known))}")
             edges = domain.options if isinstance(domain, Categorical) else (domain.low, domain.high)
             for edge in edges:
                 if edge not in known[name].domain:

@@ -30,10 +30,10 @@ def timm_models(*, models: Sequence[str] | str, arguments: Mapping[str, object] 
     for name in names:
         if not timm.is_model(name):
             near = sorted(difflib.get_close_matches(name, timm.list_models(), n=5))
-            hint = f"did you mean one of {near}?" if near else "timm.list_models() lists all"
+            hint = f"did you mean one of {', '.join(near)}?" if near else "timm.list_models() lists all"
             raise ValueError(f"timm {timm.__version__} has no model {name!r}; {hint}")
     if taken := sorted({"model_name", "num_classes", "in_chans", "pretrained"} & set(arguments or {})):
-        raise ValueError(f"arguments {taken} are set by the space; leave them out")
+        raise ValueError(f"arguments {', '.join(taken)} are set by the space; leave them out")
     return SearchSpace(
         name="timm",
         choices=(Choice(name="model", domain=Categorical(options=names)),),

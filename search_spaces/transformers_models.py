@@ -55,7 +55,7 @@ def transformers_models(
     """
     library = _library()
     if taken := sorted(set(fields) & set(_FROM_DATA)):
-        raise ValueError(f"options {taken} follow from the data; leave them out")
+        raise ValueError(f"options {', '.join(taken)} follow from the data; leave them out")
     if model in _image_types():
         if pretrained or revision:
             raise ValueError(f"model type {model!r} has no weights; give a folder or a repository as the model")
@@ -133,7 +133,7 @@ def _config(library: Any, model_type: str, known: set[str], fields: Mapping[str,
     for name in fields:
         if name not in allowed:
             near = sorted(difflib.get_close_matches(name, allowed, n=3))
-            hint = f"did you mean one of {near}?" if near else f"its fields are {allowed}"
+            hint = f"did you mean one of {', '.join(near)}?" if near else f"its fields are {', '.join(allowed)}"
             raise ValueError(f"model {model_type!r} has no option {name!r}; {hint}")
     try:
         return library.AutoConfig.for_model(model_type, **fields)
@@ -144,7 +144,8 @@ def _config(library: Any, model_type: str, known: set[str], fields: Mapping[str,
 def _stored_config(library: Any, model: str, revision: str | None, fields: Mapping[str, object]) -> Any:
     """Read the config of a folder or a repository, with some fields replaced."""
     if not Path(model).is_dir() and "/" not in model:
-        raise ValueError(f"unknown model {model!r}; it is no folder here, and model types are {_image_types()}")
+        known = ", ".join(_image_types())
+        raise ValueError(f"unknown model {model!r}; it is no folder here, and model types are {known}")
     try:
         stored = library.AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:

@@ -91,7 +91,8 @@ class TeacherEnsemble:
             labels = range(num_classes) if coverage.labels is None else coverage.labels
             if not all(0 <= label < num_classes for label in labels):
                 raise ValueError(
-                    f"teacher {name!r} covers labels {list(labels)}, but the data has {num_classes} classes"
+                    f"teacher {name!r} covers labels {', '.join(map(str, labels))}, but the data has "
+                    f"{num_classes} classes"
                 )
             known_KC[k, list(labels)] = True
             try:

@@ -40,7 +40,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         """Reject what cannot be computed."""
         if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(f"interpolation must be one of {list(INTERPOLATIONS)}, got {self.interpolation!r}")
+            raise ValueError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}, got {self.interpolation!r}")
         if self.resize is not None and (len(self.resize) != 2 or min(self.resize) < 1):
             raise ValueError(f"resize must be a height and a width of at least 1, got {self.resize}")
         if self.channels not in (None, 1, 3):

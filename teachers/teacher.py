@@ -69,11 +69,13 @@ class Coverage:
         if self.column is None:
             return np.ones(num_rows, dtype=bool)
         if self.column not in columns:
-            raise ValueError(f"the data has no column {self.column!r}; it has {sorted(columns)}")
+            raise ValueError(f"the data has no column {self.column!r}; it has {', '.join(sorted(columns))}")
         covered = np.isin(columns[self.column].astype(str), [str(value) for value in self.values])
         if not covered.any():
             found = sorted(set(columns[self.column].astype(str).tolist()))[:20]
-            raise ValueError(f"no row has {self.column!r} in {list(self.values)}; the column holds {found}")
+            raise ValueError(
+                f"no row has {self.column!r} in {', '.join(map(str, self.values))}; the column holds {', '.join(found)}"
+            )
         return covered
 
 

@@ -66,7 +66,8 @@ def quantize_int8(onnx_bytes: bytes, calibration: Calibration) -> bytes:
     found = {node.op_type for node in model.graph.node}
     if not found & set(QUANTIZED):
         raise ValueError(
-            f"nothing to quantise: the graph has {sorted(found)} and none of {list(QUANTIZED)}; ship float32"
+            f"nothing to quantise: the graph has {', '.join(sorted(found))} and none of {', '.join(QUANTIZED)}; "
+            "ship float32"
         )
     if not calibration or not all(len(values) for values in calibration.values()):
         raise ValueError("int8 needs inputs to calibrate with, got none; give some training rows")

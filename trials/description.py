@@ -50,7 +50,7 @@ def describe(
         ValueError: A precision is unknown.
     """
     if unknown := sorted(set(precisions) - set(PRECISIONS)):
-        raise ValueError(f"unknown precisions {unknown}; known are {sorted(PRECISIONS)}")
+        raise ValueError(f"unknown precisions {', '.join(unknown)}; known are {', '.join(sorted(PRECISIONS))}")
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,

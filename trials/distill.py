@@ -19,7 +19,7 @@ from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
 from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
-from trials.shares import GradientShares, gradient_shares
+from trials.shares import GradientShares, gradient_shares, is_measured
 from trials.student import Student
 
 
@@ -97,7 +97,6 @@ class _Training:
         self.rows = lesson.rows()
         self.num_batches = _num_batches(student, len(self.rows), lesson.recipe.batch_size)
         batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS], view=lesson.dataset.training_view(0))
-        self.needs = lesson.needs
         self.speak = _speaker(student, lesson, place_batch(batch, device))
         self.loss = DistillationLoss(lesson, see(student, self.speak, lesson, batch, device))
         self.optimizer = make_optimizer([student, self.loss], lesson.recipe)
@@ -135,6 +134,7 @@ class _Training:
         torch.manual_seed(int(generator.integers(2**62)))
         seen: dict[str, list[Tensor]] = {}
         shares = GradientShares()
+        features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
         # Batches of nearly one size: a last one of few rows would count as much as others, and batch norm fails on one.
         batches = np.array_split(generator.permutation(self.rows), self.num_batches)
         for step, batch_rows in enumerate(batches):
@@ -145,19 +145,20 @@ class _Training:
                 group["lr"] = rate
             batch = lesson.dataset.batch(batch_rows, labels, view=lesson.dataset.training_view(epoch))
             # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
-            teachers = lesson.hear(batch, self.needs.teacher)
+            teachers = lesson.hear(batch, features) if listens else None
             teachers = None if teachers is None else place_outputs(teachers, self.device)
             batch = place_batch(batch, self.device)
             answer = self.speak(batch.inputs)
-            means = self.loss(answer, teachers, batch)
+            means = self.loss(answer, teachers, batch, epoch=epoch + 1)
             factors = self.loss.factors(means, epoch + 1)
-            if step == 0:
+            if step == 0 and is_measured(epoch, epochs=recipe.epochs, num_batches=self.num_batches):
                 shares = gradient_shares(
                     self.loss, answer, teachers, batch, means=means, factors=factors, model=self.student
                 )
             self.optimizer.zero_grad(set_to_none=True)
             weighted = [mean * factors[name] for name, mean in means.items()]
-            sum(weighted[1:], start=weighted[0]).backward()
+            if weighted:  # Nothing is learnt before the first term comes in.
+                sum(weighted[1:], start=weighted[0]).backward()
             self.optimizer.step()
             for name, mean in means.items():
                 seen.setdefault(name, []).append(mean.detach())
@@ -202,14 +203,19 @@ def _finite_means(seen: dict[str, list[Tensor]], *, epoch: int) -> dict[str, flo
     return losses
 
 
+def steps_per_epoch(num_rows: int, batch_size: int) -> int:
+    """Count the steps of an epoch: at least one, and none with a single row unless that was asked for."""
+    most = num_rows if batch_size == 1 else num_rows // 2
+    return max(1, min(round(num_rows / batch_size), most))
+
+
 def _num_batches(student: nn.Module, num_rows: int, batch_size: int) -> int:
     """Cut an epoch into steps, so that none has a single row unless that was asked for.
 
     Raises:
         ValueError: A step would have a single row, and the student has batch norm.
     """
-    most = num_rows if batch_size == 1 else num_rows // 2
-    num_batches = max(1, min(round(num_rows / batch_size), most))
+    num_batches = steps_per_epoch(num_rows, batch_size)
     has_batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in student.modules())
     if num_rows // num_batches < 2 and has_batch_norm:
         raise ValueError(
@@ -230,4 +236,4 @@ def _on_processor(state: object) -> object:
     return state
 
 
-__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill"]
+__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill", "steps_per_epoch"]

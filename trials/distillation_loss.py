@@ -107,26 +107,37 @@ class DistillationLoss(nn.Module):
         self.shares_K1 = self.fixed_K[:, None] / self.fixed_K.sum().clamp(min=1e-12)
         self.to(device)
 
-    def forward(self, student: Outputs, teachers: TeacherOutputs | None, batch: Batch) -> dict[str, Tensor]:
-        """Compute each term.
+    def listens_in(self, epoch: int) -> bool:
+        """Whether anything is learnt from teachers in an epoch, counted from 1; a learnt weighting always does."""
+        learns = any(name != HARD_LABEL and term.weight_in(epoch) > 0 for name, term in self.plan.items())
+        return learns or isinstance(self.weigh, LearntWeighting)
+
+    def forward(
+        self, student: Outputs, teachers: TeacherOutputs | None, batch: Batch, *, epoch: int | None = None
+    ) -> dict[str, Tensor]:
+        """Compute each term that has come in.
 
         Args:
             student: Of the batch.
             teachers: Of the batch; None where no term listens to them.
             batch: Labels as the student may see them.
+            epoch: Counted from 1; None computes all terms.
 
         Returns:
             Mean of each term over the rows that it speaks of, before its weight; a scalar each. A learnt weighting
             adds the term ``GATE``.
         """
+        late = {name for name, term in self.plan.items() if epoch is not None and epoch < term.first_epoch}
         means: dict[str, Tensor] = {}
-        if HARD_LABEL in self.plan:
+        if HARD_LABEL in self.plan.keys() - late:
             loss_B = self.task.hard_label_loss(student, batch.labels)
             means[HARD_LABEL] = loss_B.sum() / (batch.labels != MISSING_LABEL).sum().clamp(min=1)
         if teachers is None or not self.terms:
             return means
         weights_KB, heard = self.weights(teachers, batch)
         for name, term in self.taught():
+            if name in late:
+                continue
             means[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum() / heard
         if isinstance(self.weigh, LearntWeighting):
             assert self.ensemble is not None
@@ -142,7 +153,7 @@ class DistillationLoss(nn.Module):
         """
         planned = {name: mean for name, mean in means.items() if name in self.plan}
         weights: dict[str, float | Tensor] = {name: self.plan[name].weight_in(epoch) for name in planned}
-        if self.balanced:
+        if self.balanced and planned:
             weights = {name: weights[name] * scale for name, scale in self._scales(planned).items()}
         return {name: weights.get(name, 1.0) for name in means}
 

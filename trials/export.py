@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
@@ -22,11 +21,9 @@ from torch import Tensor, nn
 
 from search_spaces import ModelSignature, TensorSpec
 from teachers import Inputs
+from trials.sessions import open_session
 from trials.slimming import slim
 from trials.tasks import Predictor
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-"""ONNX Runtime's name of an execution provider, by ours."""
 
 _EXAMPLE_BATCH = 2
 _EXAMPLE_SIZE = 8
@@ -130,41 +127,6 @@ def stand_in(template: Template) -> bytes:
 def export_onnx(module: nn.Module, signature: ModelSignature) -> bytes:
     """Trace a module and give the graph that ships with its weights, in one go."""
     return replace_weights(trace(module, signature), module)
-
-
-def require_provider(provider: str) -> None:
-    """Make sure that this machine's ONNX Runtime has an execution provider.
-
-    Args:
-        provider: ``cpu`` or ``cuda``.
-
-    Raises:
-        ValueError: It is unknown or missing.
-    """
-    if provider not in PROVIDERS:
-        raise ValueError(f"unknown provider {provider!r}; known are {sorted(PROVIDERS)}")
-    if PROVIDERS[provider] not in onnxruntime.get_available_providers():
-        raise ValueError(f"ONNX Runtime has no provider {provider!r} here; install onnxruntime-gpu, or take 'cpu'")
-
-
-def open_session(onnx_bytes: bytes, *, threads: int, provider: str) -> onnxruntime.InferenceSession:
-    """Open a graph in ONNX Runtime, its operations one after the other.
-
-    Args:
-        onnx_bytes: The graph.
-        threads: Threads of one operation.
-        provider: ``cpu`` or ``cuda``.
-
-    Raises:
-        ValueError: The provider is unknown, or this machine's ONNX Runtime has none of that kind.
-    """
-    require_provider(provider)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3  # Errors only: it warns of every constant that it folds away.
-    return onnxruntime.InferenceSession(onnx_bytes, options, providers=[PROVIDERS[provider]])
 
 
 def onnx_predictor(onnx_bytes: bytes, *, threads: int = 1, provider: str = "cpu") -> Predictor:

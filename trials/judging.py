@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces import cost_of
+from teachers import Inputs
 from trials.compress import PRECISIONS, Calibration
 from trials.distill import DivergedError
 from trials.export import onnx_predictor, parity
@@ -16,6 +18,7 @@ from trials.measure import measure_latency, size_bytes
 from trials.records import Candidate, Latency, Trial
 from trials.setting import Setting
 from trials.student import Student
+from trials.tasks import Predictor
 
 EVALUATION_BATCH = 256
 _CALIBRATION_ROWS = 256
@@ -49,14 +52,14 @@ def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: M
     """Measure what a graph costs, without asking what it can."""
     signature = setting.task.signature(setting.dataset)
     cost = cost_of(setting.space, trial.spec, signature)
-    latency = known.get(precision) or measure_latency(graph, signature, setting.latency, provisional=True)
+    latency = known.get(precision) or measure_latency(graph, signature, setting.latency)
     metrics = {
         "latency_ms": latency.median_ms,
         "size_bytes": float(size_bytes(graph)),
         "params": float(cost.params),
         "macs": float(cost.macs),
     }
-    return Candidate(precision=precision, metrics=metrics, latency=latency, parity=0.0)
+    return Candidate(precision=precision, metrics=metrics, latency=latency)
 
 
 def judge(
@@ -88,16 +91,30 @@ def judge(
         inputs = dataset.batch(rows[:_PARITY_ROWS]).inputs
         assert isinstance(inputs, Tensor)
         if precision == "float32":
-            difference = parity(student, predict, inputs)
+            held = replace(cost, parity_max_abs_difference=parity(student, predict, inputs))
         else:
             if float32_answers is None:
                 with torch.no_grad():
                     float32_answers = student(inputs).argmax(dim=-1).numpy()
-            difference = float((predict(inputs).argmax(axis=-1) == float32_answers).mean())
-        candidate = replace(cost, metrics={**cost.metrics, **metrics}, parity=difference)
+            same = predict(inputs).argmax(axis=-1) == float32_answers
+            held = replace(cost, agreement_share=float(same.mean()))
+        candidate = replace(held, metrics={**cost.metrics, **metrics})
         _check_finite(candidate)
         candidates.append(candidate)
     return tuple(candidates)
+
+
+def module_predictor(student: Student) -> Predictor:
+    """Make a predictor of a trained student as the module that it is; it gives the first output."""
+
+    def predict(inputs: Inputs) -> NDArray[np.float32]:
+        assert isinstance(inputs, Tensor), "a student takes numbers"
+        with torch.no_grad():
+            outputs = student(inputs)
+        answers: NDArray[np.float32] = (outputs[0] if isinstance(outputs, tuple) else outputs).numpy()
+        return answers
+
+    return predict
 
 
 def _check_finite(candidate: Candidate) -> None:
@@ -106,9 +123,10 @@ def _check_finite(candidate: Candidate) -> None:
     Raises:
         DivergedError: A metric is infinite or not a number.
     """
-    values = {**candidate.metrics, "parity": candidate.parity}
+    parity = candidate.parity_max_abs_difference
+    values = {**candidate.metrics, **({} if parity is None else {"parity_max_abs_difference": parity})}
     if wrong := sorted(name for name, value in values.items() if not math.isfinite(value)):
         raise DivergedError(
-            f"the {candidate.precision} student gives {wrong} that are not finite; training diverged in its last "
-            "steps, so lower learning_rate"
+            f"the {candidate.precision} student gives {', '.join(wrong)} that are not finite; training diverged in its "
+            "last steps, so lower learning_rate"
         )

@@ -64,7 +64,9 @@ class Lesson:
         if self.ensemble is None or self.teachers is None:
             raise ValueError("the recipe has losses that listen to teachers, but there are no teachers")
         if unknown := sorted(recipe.taking_part.keys() - set(self.ensemble.names)):
-            raise ValueError(f"taking_part names {unknown}; teachers are {sorted(self.ensemble.names)}")
+            raise ValueError(
+                f"taking_part names {', '.join(unknown)}; teachers are {', '.join(sorted(self.ensemble.names))}"
+            )
         if self.heard_ensemble is not None and (reason := misfit(recipe.aggregation, self.heard_ensemble)):
             raise ValueError(reason)
         if reason := unfit_losses(recipe):
@@ -117,6 +119,11 @@ class Lesson:
             models=any(need.models for need in needs),
         )
 
+    def features_in(self, epoch: int) -> tuple[str, ...]:
+        """Features of teachers that are read in an epoch, counted from 1; a term that has not come in reads none."""
+        terms = self.recipe.taught_in(epoch) if self.heard else ()
+        return tuple(sorted({name for term in terms for name in needs_of(term).teacher}))
+
     @property
     def has_shaped_losses(self) -> bool:
         """Whether any loss is a class, which must see what student and teachers say before it can be made."""
@@ -162,7 +169,7 @@ def unfit_losses(recipe: Recipe) -> str:
     if not traits_of(AGGREGATIONS[recipe.aggregation]).takes_functions_only:
         return ""
     classes = [term.name for term in recipe.taught if averages(term) and isinstance(find_loss(term.name), type)]
-    return f"{recipe.aggregation} cannot take the losses {classes}; use mean_of_losses" if classes else ""
+    return f"{recipe.aggregation} cannot take the losses {', '.join(classes)}; use mean_of_losses" if classes else ""
 
 
 def without_labels(weighting: str, dataset: Dataset) -> str:
@@ -174,4 +181,4 @@ def without_labels(weighting: str, dataset: Dataset) -> str:
 
 def _check_known(what: str, name: str, catalog: Collection[str]) -> None:
     if name not in catalog:
-        raise ValueError(f"unknown {what} {name!r}; known are {sorted(catalog)}")
+        raise ValueError(f"unknown {what} {name!r}; known are {', '.join(sorted(catalog))}")

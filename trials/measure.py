@@ -1,11 +1,13 @@
 """What a student costs, measured on the graph that ships.
 
-Shape letters: R = timed runs.
+Shape letters: R = rounds.
 """
 
-import gc
+import math
 import platform
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces import ModelSignature, TensorSpec
-from trials.export import open_session
 from trials.records import Latency, LatencySettings
+from trials.rounds import Timed, Turn, time_graph, time_in_own_process, write_round_files
+from trials.sessions import require_provider
 
 VARYING_SIZE = 128
 """Size given to a dimension that varies, as a sequence's length, when latency is measured."""
@@ -27,49 +30,80 @@ def size_bytes(onnx_bytes: bytes) -> int:
     return len(onnx_bytes)
 
 
-def measure_latency(
-    onnx_bytes: bytes, signature: ModelSignature, settings: LatencySettings, *, provisional: bool
-) -> Latency:
-    """Time a graph in ONNX Runtime on random inputs.
+def measure_latency(graph: bytes, signature: ModelSignature, settings: LatencySettings) -> Latency:
+    """Time one graph in ONNX Runtime on random inputs, while other work may run beside it.
 
     Args:
-        onnx_bytes: The graph.
+        graph: ONNX.
         signature: Its inputs.
-        settings: Batch, threads, provider, and how long.
-        provisional: Whether other work may run beside it; written down, nothing else.
+        settings: Batch, threads, provider, how often and how long.
 
     Returns:
-        The median run and its 95 % interval. The interval tells of the spread within this measurement; another minute
-        on a busy machine can give another median.
+        A provisional latency. Its rounds follow each other at once and within this process, so the interval tells of
+        these moments alone.
 
     Raises:
         ValueError: The provider is unknown or missing.
     """
-    session = open_session(onnx_bytes, threads=settings.threads, provider=settings.provider)
-    feeds = {tensor.name: _random_input(tensor, signature, settings.batch_size) for tensor in signature.inputs}
-    for _ in range(settings.warmup_runs):
-        session.run(None, feeds)
-    nanoseconds: list[int] = []
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        end = time.perf_counter_ns() + int(settings.seconds * 1e9)
-        before = time.perf_counter_ns()
-        while len(nanoseconds) < settings.min_runs or before < end:
-            before = time.perf_counter_ns()
-            session.run(None, feeds)
-            nanoseconds.append(time.perf_counter_ns() - before)
-    finally:
-        if collecting:
-            gc.enable()
-    low, median, high = median_interval(np.array(nanoseconds, dtype=np.float64) / 1e6)
+    feeds, turn = _feeds(signature, settings), _turn(settings)
+    return _summary([time_graph(graph, feeds, turn) for _ in range(settings.rounds)], settings, provisional=True)
+
+
+def measure_latencies(
+    graphs: Sequence[bytes], signature: ModelSignature, settings: LatencySettings, *, seed: int
+) -> list[Latency]:
+    """Time graphs in ONNX Runtime on random inputs, in turns, so that their latencies compare.
+
+    A round times each graph once, in a session of its own, all in a process of the round's own: runs of one session
+    are alike, while sessions and processes differ, since memory lies elsewhere in each. Within a round the graphs take
+    turns in an order drawn anew. What makes the machine slow for a while then slows one round of many, and there all
+    graphs alike, but for those that it begins or ends with.
+
+    Args:
+        graphs: ONNX; all take the signature's inputs.
+        signature: Their inputs.
+        settings: Batch, threads, provider, how often and how long.
+        seed: Of the orders.
+
+    Returns:
+        One latency a graph: the median over the medians of its rounds, and a 95 % interval of it from the same.
+
+    Raises:
+        ValueError: The provider is unknown or missing.
+        MeasuringProcessError: A round's process crashed or was killed.
+    """
+    require_provider(settings.provider)
+    turn, chance = _turn(settings), np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory(prefix="latency-") as folder:
+        write_round_files(Path(folder), graphs, _feeds(signature, settings))
+        orders = [chance.permutation(len(graphs)).tolist() for _ in range(settings.rounds)]
+        rounds = [time_in_own_process(Path(folder), order, turn) for order in orders]
+    return [_summary([timed[n] for timed in rounds], settings, provisional=False) for n in range(len(graphs))]
+
+
+def _turn(settings: LatencySettings) -> Turn:
+    """Spread runs and time over the rounds."""
+    return Turn(
+        threads=settings.threads,
+        provider=settings.provider,
+        warmup_runs=math.ceil(settings.warmup_runs / settings.rounds),
+        min_runs=math.ceil(settings.min_runs / settings.rounds),
+        seconds=settings.seconds / settings.rounds,
+    )
+
+
+def _summary(rounds: Sequence[Timed], settings: LatencySettings, *, provisional: bool) -> Latency:
+    # Runs of one round are not independent, so thousands of them would make an interval that is far too narrow.
+    low, median, high = median_interval(np.array([timed.median_ms for timed in rounds]))
     return Latency(
         median_ms=median,
         low_ms=low,
         high_ms=high,
-        runs=len(nanoseconds),
+        rounds=len(rounds),
+        runs=sum(timed.runs for timed in rounds),
         provisional=provisional,
         device=device_name(settings),
+        timestamp_ms=time.time_ns() // 1_000_000,
     )
 
 
@@ -108,6 +142,10 @@ def _processor_name() -> str:
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _feeds(signature: ModelSignature, settings: LatencySettings) -> dict[str, NDArray[np.generic]]:
+    return {tensor.name: _random_input(tensor, signature, settings.batch_size) for tensor in signature.inputs}
 
 
 def _random_input(tensor: TensorSpec, signature: ModelSignature, batch_size: int) -> NDArray[np.generic]:

@@ -16,7 +16,7 @@ class LossTerm:
         weight: At least 0; a term of weight 0 is not computed.
         options: Keyword arguments of the loss, such as ``temperature``.
         warmup_epochs: Epochs over which the weight rises to its value, in equal steps; 0 for none.
-        first_epoch: Epoch, counted from 1, before which the term is left out.
+        first_epoch: Epoch, counted from 1, before which the term is neither computed nor counted.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Recipe:
         """Reject what cannot be trained."""
         names = [term.name for term in self.losses]
         if len(set(names)) < len(names):
-            raise ValueError(f"each loss may stand once, got {names}")
+            raise ValueError(f"each loss may stand once, got {', '.join(names)}")
         if not any(term.weight > 0 for term in self.losses):
             raise ValueError("at least one loss needs a weight above 0")
         if self.epochs < 1 or self.batch_size < 1:
@@ -94,7 +94,7 @@ class Recipe:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of the steps, at least 0 and below 1, got {self.warmup}")
         if self.balance not in BALANCES:
-            raise ValueError(f"unknown balance {self.balance!r}; known are {sorted(BALANCES)}")
+            raise ValueError(f"unknown balance {self.balance!r}; known are {', '.join(sorted(BALANCES))}")
         for name, weight in self.teacher_weights.items():
             if not 0 <= weight < math.inf:
                 raise ValueError(f"weight of teacher {name!r} must be finite and at least 0, got {weight}")
@@ -108,6 +108,10 @@ class Recipe:
     def taught(self) -> tuple[LossTerm, ...]:
         """Terms that listen to teachers."""
         return tuple(term for term in self.losses if term.weight > 0 and term.name != HARD_LABEL)
+
+    def taught_in(self, epoch: int) -> tuple[LossTerm, ...]:
+        """Terms that listen to teachers in an epoch, counted from 1: those that have come in by then."""
+        return tuple(term for term in self.taught if term.weight_in(epoch) > 0)
 
     @property
     def needs_teachers(self) -> bool:

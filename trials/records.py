@@ -1,7 +1,7 @@
 """What is asked of a trial and what comes back: records that travel between controller and workers."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from search_spaces import StudentSpec, plain_digest
@@ -13,6 +13,10 @@ METRICS_OF_COST = ("latency_ms", "size_bytes", "params", "macs")
 
 LATENCY_MARGIN = 0.4
 """Share by which latency may come out too high while other trials run beside; nothing is refused within it."""
+
+
+LEAST_ROUNDS = 6
+"""Of measuring latency: both extremes of fewer values hold their median with less than 95 %."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +49,15 @@ class Latency:
     """Latency of one exported graph on one device.
 
     Args:
-        median_ms: Median of a run, in milliseconds.
+        median_ms: Median over the medians of its rounds, in milliseconds.
         low_ms: Lower end of its 95 % interval.
         high_ms: Upper end.
-        runs: Number of timed runs.
+        runs: Number of timed runs, in all rounds together.
         provisional: Whether other work ran beside it.
         device: The machine that measured.
+        rounds: Number of rounds; the interval is of their medians. Records from before there were rounds have 1, and
+            an interval of its runs, which is too narrow.
+        timestamp_ms: When it was measured, since 1970; 0 in records from before that was written down.
     """
 
     median_ms: float
@@ -59,6 +66,8 @@ class Latency:
     runs: int
     provisional: bool
     device: str
+    rounds: int = 1
+    timestamp_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +78,7 @@ class LatencySettings:
         batch_size: Samples of one run.
         threads: Threads that ONNX Runtime may use.
         provider: Execution provider: ``cpu`` or ``cuda``.
+        rounds: Rounds that runs and time are spread over, each with the graph opened anew; ``LEAST_ROUNDS`` or more.
         warmup_runs: Runs that are not timed.
         min_runs: Timed runs at least.
         seconds: Time to go on timing for, in seconds.
@@ -77,9 +87,15 @@ class LatencySettings:
     batch_size: int = 1
     threads: int = 1
     provider: str = "cpu"
+    rounds: int = 9
     warmup_runs: int = 20
     min_runs: int = 100
     seconds: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Check them."""
+        if self.rounds < LEAST_ROUNDS:
+            raise ValueError(f"rounds must be {LEAST_ROUNDS} or more, for an interval of 95 %; got {self.rounds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +106,26 @@ class Candidate:
         precision: ``float32`` or ``int8``.
         metrics: Value by name: the costs, and the task's metrics on the validation split.
         latency: How ``metrics["latency_ms"]`` was measured.
-        parity: Largest difference of logits from the trained module for float32; for other precisions the share of
-            validation rows on which the answer agrees with float32.
+        parity_max_abs_difference: Of the logits from those of the trained module, on validation rows, for float32;
+            None for other precisions, and before training.
+        agreement_share: Share of validation rows on which the answer is that of float32, for other precisions; None for
+            float32, and before training.
     """
 
     precision: str
     metrics: Mapping[str, float]
     latency: Latency
-    parity: float
+    parity_max_abs_difference: float | None = None
+    agreement_share: float | None = None
+
+
+def may_keep(candidate: Candidate, limits: Iterable[Limit]) -> bool:
+    """Tell whether a candidate may keep the limits on costs, its latency taken ``LATENCY_MARGIN`` lower.
+
+    This is what the gate asks of a student before it is trained; only training tells of the task's metrics.
+    """
+    hopeful = {**candidate.metrics, "latency_ms": candidate.latency.median_ms * (1 - LATENCY_MARGIN)}
+    return all(limit.excess(hopeful) <= 0 for limit in limits if limit.metric in METRICS_OF_COST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +177,8 @@ class EpochRecord:
         losses: Mean of each term before its weight, by name.
         learning_rate: At the end of the epoch.
         seconds: Time it took.
-        shares: Each term's share of the gradient, by name, at the first step of the epoch; they add up to 1.
+        shares: Each term's share of the gradient, by name, at the first step of the epoch; they add up to 1. Empty
+            where it was not measured, as in some epochs of few steps.
         teacher_shares: Each teacher's share of the gradient of what teachers teach, by name, at the same step.
     """
 
@@ -184,6 +213,19 @@ class TrialResult:
     history: tuple[EpochRecord, ...] = ()
     seconds: float = 0.0
     peak_memory_bytes: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a student can do that was trained to be judged, and not to be shipped.
+
+    Args:
+        metrics: The task's metrics and details, by name of the rows that they were taken on; empty where it failed.
+        error: Why it failed, with the traceback; empty otherwise.
+    """
+
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     error: str = ""
 
 

@@ -1,32 +1,36 @@
 """One trial, start to end: build, gate, distil, compress, measure."""
 
 import errno
+import math
 import resource
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
-from trials.distill import Checkpoint, distill
+from trials.distill import Checkpoint, DivergedError, distill
 from trials.export import Template, onnx_predictor, replace_weights, stand_in
 from trials.heads import build_student, fold
-from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge
+from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
 from trials.lesson import Lesson
-from trials.measure import measure_latency
+from trials.measure import measure_latencies
 from trials.placing import choose_device, random_state_kept
 from trials.records import (
-    LATENCY_MARGIN,
     METRICS_OF_COST,
     Artefacts,
     Candidate,
+    Judgement,
     Latency,
     Outcome,
     Trial,
     TrialResult,
+    may_keep,
 )
 from trials.setting import Setting
 from trials.student import Student, save_weights
@@ -140,9 +144,8 @@ def _gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Can
         return (), trial.known_latency
     candidates = []
     for candidate in costs(trial, setting, stand_in(template)):
-        hopeful = {**candidate.metrics, "latency_ms": candidate.latency.median_ms * (1 - LATENCY_MARGIN)}
         candidates.append(candidate)
-        if all(limit.excess(hopeful) <= 0 for limit in limits):
+        if may_keep(candidate, limits):
             return (), {**trial.known_latency, **{known.precision: known.latency for known in candidates}}
     return tuple(candidates), {}
 
@@ -161,9 +164,52 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
     return tuple(costs(trial, setting, stand_in(template)))
 
 
-def measure_alone(graph: bytes, setting: Setting) -> Latency:
-    """Measure the latency of a graph, as it ships, with nothing running beside it."""
-    return measure_latency(graph, setting.task.signature(setting.dataset), setting.latency, provisional=False)
+def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> Judgement:
+    """Train a student as ``run_trial`` does, to the same bit, and judge it; it is neither refused nor exported.
+
+    Args:
+        trial: What is asked.
+        setting: What all trials share; its limits are passed over.
+        rows: Sets of row numbers to judge it on, as the module that it is, by name.
+
+    Returns:
+        What it can do, or why it could not be trained.
+
+    Raises:
+        OSError: There is no room to write on this machine.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(setting.threads)
+    try:
+        with random_state_kept(choose_device(setting.device)):
+            return Judgement(metrics=_judged(trial, setting, rows))
+    except Exception as raised:
+        if isinstance(raised, OSError) and raised.errno in _NO_ROOM:
+            raise
+        return Judgement(error=traceback.format_exc(limit=-8))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _judged(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+    lesson = setting.lesson(trial)
+    signature = setting.task.signature(setting.dataset)
+    torch.manual_seed(trial.seed)
+    student = build_student(setting.space, trial.spec, signature=signature, statistics=setting.statistics)
+    _teach(student, lesson, trial, setting)
+    predict = module_predictor(student)
+    batches = {name: setting.dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
+    metrics = {name: setting.task.evaluate(predict, those) for name, those in batches.items()}
+    if wrong := sorted(
+        {name for found in metrics.values() for name, value in found.items() if not math.isfinite(value)}
+    ):
+        raise DivergedError(f"the student gives {wrong} that are not finite; lower learning_rate, or raise warmup")
+    return metrics
+
+
+def measure_alone(graphs: Sequence[bytes], setting: Setting) -> list[Latency]:
+    """Measure the latencies of graphs, as they ship, with nothing running beside; see ``measure_latencies``."""
+    return measure_latencies(graphs, setting.task.signature(setting.dataset), setting.latency, seed=0)
 
 
 def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:
@@ -182,4 +228,4 @@ def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:
     return {f"test_{name}": value for name, value in metrics.items()}
 
 
-__all__ = ["Setting", "judge_on_test", "measure_alone", "measure_untrained", "run_trial"]
+__all__ = ["Setting", "judge_on_test", "measure_alone", "measure_untrained", "run_trial", "train_and_judge"]

@@ -13,6 +13,9 @@ from teachers import Batch, Outputs, TeacherOutputs
 from trials.aggregation import HEADS
 from trials.distillation_loss import GATE, DistillationLoss, Term
 
+STEPS_BETWEEN = 50
+"""Steps from one measurement to the next, at least: it costs as much as one, which epochs of few steps would feel."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradientShares:
@@ -26,6 +29,19 @@ class GradientShares:
 
     terms: Mapping[str, float] = field(default_factory=dict)
     teachers: Mapping[str, float] = field(default_factory=dict)
+
+
+def is_measured(epoch: int, *, epochs: int, num_batches: int) -> bool:
+    """Say whether an epoch begins with a measurement: the first and the last do, and between them those that are due.
+
+    Args:
+        epoch: Counted from 0.
+        epochs: In all.
+        num_batches: Steps of an epoch.
+    """
+    since_start = epoch * num_batches
+    is_due = since_start // STEPS_BETWEEN > (since_start - num_batches) // STEPS_BETWEEN
+    return is_due or epoch in (0, epochs - 1)
 
 
 def gradient_shares(
@@ -63,6 +79,8 @@ def gradient_shares(
     weights_KB = weights_KB.detach()
     norm_K = torch.zeros(len(loss.ensemble))
     for name, term in loss.taught():
+        if name not in means:
+            continue  # It comes in later.
         if term.keeps_teachers_apart and not student.features:
             own_K = _norms_at_logits(term, student, teachers, batch.labels, weights_KB)
         else:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from automl.batch_check import oversized_batch
 from automl.caching import plan_lines
 from automl.check.forecast import Forecast, forecast
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
-from automl.check.space import Sampled, draw
+from automl.check.space import Sampled, draw, limits_known_by_cost
 from automl.check.teachers import examine_teachers, foresee
 from automl.config import Config, load_config
 from automl.errors import UserError
@@ -18,12 +19,12 @@ from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
 from automl.run_folder import CONFIG_FILE
 from automl.samplers import make_sampler
-from automl.teaching import describe_coverage
+from automl.teachers_strength import describe_coverage
 from teachers import MISSING_LABEL
 from trials.data import Dataset
-from trials.export import require_provider
 from trials.records import METRICS_OF_COST, Candidate
 from trials.run_trial import measure_untrained
+from trials.sessions import require_provider
 
 _MOST_VALUES = 8
 """Values of a column that are listed."""
@@ -124,6 +125,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
         unheard = prepared.ensemble.num_unheard(train, prepared.dataset.student_labels[train])
         if unheard:
             notes.append(f"{unheard} of {len(train)} training rows have no teacher")
+    if note := oversized_batch(prepared):
+        notes.append(note)
     if config.address is not None:
         notes.append(f"the forecast is for this machine, not for the cluster at {config.address}")
     if config.resources.gpus and not torch.cuda.is_available():
@@ -159,7 +162,7 @@ def _space(prepared: Prepared, sampled: Sampled) -> SpaceCheck:
         num_sampled=len(sampled.costs),
         params=(min(params), max(params)),
         macs=(min(macs), max(macs)),
-        share_kept=sampled.share_kept,
+        share_kept=sampled.share_kept if limits_known_by_cost(prepared.config.limits) else None,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from automl.check.forecast import Forecast
-from automl.numbers import byte_count, duration, written
+from automl.numbers import byte_count, counted, duration, written
 
 _MOST_CLASSES = 12
 
@@ -67,7 +67,7 @@ class SpaceCheck:
         num_sampled: Architectures that were drawn at random.
         params: Fewest and most parameters among them.
         macs: Fewest and most multiply-accumulates.
-        share_kept: Of those drawn, the share that keeps the limits on parameters, MACs and bytes.
+        share_kept: Of those drawn, the share that keeps the limits on parameters, MACs and bytes; None without any.
     """
 
     name: str
@@ -76,7 +76,7 @@ class SpaceCheck:
     num_sampled: int
     params: tuple[int, int]
     macs: tuple[int, int]
-    share_kept: float
+    share_kept: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,12 +167,15 @@ class CheckReport:
 
     def _space(self) -> Iterator[str]:
         space = self.space
-        points = "too many to count" if space.num_points is None else f"{_count(space.num_points)}"
-        yield f"{space.name}: {points} architectures; {space.num_choices} choices with those of the recipe"
+        num = space.num_points
+        points = "too many architectures to count" if num is None else f"{_count(num)} architecture{'s' * (num != 1)}"
+        yield f"{space.name}: {points}; {counted(space.num_choices, 'choice')} with those of the recipe"
         yield (
             f"params {_span('params', *space.params)}, macs {_span('macs', *space.macs)}, "
             f"over {space.num_sampled} random architectures"
         )
+        if space.share_kept is None:
+            return
         share = ">99%" if 0.995 <= space.share_kept < 1 else f"{space.share_kept:.0%}"
         yield f"{share} of random students keep the limits on params, macs and bytes in some precision"
 
@@ -193,7 +196,7 @@ class CheckReport:
                 f"  start {duration(found.start_seconds)}, teachers {duration(found.teachers_seconds)}, "
                 f"trials {duration(found.trials_seconds)}, end {duration(found.end_seconds)}"
             )
-        number = "trials" if found.trials is None else f"{found.trials} trials"
+        number = "trials" if found.trials is None else counted(found.trials, "trial")
         yield (
             f"  {number}, {found.parallel} at a time; each {duration(found.overhead_seconds)} to export and "
             f"measure, and {duration(found.training_seconds)} to train on average if it keeps the limits"

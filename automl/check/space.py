@@ -59,7 +59,7 @@ def draw(prepared: Prepared, measured: Mapping[str, tuple[Candidate, ...]]) -> S
         digest = trial.spec.architecture_digest
         if digest not in costs:
             costs[digest] = cost_of(prepared.space, trial.spec, prepared.signature)
-    limits = [limit for limit in prepared.config.limits if limit.metric in _KNOWN_WITHOUT_MEASURING]
+    limits = limits_known_by_cost(prepared.config.limits)
     kept = [trial for trial in trials if _keeps(costs[trial.spec.architecture_digest], limits, list(measured.values()))]
     fixed = prepared.config.student.fixed_values(prepared.space) is not None
     return Sampled(
@@ -69,6 +69,11 @@ def draw(prepared: Prepared, measured: Mapping[str, tuple[Candidate, ...]]) -> S
         num_choices=len(prepared.choices),
         num_points=1 if fixed else size(prepared.space.choices),
     )
+
+
+def limits_known_by_cost(limits: Sequence[Limit]) -> list[Limit]:
+    """Give the limits that a student can be judged by without measuring or training it."""
+    return [limit for limit in limits if limit.metric in _KNOWN_WITHOUT_MEASURING]
 
 
 def _keeps(cost: Cost, limits: Sequence[Limit], measured: Sequence[tuple[Candidate, ...]]) -> bool:

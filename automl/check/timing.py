@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from teachers import Batch, TeacherOutputs
-from trials.distill import distill
+from trials.distill import distill, steps_per_epoch
 from trials.heads import build_student
 from trials.records import Trial
 from trials.run_trial import Setting
@@ -60,7 +60,7 @@ class MadeUpAnswers:
 def num_steps(trial: Trial, setting: Setting) -> int:
     """Count the steps of a whole training."""
     rows = len(setting.lesson(trial).rows())
-    return trial.recipe.epochs * max(1, round(rows / trial.recipe.batch_size))
+    return trial.recipe.epochs * steps_per_epoch(rows, trial.recipe.batch_size)
 
 
 def step_seconds(trial: Trial, setting: Setting) -> float:
@@ -97,7 +97,7 @@ def _epoch(student: Student, trial: Trial, setting: Setting, *, steps: int) -> f
     rows = setting.lesson(trial).rows()[: steps * trial.recipe.batch_size]
     dataset = replace(setting.dataset, splits={**setting.dataset.splits, "train": rows})
     checkpoint = distill(student, setting.lesson(trial, dataset), until_epoch=1)
-    return checkpoint.history[0].seconds / max(1, round(len(rows) / trial.recipe.batch_size))
+    return checkpoint.history[0].seconds / steps_per_epoch(len(rows), trial.recipe.batch_size)
 
 
 @contextmanager

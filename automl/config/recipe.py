@@ -78,7 +78,7 @@ class Recipe(Part):
     optimizer: OneOrSeveral[str] = "adamw"
     """adamw or sgd."""
     learning_rate: Searchable[PositiveReal, PositiveRealRange]
-    """Its highest value."""
+    """The highest learning rate, such as 0.003; schedule and warmup say how it is reached and left."""
     weight_decay: Searchable[NaturalReal, NaturalRealRange] = 0.01
     """Of the optimizer."""
     schedule: OneOrSeveral[str] = "cosine"

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from automl.config.environment import expanded
 from automl.config.part import CatalogName, NaturalInt, NaturalReal, Options, Part, PositiveInt, PositiveReal
-from trials.records import LatencySettings
+from trials.records import LEAST_ROUNDS, LatencySettings
 
 
 class Latency(Part):
@@ -18,12 +18,14 @@ class Latency(Part):
     """Threads that ONNX Runtime may use."""
     provider: Literal["cpu", "cuda"] = "cpu"
     """Execution provider."""
+    rounds: Annotated[int, Field(ge=LEAST_ROUNDS)] = 9
+    """Rounds that the runs and the time below are spread over, each with the graph opened anew."""
     warmup_runs: NaturalInt = 20
-    """Runs that are not timed."""
+    """Runs of a graph that are not timed."""
     min_runs: PositiveInt = 100
-    """Timed runs at least."""
+    """Timed runs of a graph at least."""
     seconds: PositiveReal = 0.3
-    """Time to go on timing for."""
+    """Time to go on timing a graph for."""
 
     def settings(self) -> LatencySettings:
         """Give them as a trial takes them."""

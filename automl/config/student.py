@@ -1,15 +1,13 @@
 """The section ``student``: which space, narrowed or fixed."""
 
-import inspect
-from collections.abc import Callable
-from typing import Self, cast
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from automl.config.part import CatalogName, Named, Options, Part, Plain
 from automl.config.searchable import NumberRange, SearchablePlain, domain_of, possible_values
-from search_spaces import SPACES, Categorical, Domain, Real, SearchSpace, Values
-from search_spaces.imports import import_object
+from automl.config.space_factory import make_space
+from search_spaces import Categorical, Domain, Real, SearchSpace, Values
 
 
 class Student(Part):
@@ -72,21 +70,7 @@ class Student(Part):
         Raises:
             ValueError: There is no such space, or it does not take the options.
         """
-        if ":" in self.space:
-            factory = cast("Callable[..., object]", import_object(self.space))
-        elif self.space in SPACES:
-            factory = SPACES[self.space]
-        else:
-            raise ValueError(f"unknown space {self.space!r}; spaces are {sorted(SPACES)}, or package.module:name")
-        try:
-            space = factory(**self.options)
-        except TypeError as error:
-            known = sorted(inspect.signature(factory).parameters)
-            message = f"space {self.space!r} does not take these options: {error}; its options are {known}"
-            raise ValueError(message) from error
-        if isinstance(space, SearchSpace):
-            return space
-        raise ValueError(f"{self.space!r} must return a SearchSpace, it returned {type(space).__name__}")
+        return make_space(self.space, self.options)
 
 
 class FixedStudent(Part):

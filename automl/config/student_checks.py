@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from automl.config.messages import Mistake, shown, unknown
 from automl.config.places import Path as Place
+from automl.config.space_factory import WrongOptionsError
 from automl.config.student import FixedStudent, Student
-from search_spaces import SPACES, Categorical, Choice, Domain, Integer, Real, SearchSpace, Value, Values, walk
+from search_spaces import Categorical, Choice, Domain, Integer, Real, SearchSpace, Value, Values, walk
 from search_spaces.scales import first_value
 
 
@@ -20,7 +21,7 @@ def student_mistakes(student: Student | FixedStudent, place: Place) -> Iterator[
     try:
         space = whole.whole_space()
     except ValueError as error:
-        of_options = student.space in SPACES or "options" in str(error)
+        of_options = isinstance(error, WrongOptionsError)
         yield Mistake(path=(*place, "options" if of_options else "space"), message=str(error))
         return
     if isinstance(student, Student):

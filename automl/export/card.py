@@ -7,10 +7,11 @@ from automl.export.feeding import PREPROCESSING_FILE, python_example
 from automl.export.parity import Parity
 from automl.front import Member
 from automl.masking import mask
+from automl.numbers import counted
 from automl.run import Run
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
-from trials.records import METRICS_OF_COST
+from trials.records import METRICS_OF_COST, Latency
 
 CARD_FILE = "README.md"
 
@@ -96,9 +97,10 @@ def recipe_in_words(recipe: Mapping[str, Any], seed: int) -> str:
     teachers = (
         f"teachers joined by {recipe['aggregation']}, weighted {recipe['weighting']}{weights}; " if listens else ""
     )
+    epochs = counted(recipe["epochs"], "epoch")
     return (
-        f"{'Distilled' if listens else 'Trained'} with {' + '.join(losses)}; {teachers}{recipe['epochs']} epochs of "
-        f"batches of {recipe['batch_size']}, {recipe['optimizer']}, learning rate {_short(recipe['learning_rate'])} "
+        f"{'Distilled' if listens else 'Trained'} with {' + '.join(losses)}; {teachers}{epochs} of batches of "
+        f"{recipe['batch_size']}, {recipe['optimizer']}, learning rate {_short(recipe['learning_rate'])} "
         f"({recipe['schedule']}, warm-up {recipe['warmup']:.0%}), weight decay {_short(recipe['weight_decay'])}; "
         f"seed {seed}"
     )
@@ -131,6 +133,13 @@ def _values(name: str, members: Mapping[str, Member]) -> list[str]:
     return ["-" if value is None else f"{value:.4f}" for value in found]
 
 
+_INTERVAL = (
+    "A round opens the graph anew and takes the median of its runs; the latency is the median over the rounds, and the "
+    "interval is of the same. It tells of the minute of measuring: a machine that is warmer, or busy, is slower as a "
+    "whole."
+)
+
+
 def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -> str:
     rows = []
     for precision, member in members.items():
@@ -140,20 +149,30 @@ def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -
                 precision,
                 f"{member.metrics['size_bytes']:,.0f}",
                 f"{latency.median_ms:.4g} ({latency.low_ms:.4g} to {latency.high_ms:.4g})",
-                "beside other work, provisional" if latency.provisional else "alone",
+                _how(latency),
                 latency.device,
             ]
         )
-    first, settings = _first(members).metrics, config["latency"]
+    first, settings, interval = _first(members).metrics, config["latency"], _interval(members)
     machine = ", ".join(f"{name} {fact}" for name, fact in run.machine.items() if name != "device")
     table = _table(["precision", "bytes", "latency in ms, median (95 % interval)", "measured", "on"], rows)
     return (
-        f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. The "
-        "interval is of the runs of one measurement; measured again, the median may lie outside. Latency is "
+        f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. Latency is "
         f"that of the exported graph in ONNX Runtime: batch of {settings['batch_size']}, {settings['threads']} thread"
-        f"{'s' if settings['threads'] > 1 else ''}, provider {settings['provider']}. The machine of the search: "
-        f"{machine}."
+        f"{'s' if settings['threads'] > 1 else ''}, provider {settings['provider']}. {interval} The machine of the "
+        f"search: {machine}."
     )
+
+
+def _interval(members: Mapping[str, Member]) -> str:
+    if all(member.latency.rounds > 1 for member in members.values()):
+        return _INTERVAL
+    return "The interval is of the runs of one measurement; measured again, the median may lie outside."
+
+
+def _how(latency: Latency) -> str:
+    where = "beside other work, provisional" if latency.provisional else "alone"
+    return where if latency.rounds == 1 else f"{where}, in {latency.rounds} rounds"
 
 
 def _teachers(run: Run) -> Iterable[str]:
@@ -178,9 +197,9 @@ def _teachers(run: Run) -> Iterable[str]:
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:
     lines = [str(parity) for parity in parities.values()]
     lines += [
-        f"{precision}: answers as float32 on {member.parity:.1%} of validation rows, as the search measured it"
+        f"{precision}: answers as float32 on {member.agreement_share:.1%} of validation rows, as the search measured it"
         for precision, member in members.items()
-        if precision != "float32"
+        if member.agreement_share is not None
     ]
     return "\n".join(f"- {line}" for line in lines)
 

@@ -56,6 +56,7 @@ class Exported:
         files: Size in bytes by name.
         parities: Of each graph, by precision.
         finished: Whether the search had ended, so that latencies are final.
+        replaced: What stood in the folder before, in words; empty where nothing did.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Exported:
     files: Mapping[str, int]
     parities: Mapping[str, Parity]
     finished: bool
+    replaced: str
 
     def __rich__(self) -> Text:
         """Say what was exported and what to type next."""
@@ -77,7 +79,7 @@ class Exported:
             lines.append("  the search has not ended: latency is provisional, and there are no test scores")
         lines += [f"parity  {parity}" for parity in self.parities.values()]
         width = max(map(len, self.files))
-        lines.append(f"wrote   {self.folder}")
+        lines.append(f"wrote   {self.folder}{f', in place of {self.replaced}' if self.replaced else ''}")
         lines += [f"        {name:<{width}}  {size:>9,} bytes" for name, size in self.files.items()]
         lines.append(f"next    automl predict {self.folder} INPUT")
         return Text("\n".join(lines))
@@ -100,7 +102,7 @@ def export(run: Run, *, pick: str, where: Sequence[str | Limit] = (), to: Path) 
         WorkFailed: The student's files are missing or damaged, a graph differs from the module, or the disk refuses.
     """
     to = Path(to)
-    _refuse_to_overwrite(to, run)
+    replaced = _replaced(to, run)
     member = pick_member(run, pick, where)
     config = load_config(run.folder / CONFIG_FILE, files_must_exist=False)
     source = Students(run.folder).folder(member.digest)
@@ -135,35 +137,37 @@ def export(run: Run, *, pick: str, where: Sequence[str | Limit] = (), to: Path) 
         files={name: len(content) for name, content in files.items()},
         parities=parities,
         finished=run.finished,
+        replaced=replaced,
     )
 
 
-def _refuse_to_overwrite(to: Path, run: Run) -> None:
-    """Make sure that nothing but an earlier export can be lost."""
+def _replaced(to: Path, run: Run) -> str:
+    """Make sure that nothing but an earlier export can be lost, and name it; empty where there is none."""
     place = "--to"
     if to.resolve().is_relative_to(run.folder.resolve()):
         raise UserError(f"{to} lies within the run itself; name a folder elsewhere", place=place)
     if to.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise UserError(f"{to} is the folder that you are in, or above it; name one below", place=place)
     if not to.exists():
-        return
+        return ""
     if not to.is_dir():
         raise UserError(f"{to} is a file; name a folder", place=place)
     found = {path.name for path in to.iterdir()}
     if not found:
-        return
+        return ""
     try:
-        read_description(to)
+        earlier = read_description(to)
     except ValueError as error:
         raise UserError(
             f"{to} is not empty and holds no earlier export, so it is not overwritten; name another folder", place=place
         ) from error
     if strange := sorted(found - _FILES):
         raise UserError(
-            f"{to} holds an earlier export and besides {strange}, which would be lost; move them, or name another "
-            "folder",
+            f"{to} holds an earlier export and besides {', '.join(strange)}, which would be lost; move them, or name "
+            "another folder",
             place=place,
         )
+    return f"an earlier export (run {earlier.get('run', 'unknown')}, trial {earlier.get('trial', 'unknown')})"
 
 
 def _read(source: Path, config: Config) -> tuple[dict[str, Any], Student, dict[str, bytes]]:
@@ -181,7 +185,7 @@ def _read(source: Path, config: Config) -> tuple[dict[str, Any], Student, dict[s
             "look at automl front, and export again"
         ) from error
     if missing := [name for name in needed if name not in files]:
-        raise WorkFailed(f"{source} lacks {missing}; the run is damaged, pick another member of its front")
+        raise WorkFailed(f"{source} lacks {', '.join(missing)}; the run is damaged, pick another member of its front")
     return description, student, files
 
 

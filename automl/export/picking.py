@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from automl.config import load_config
+from automl.empty_front import why_empty
 from automl.errors import UserError
-from automl.front import Member, best, keeps, knee, where
+from automl.front import Member, ParetoFront, best, keeps, knee, require_metric, where
 from automl.objectives import parse_limit
 from automl.preparation import prepare
 from automl.run import Run
@@ -31,11 +32,8 @@ def pick_member(run: Run, pick: str, limits: Sequence[str | Limit] = ()) -> Memb
         UserError: The front is empty, no member keeps the limits, or ``pick`` names none of them.
     """
     if not run.front.members:
-        raise UserError(
-            "its front is empty: no student was trained yet that keeps all limits; search on, or loosen the limits",
-            place=str(run.folder),
-        )
-    narrowed = _narrow(run, [_limit(limit) for limit in limits])
+        raise UserError(f"its front is empty: {why_empty(run)}", place=str(run.folder))
+    narrowed = _narrow(run, [_limit(limit, run.front) for limit in limits])
     if pick == "knee":
         return knee(narrowed.front)
     if pick == "best":
@@ -44,7 +42,7 @@ def pick_member(run: Run, pick: str, limits: Sequence[str | Limit] = ()) -> Memb
     if asked is None:
         raise UserError(
             f"expected knee, best, TRIAL or TRIAL:PRECISION, got {pick!r}; members of the front are "
-            f"{names(run.front.members)}",
+            f"{', '.join(names(run.front.members))}",
             place="--pick",
         )
     return _of_trial(run, narrowed, trial=int(asked["trial"]), precision=asked["precision"])
@@ -57,14 +55,16 @@ def names(members: Sequence[Member]) -> list[str]:
 
 def _of_trial(run: Run, narrowed: Run, *, trial: int, precision: str | None) -> Member:
     if precision is not None and precision not in PRECISIONS:
-        raise UserError(f"unknown precision {precision!r}; precisions are {sorted(PRECISIONS)}", place="--pick")
+        raise UserError(
+            f"unknown precision {precision!r}; precisions are {', '.join(sorted(PRECISIONS))}", place="--pick"
+        )
 
     def asked_for(members: Sequence[Member]) -> list[Member]:
         return [m for m in members if m.trial == trial and precision in (None, m.precision)]
 
     if found := asked_for(narrowed.front.members):
         return found[0]
-    there = f"members are {names(narrowed.front.members)}"
+    there = f"members are {', '.join(names(narrowed.front.members))}"
     name = f"trial {trial}" if precision is None else f"trial {trial} in {precision}"
     if asked_for(run.front.members):
         raise UserError(f"{name} does not keep what --where asks for; {there}", place="--pick")
@@ -79,10 +79,13 @@ def _of_trial(run: Run, narrowed: Run, *, trial: int, precision: str | None) -> 
     raise UserError(f"{name} is not on the front, and files of members alone are kept; {there}", place="--pick")
 
 
-def _limit(limit: str | Limit) -> Limit:
+def _limit(limit: str | Limit, front: ParetoFront) -> Limit:
     if isinstance(limit, Limit):
         return limit
     try:
+        # First of all, since how to write a limit is of no use on a metric that is not there.
+        if metric := re.split("[<>=!]", limit)[0].strip():
+            require_metric(front, metric)
         return parse_limit(limit)
     except ValueError as error:
         raise UserError(str(error), place="--where") from error

@@ -111,7 +111,7 @@ def _axis(values: Sequence[Value]) -> tuple[list[float], dict[str, object]]:
         # Spread by the golden ratio: even, and the same every time.
         spread = [((row * 0.618034) % 1 - 0.5) * 0.42 for row in range(len(values))]
         positions = [kinds.index(value) + shift for value, shift in zip(values, spread, strict=True)]
-        texts = [escape(f"{kind:.3g}" if isinstance(kind, float) else str(kind)) for kind in kinds]
+        texts = [escape(f"{kind:.4g}" if isinstance(kind, float) else str(kind)) for kind in kinds]
         ticks = {"tickvals": list(range(len(kinds))), "ticktext": texts, "range": [-0.5, len(kinds) - 0.5]}
         return positions, ticks
     numbers = [float(value) for value in values]

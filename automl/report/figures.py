@@ -75,6 +75,7 @@ def hover_text(point: Point) -> str:
         if metric == "latency_ms":
             shown += f" [{milliseconds(point.latency.low_ms)} to {milliseconds(point.latency.high_ms)}]"
             shown += ", provisional" if point.latency.provisional else ""
+            shown += f", not told from {point.tied_with}" if point.tied_with else ""
         lines.append(f"{escape(title(metric))}: {shown}")
     lines += [f"<i>{escape(name)}: {escape(_short(value))}</i>" for name, value in point.values.items()]
     return "<br>".join([*lines, f"digest {escape(point.digest)}"])

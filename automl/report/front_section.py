@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 
-from automl.numbers import counted, duration, milliseconds, title, written
+from automl.numbers import counted, duration, listed, milliseconds, title, written
+from automl.report.details import aligned, folded_metrics
 from automl.report.figures import front_figure
 from automl.report.markup import Cell, Figures, empty, section, table, words
 from automl.report.points import Point, cost_metrics, front_points, quality_metric
 from automl.run import Run
-from trials.records import LATENCY_MARGIN, Limit, Outcome
+from trials.records import LATENCY_MARGIN, METRICS_OF_COST, Limit, Outcome
 
 
 def headline(run: Run) -> str:
@@ -30,11 +31,11 @@ def front_section(run: Run, figures: Figures) -> str:
     if not run.front.members:
         return section("front", "The front", _why_empty(run))
     quality = title(quality_metric(run))
-    names = ", ".join(title(objective.metric) for objective in run.front.objectives)
+    names = listed([title(objective.metric) for objective in run.front.objectives])
     parts = [
-        '<p class="note">Nothing that was tried beats these students in all of '
-        f"{escape(names)} at once. Up and to the left is better. Hover for details, drag to zoom, double-click to go "
-        "back, click a student to find it in the table.</p>"
+        f'<p class="note">Nothing that was tried beats these students in {escape(names)}'
+        f"{' at once' if len(run.front.objectives) > 1 else ''}. Up and to the left is better. Hover for details, drag "
+        "to zoom, double-click to go back, click a student to find it in the table.</p>"
     ]
     for cost in cost_metrics(run):
         area = "latency" if cost == "size_bytes" else "size"
@@ -61,8 +62,14 @@ def _story(run: Run) -> str:
     return (
         f"<b>{counted(len(run.trials), 'student')}</b> proposed and {teachers}, {_day(started)}, in "
         f"{took}{f' on {escape(where)}' if where else ''}. "
-        f"<b>{students or 'None'} of them</b> {'stands' if students < 2 else 'stand'} on the Pareto front{versions}."
+        f"{_on_front(len(run.trials), students)} on the Pareto front{versions}."
     )
+
+
+def _on_front(trials: int, students: int) -> str:
+    if trials == 1:
+        return "<b>It</b> stands" if students else "It does <b>not</b> stand"
+    return f"<b>{students or 'None'} of them</b> {'stands' if students < 2 else 'stand'}"
 
 
 def _day(moment: datetime) -> str:
@@ -98,30 +105,37 @@ def _tile(tile: tuple[str, str, str]) -> str:
 
 
 def _front_table(run: Run) -> str:
-    """List the members with everything that was measured."""
+    """List the members: what they were chosen by, what they cost; the rest is folded away."""
     points = front_points(run)
     objectives = [objective.metric for objective in run.front.objectives]
     present = list(dict.fromkeys(name for point in points for name in point.metrics if "." not in name))
     chosen_by = [name for name in present if name.removeprefix("test_") in {*objectives, run.primary_metric}]
     costs = [name for name in ("params", "macs") if name in present]
-    # What was not asked for stands last, where it is scrolled to.
     columns = list(dict.fromkeys([*objectives, *chosen_by, *costs]))
-    further = [name for name in present if name not in columns]
-    heads = [words("trial"), words("precision"), *_metric_heads(columns), Cell(html="parity"), words("digest")]
+    parity = [Cell(html="largest difference from the module"), Cell(html="same answers as float32")]
+    heads = [words("trial"), words("precision"), *_metric_heads(columns), *parity, words("digest")]
     rows = (
-        (
-            point.anchor,
-            [
-                *_name_cells(point),
-                *_metric_cells(point, columns),
-                *_last_cells(point),
-                *_metric_cells(point, further),
-            ],
-        )
-        for point in points
+        (point.anchor, [*_name_cells(point), *_metric_cells(point, columns), *_last_cells(point)]) for point in points
     )
-    heads += _metric_heads(further)
-    return "<h3>The students</h3>" + table(heads, rows, sortable=True)
+    whole = table(heads, rows, sortable=True, kind="members")
+    return f"<h3>The students</h3>{_about_latency(points)}" + whole + folded_metrics(points, columns)
+
+
+def _about_latency(points: list[Point]) -> str:
+    """Say what stands below a latency."""
+    rounds = sorted({point.latency.rounds for point in points})
+    if rounds == [1]:  # measured before there were rounds
+        return ""
+    note = (
+        f"Latency is the median over {' or '.join(map(str, rounds))} rounds of measuring, each of which opens the file "
+        "anew; below it, its 95 % interval from the same."
+    )
+    if any(point.tied_with for point in points):
+        note += (
+            " <i>Not told from</i> names a student that is as good or better in all else and whose interval overlaps: "
+            "latency is no reason to prefer this one to it."
+        )
+    return f'<p class="note">{note}</p>'
 
 
 def _metric_heads(columns: list[str]) -> list[Cell]:
@@ -136,18 +150,24 @@ def _name_cells(point: Point) -> list[Cell]:
 def _metric_cells(point: Point, columns: list[str]) -> Iterator[Cell]:
     for name in columns:
         value = point.metrics.get(name)
-        html = escape(written(name, value))
+        html = aligned(name, value)
         if name == "latency_ms":
             interval = (
                 f"{milliseconds(point.latency.low_ms).removesuffix(' ms')} to {milliseconds(point.latency.high_ms)}"
             )
             html += f"<small>{interval}{', provisional' if point.latency.provisional else ''}</small>"
+            if point.tied_with:
+                html += f"<small>not told from {escape(point.tied_with)}</small>"
         yield Cell(html=html, value=value)
 
 
 def _last_cells(point: Point) -> list[Cell]:
-    shown = f"{point.parity:.1e}" if point.precision == "float32" else f"{100 * point.parity:.1f} %"
-    return [Cell(html=shown, value=point.parity), Cell(html=f"<code>{escape(point.digest)}</code>", kind="text")]
+    parity, share = point.parity_max_abs_difference, point.agreement_share
+    return [
+        Cell(html="" if parity is None else f"{parity:.1e}", value=parity),
+        Cell(html="" if share is None else f"{100 * share:.1f} %", value=share),
+        Cell(html=f"<code>{escape(point.digest)}</code>", kind="text"),
+    ]
 
 
 def _why_empty(run: Run) -> str:
@@ -155,11 +175,17 @@ def _why_empty(run: Run) -> str:
     if not run.trials:
         return empty("No trial has ended yet", "The front appears with the first trained student.")
     if run.count(Outcome.FAILED) == len(run.trials):
-        return empty("Every trial failed", 'What they failed of stands under <a href="#search">the search</a>.')
-    advice = [text for limit in run.limits if (text := _nearest(run, limit))]
-    if advice:
+        where = 'What they failed of stands under <a href="#search">The search</a>.'
+        return empty("Every trial failed", f"{where} Mend that, then let the search go on with more trials.")
+    broken = {limit.metric: text for limit in run.limits if (text := _nearest(run, limit))}
+    if broken:
         head = "Nothing that was tried keeps the limits" if run.count(Outcome.TRAINED) else "Every student was refused"
-        return empty(head, "Loosen a limit in the config, or give the space smaller choices:", *advice)
+        advice = []
+        if broken.keys() & set(METRICS_OF_COST):
+            advice.append("give the space smaller choices")
+        if broken.keys() - set(METRICS_OF_COST):
+            advice.append("give the space larger choices, the recipe more epochs, or the search more trials")
+        return empty(head, f"Loosen a limit in the config, or {escape(', or '.join(advice))}:", *broken.values())
     return empty("No trained student yet", "The front appears with the first one.")
 
 

@@ -25,19 +25,22 @@ class Cell:
     kind: str = ""
 
 
-def table(heads: Sequence[Cell], rows: Iterable[tuple[str, Sequence[Cell]]], *, sortable: bool = False) -> str:
+def table(
+    heads: Sequence[Cell], rows: Iterable[tuple[str, Sequence[Cell]]], *, sortable: bool = False, kind: str = ""
+) -> str:
     """Lay a table out.
 
     Args:
         heads: One a column.
         rows: The name that a link can lead to, or an empty one, and one cell a column.
         sortable: Whether a click on a head sorts.
+        kind: A class of the style sheet.
     """
     head = "".join(f"<th{_class(cell.kind)}>{cell.html}</th>" for cell in heads)
     body = "".join(f"<tr{_attribute('id', anchor)}>{''.join(map(_cell, cells))}</tr>" for anchor, cells in rows)
-    kind = ' class="sortable"' if sortable else ""
+    kinds = " ".join(name for name in (kind, "sortable" if sortable else "") if name)
     box = "scroll long" if body.count("<tr") > _LONG else "scroll"
-    return f'<div class="{box}"><table{kind}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="{box}"><table{_class(kinds)}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def words(text: str, *, kind: str = "text") -> Cell:

@@ -11,25 +11,44 @@
     "hoverlabel.font.color": colour("--ink"),
   });
 
+  const unpacked = async (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  const load = async () => {
+    const script = document.createElement("script");
+    script.textContent = await unpacked(document.getElementById("plotly").textContent);
+    document.head.append(script); // it runs at once
+  };
+
   const drawn = [];
-  for (const source of document.querySelectorAll("script[data-figure]")) {
-    const place = document.getElementById(source.dataset.figure);
-    const figure = JSON.parse(source.textContent);
-    // A finger that drags scrolls the page; a mouse zooms.
-    figure.layout.dragmode = coarse ? false : "zoom";
-    delete figure.layout.width;
-    const config = { responsive: true, displayModeBar: false, doubleClick: "reset+autosize" };
-    Plotly.newPlot(place, figure.data, figure.layout, config).then(() => {
-      drawn.push(place);
-      Plotly.relayout(place, look());
-      // Windows that narrow without a resize event, and pages that are printed, are seen here too.
-      new ResizeObserver(() => Plotly.Plots.resize(place)).observe(place);
-      place.on("plotly_click", (event) => {
-        const anchor = event.points[0].customdata;
-        if (typeof anchor === "string" && document.getElementById(anchor)) location.hash = anchor;
+  const draw = () => {
+    for (const source of document.querySelectorAll("script[data-figure]")) {
+      const place = document.getElementById(source.dataset.figure);
+      const figure = JSON.parse(source.textContent);
+      // A finger that drags scrolls the page; a mouse zooms.
+      figure.layout.dragmode = coarse ? false : "zoom";
+      delete figure.layout.width;
+      const config = { responsive: true, displayModeBar: false, doubleClick: "reset+autosize" };
+      Plotly.newPlot(place, figure.data, figure.layout, config).then(() => {
+        drawn.push(place);
+        Plotly.relayout(place, look());
+        // Windows that narrow without a resize event, and pages that are printed, are seen here too.
+        new ResizeObserver(() => Plotly.Plots.resize(place)).observe(place);
+        place.on("plotly_click", (event) => {
+          const anchor = event.points[0].customdata;
+          if (typeof anchor === "string" && document.getElementById(anchor)) location.hash = anchor;
+        });
       });
-    });
-  }
+    }
+  };
+  load().then(draw).catch((error) => {
+    for (const source of document.querySelectorAll("script[data-figure]")) {
+      const place = document.getElementById(source.dataset.figure);
+      place.style.height = "auto";
+      place.textContent = `This figure needs a browser of 2023 or later (${error.message}).`;
+    }
+  });
   dark.addEventListener("change", () => drawn.forEach((place) => Plotly.relayout(place, look())));
 
   for (const button of document.querySelectorAll("button.copy")) {

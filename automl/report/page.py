@@ -8,10 +8,11 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from plotly.offline import get_plotlyjs
-
+from automl.report.attribution import attribution_section
+from automl.report.division import division_section
 from automl.report.front_section import front_section, headline
 from automl.report.markup import Figures
+from automl.report.plotly_script import packed_plotly
 from automl.report.search_sections import (
     choices_section,
     machine_section,
@@ -25,8 +26,10 @@ from automl.run import Run
 _NAVIGATION = {
     "front": "Front",
     "teachers": "Teachers",
+    "attribution": "Contributions",
     "search": "Search",
     "choices": "What mattered",
+    "division": "Teaching",
     "training": "Training",
     "next": "What to type next",
     "machine": "Machine",
@@ -40,14 +43,16 @@ def render(run: Run) -> str:
         run: The search, at any stage.
 
     Returns:
-        HTML that loads nothing: style, script and plotly are in it, about 5 MB.
+        HTML that loads nothing: style, script and plotly are in it, about 2 MB.
     """
     figures = Figures()
     sections = {
         "front": front_section(run, figures),
         "teachers": teachers_section(run, figures),
+        "attribution": attribution_section(run, figures),
         "search": search_section(run, figures),
         "choices": choices_section(run, figures),
+        "division": division_section(run),
         "training": training_section(run, figures),
         "next": next_section(run),
         "machine": machine_section(run),
@@ -61,7 +66,7 @@ def render(run: Run) -> str:
         sections="\n".join(sections.values()),
         footer=f"Written by automl on {datetime.now(UTC):%Y-%m-%d at %H:%M} UTC from {escape(str(run.folder))}.",
         figures=figures.data(),
-        plotly=get_plotlyjs(),
+        plotly=packed_plotly(),
         script=_file("page.js"),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from automl.front import best, knee
+from automl.latency_ties import latency_ties
 from automl.run import Run
 from search_spaces import Value
 from trials.records import METRICS_OF_COST, Latency, Outcome
@@ -20,9 +21,11 @@ class Point:
         precision: ``float32`` or ``int8``.
         metrics: Natural values by name.
         latency: How its latency was measured.
-        parity: As in ``Candidate``.
+        parity_max_abs_difference: As in ``Candidate``.
+        agreement_share: As in ``Candidate``.
         values: The choices of its trial, by name.
         marks: Why it stands out: ``knee``, ``best``; empty for most.
+        tied_with: Trial and precision of the member, as good in all else, whose latency its own cannot be told from.
     """
 
     trial: int
@@ -30,9 +33,11 @@ class Point:
     precision: str
     metrics: Mapping[str, float]
     latency: Latency
-    parity: float
+    parity_max_abs_difference: float | None
+    agreement_share: float | None
     values: Mapping[str, Value]
     marks: tuple[str, ...] = ()
+    tied_with: str = ""
 
     @property
     def anchor(self) -> str:
@@ -49,6 +54,7 @@ def front_points(run: Run) -> list[Point]:
     if any(metric in member.metrics for member in run.front.members):
         marked["best"] = best(run.front, metric, higher_is_better=higher_is_better(run, metric))
     values = {finished.trial.number: finished.values for finished in run.trials}
+    ties = {(one.trial, one.precision): f"{two.trial} {two.precision}" for one, two in latency_ties(run.front)}
     return [
         Point(
             trial=member.trial,
@@ -56,9 +62,11 @@ def front_points(run: Run) -> list[Point]:
             precision=member.precision,
             metrics=member.metrics,
             latency=member.latency,
-            parity=member.parity,
+            parity_max_abs_difference=member.parity_max_abs_difference,
+            agreement_share=member.agreement_share,
             values=values.get(member.trial, {}),
             marks=tuple(name for name, which in marked.items() if which is member),
+            tied_with=ties.get((member.trial, member.precision), ""),
         )
         for member in run.front.members
     ]
@@ -78,7 +86,8 @@ def other_points(run: Run) -> Iterator[Point]:
                     precision=candidate.precision,
                     metrics=candidate.metrics,
                     latency=candidate.latency,
-                    parity=candidate.parity,
+                    parity_max_abs_difference=candidate.parity_max_abs_difference,
+                    agreement_share=candidate.agreement_share,
                     values=finished.values,
                 )
 

@@ -8,6 +8,7 @@ from automl.masking import mask
 from automl.numbers import counted, duration, title, written
 from automl.report.choices import FEWEST_TRIALS, choice_figure, choices_by_influence
 from automl.report.course import hypervolume_figure, strength_figure, training_figure
+from automl.report.details import aligned
 from automl.report.markup import Cell, Figures, command, empty, section, table, words
 from automl.report.points import front_points, quality_metric
 from automl.run import FinishedTrial, Run, TeacherRecord
@@ -108,7 +109,7 @@ def _slowest(run: Run) -> str:
         cells = [_number(finished), _seconds(finished), Cell(html=str(len(finished.result.history)))]
         memory = written("size_bytes", float(finished.result.peak_memory_bytes))
         cells += [
-            Cell(html=written(quality, metrics.get(quality))),
+            Cell(html=aligned(quality, metrics.get(quality))),
             Cell(html=written("params", metrics.get("params"))),
         ]
         rows.append(("", [*cells, Cell(html=memory)]))
@@ -170,9 +171,9 @@ def training_section(run: Run, figures: Figures) -> str:
 def next_section(run: Run) -> str:
     """Say what to type next."""
     folder = shlex.quote(str(run.folder))
+    config = shlex.quote(str(run.folder / "config.yaml"))
     steps: list[tuple[str, str]] = []
     if not run.finished:
-        config = shlex.quote(str(run.folder / "config.yaml"))
         steps.append(("Let the search go on from where it stands", f"automl search {config} --resume"))
     if points := front_points(run):
         fastest = min(points, key=lambda point: point.metrics.get("latency_ms", float("inf")))
@@ -188,6 +189,13 @@ def next_section(run: Run) -> str:
             ),
             ("Run it, without PyTorch", "automl predict students/knee INPUT"),
         ]
+        if run.teachers and not run.attributions:
+            steps.append(
+                ("See what each teacher contributed to a student", f"automl attribute {folder} {fastest.trial}")
+            )
+    elif run.finished:
+        more = f"automl search {config} --resume --trials {2 * len(run.trials)}"
+        steps.append(("Let the search go on with more trials", more))
     if run.tracking.get("command"):
         steps.append(("Show every trial in MLflow", run.tracking["command"]))
     if run.tracking.get("charts"):

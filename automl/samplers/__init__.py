@@ -80,7 +80,9 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
     elif name in SAMPLERS:
         make = SAMPLERS[name](context)
     else:
-        raise ValueError(f"unknown sampler {name!r}; samplers are {sorted(SAMPLERS)}, or package.module:name")
+        raise ValueError(
+            f"unknown sampler {name!r}; samplers are {', '.join(sorted(SAMPLERS))}, or package.module:name"
+        )
     try:
         return FreshSampler(lambda trial_seed: _made(name, make, seed=trial_seed, options=options), seed=seed)
     except (TypeError, ImportError) as error:

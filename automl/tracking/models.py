@@ -57,7 +57,7 @@ def send_model(
             name=model_name(member),
             source_run_id=run_id,
             model_type=finished.trial.spec.space,
-            params={"precision": member.precision, "digest": member.digest, "parity": f"{member.parity:g}"},
+            params={"precision": member.precision, "digest": member.digest, **_parity(member)},
             tags={"trial": str(member.trial), "digest": member.digest, "mlflow.source.name": "automl search"},
         )
     if not ready:
@@ -113,3 +113,12 @@ def _head(example: Example) -> Example:
     if isinstance(example, Mapping):
         return {name: np.asarray(rows)[:_ROWS] for name, rows in example.items()}
     return np.asarray(example)[:_ROWS]
+
+
+def _parity(member: Member) -> dict[str, str]:
+    """Say how near the graph is to the trained module: by its logits, or by its answers."""
+    found = {
+        "parity_max_abs_difference": member.parity_max_abs_difference,
+        "agreement_share": member.agreement_share,
+    }
+    return {name: f"{value:g}" for name, value in found.items() if value is not None}

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from automl.front import Member
+from automl.lopsided import sentence
 from automl.masking import mask
+from automl.numbers import counted, percent
 from automl.run import FinishedTrial
-from trials.records import Candidate, Latency, Outcome, TrialResult
+from trials.division import imbalances
+from trials.records import METRICS_OF_COST, Candidate, Latency, Outcome, TrialResult
 
 TRIAL_TAG = "automl.trial"
 DIGEST_TAG = "digest"
@@ -27,6 +30,12 @@ MEMBER_COLOR, OTHER_COLOR, SUMMARY_COLOR = "#d62728", "#9aa5b1", "#e6a700"
 
 LOGARITHM = "log10/"
 """What the names of logarithms start with; MLflow's page puts names with a slash in a section of their own."""
+
+PROVISIONAL = "latency_ms_provisional"
+"""Name of a latency that was measured beside other work."""
+
+SHARE, TEACHER_SHARE = "share/", "teacher_share/"
+"""What the names of shares of the gradient start with, of a term and of a teacher, epoch by epoch."""
 
 MAX_VALUE, MAX_PARAM, MAX_KEY = 7_000, 5_900, 250
 """Longest tag, parameter and name in characters; MLflow refuses a little more."""
@@ -60,7 +69,7 @@ class RunRow:
         status: ``FINISHED`` or ``FAILED``.
         tags: By name.
         params: By name, as text.
-        metrics: In the order in which they were measured.
+        metrics: In the order in which they are to be shown.
     """
 
     name: str
@@ -103,6 +112,8 @@ def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[s
     }
     if result.error:
         tags["error"] = last_line(mask(result.error))
+    if uneven := imbalances(trial.recipe, result.history):
+        tags["lopsided"] = ", ".join(f"{each.kind} {each.name} {percent(each.share)}" for each in uneven)
     return RunRow(
         name=f"trial-{trial.number:04d}",
         start_ms=milliseconds(finished.started),
@@ -117,19 +128,22 @@ def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[s
 def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> list[MetricRow]:
     result, end_ms = finished.result, milliseconds(finished.ended)
     rows = []
+    # MLflow's page lists metrics in the order in which they come: what the trial was for, before its course.
+    for position, candidate in enumerate(result.candidates):
+        suffix = "" if position == 0 else f".{candidate.precision}"
+        named = candidate_metrics(candidate, suffix=suffix, logarithmic=logarithmic)
+        rows += [_row(key, value, end_ms) for key, value in named.items()]
+    rows += [_row("seconds", result.seconds, end_ms), _row("peak_memory_bytes", result.peak_memory_bytes, end_ms)]
     elapsed_seconds = 0.0
     for record in result.history:
         elapsed_seconds += record.seconds
         # When an epoch ended is not recorded; the sum of their times comes close and never exceeds the end.
         moment_ms = min(milliseconds(finished.started) + int(elapsed_seconds * 1000), end_ms)
         named = {f"loss/{name}": value for name, value in record.losses.items()}
+        named |= {f"{SHARE}{name}": value for name, value in record.shares.items()}
+        named |= {f"{TEACHER_SHARE}{name}": value for name, value in record.teacher_shares.items()}
         named["learning_rate"] = record.learning_rate
         rows += [_row(key, value, moment_ms, step=record.epoch) for key, value in named.items()]
-    for position, candidate in enumerate(result.candidates):
-        suffix = "" if position == 0 else f".{candidate.precision}"
-        named = candidate_metrics(candidate, suffix=suffix, logarithmic=logarithmic)
-        rows += [_row(key, value, end_ms) for key, value in named.items()]
-    rows += [_row("seconds", result.seconds, end_ms), _row("peak_memory_bytes", result.peak_memory_bytes, end_ms)]
     return [row for row in rows if math.isfinite(row.value)]
 
 
@@ -148,7 +162,8 @@ def candidate_metrics(
         Value by name; latency that was measured beside other work is ``latency_ms_provisional``.
     """
     named = {}
-    for name, value in candidate.metrics.items():
+    # The task's metrics, then costs, then parts of a metric, such as its value by class.
+    for name, value in sorted(candidate.metrics.items(), key=lambda of: ("." in of[0], of[0] in METRICS_OF_COST)):
         shown = latency_name(candidate.latency) if name == "latency_ms" else name
         named[safe_key(shown + suffix)] = float(value)
         if name in logarithmic and value > 0:
@@ -158,7 +173,7 @@ def candidate_metrics(
 
 def latency_name(latency: Latency) -> str:
     """Say under which name a latency is shown."""
-    return "latency_ms_provisional" if latency.provisional else "latency_ms"
+    return PROVISIONAL if latency.provisional else "latency_ms"
 
 
 def member_suffix(result: TrialResult, precision: str) -> str:
@@ -167,18 +182,24 @@ def member_suffix(result: TrialResult, precision: str) -> str:
 
 
 def describe(finished: FinishedTrial) -> str:
-    """Write a trial down for people, in Markdown."""
+    """Write a trial down for people, in Markdown: first what came, since MLflow folds all but a few lines."""
     trial, result = finished.trial, finished.result
     lines = [f"**Trial {trial.number}: {result.outcome.value}** in {result.seconds:.1f} s · student `{trial.digest}`"]
+    if result.error:
+        lines += ["", "```", mask(result.error)[-5_000:], "```"]
+    for imbalance in imbalances(trial.recipe, result.history):
+        lines += ["", sentence(imbalance, finished)]
+    for candidate in result.candidates:
+        named = candidate_metrics(candidate, suffix="")
+        lines += ["", f"- {candidate.precision}: {_listed({n: of for n, of in named.items() if '.' not in n})}"]
     spec = trial.spec
     shape = _listed({**spec.constants, **spec.values})
     lines += ["", f"Architecture `{spec.space}` `{spec.architecture_digest}`: {shape}"]
     losses = ", ".join(f"{term.weight:g} {term.name}" for term in trial.recipe.losses)
-    lines += ["", f"Recipe `{trial.recipe.digest}`: {losses}; {trial.recipe.epochs} epochs, seed {trial.seed}"]
-    for candidate in result.candidates:
-        lines += ["", f"- {candidate.precision}: {_listed(candidate_metrics(candidate, suffix=''))}"]
-    if result.error:
-        lines += ["", "```", mask(result.error)[-5_000:], "```"]
+    lines += [
+        "",
+        f"Recipe `{trial.recipe.digest}`: {losses}; {counted(trial.recipe.epochs, 'epoch')}, seed {trial.seed}",
+    ]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from automl.tracking.rows import (
     COLOR_TAG,
     FOLDER_TAG,
     FRONT_TAG,
+    MAX_PARAM,
     MAX_VALUE,
     MEMBER,
     MEMBER_COLOR,
@@ -116,6 +117,9 @@ def mark_trials(experiment: Experiment, run: Run) -> None:
         experiment.tag(known, tags)
 
 
+_LATENCY = "latency_ms"
+
+
 def _send_member(experiment: Experiment, member: Member, finished: FinishedTrial, *, example: Example | None) -> None:
     known = experiment.find(member.trial, member.digest)
     if known is None:  # MLflow refused the trial, and the tracker has said so
@@ -126,7 +130,12 @@ def _send_member(experiment: Experiment, member: Member, finished: FinishedTrial
     suffix = member_suffix(finished.result, member.precision)
     named = candidate_metrics(member, suffix=suffix, logarithmic=experiment.logarithmic)
     moment_ms = milliseconds(finished.ended)
-    rows = [MetricRow(key=key, value=value, timestamp_ms=moment_ms) for key, value in named.items()]
+    # A latency may be measured again on another day; a model takes no second value of the same moment.
+    measured_ms = max(moment_ms, member.latency.timestamp_ms)
+    rows = [
+        MetricRow(key=key, value=value, timestamp_ms=measured_ms if _LATENCY in key else moment_ms)
+        for key, value in named.items()
+    ]
     experiment.log(known.run_id, metrics=[row for row in rows if math.isfinite(row.value)], model_id=model_id)
 
 
@@ -180,6 +189,8 @@ def summary_row(run: Run, *, text: str) -> RunRow:
         end_ms=end_ms,
         status="FINISHED",
         tags={key: clip(value, MAX_VALUE) for key, value in tags.items()},
+        # They stay as they are when a search goes on: MLflow takes no other value of a parameter later.
+        params={"objectives": clip(", ".join(each.metric for each in run.front.objectives), MAX_PARAM)},
         metrics=metrics,
     )
 

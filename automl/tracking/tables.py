@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from automl.numbers import counted
 from automl.run import Run
 from automl.tracking.rows import MAX_VALUE
 from automl.tracking.views import link, run_link
@@ -30,6 +31,13 @@ def front_table(run: Run, *, everything: bool = False) -> list[dict[str, object]
         }
         for member in run.front.members
     ]
+
+
+def short_table(run: Run) -> list[dict[str, object]]:
+    """Write the front as rows that fit into a description: what students were chosen by, and the test split's word."""
+    kept = ["trial", "precision", *(objective.metric for objective in run.front.objectives)]
+    kept += [f"test_{run.primary_metric}", "digest"]
+    return [{name: row[name] for name in kept if name in row} for row in front_table(run)]
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
@@ -75,15 +83,16 @@ def note(run: Run, experiment_id: str, *, summary_id: str = "") -> str:
         A text that MLflow takes as a tag; its first line stays visible where the page folds it.
     """
     counts = ", ".join(f"{run.count(outcome)} {outcome.value}" for outcome in Outcome)
-    pages = {"charts": "the front in charts", "members": "members as a table", "trials": "all trials as a table"}
+    # Short, since MLflow folds what follows the first line.
+    pages = {"charts": "charts", "members": "members", "trials": "all trials"}
     links = " · ".join(f"[{text}]({link(experiment_id, page)})" for page, text in pages.items())
     if summary_id:
-        links += f" · [table, picture and files]({run_link(experiment_id, summary_id)})"
+        links += f" · [report and files]({run_link(experiment_id, summary_id)})"
     state = "" if run.finished else " (the search has not ended; latencies are provisional)"
-    head = f"**{len(run.front.members)} students on the front{state}:** {links}"
-    facts = f"{len(run.trials)} trials: {counts}. Hypervolume {run.front.hypervolume:.4f}."
+    head = f"**{counted(len(run.front.members), 'student')} on the front{state}:** {links}"
+    facts = f"{counted(len(run.trials), 'trial')}: {counts}. Hypervolume {run.front.hypervolume:.4f}."
     limits = f" Limits: {', '.join(str(limit) for limit in run.limits)}." if run.limits else ""
-    table = markdown(front_table(run))
+    table = markdown(short_table(run))
     tail = f"Members are the runs with `tags.front = 'member'`, red in the charts. Folder: `{run.folder.resolve()}`."
     fixed = "\n\n".join([head, facts + limits, "", tail])
     # A long front is cut by whole rows, so that what follows it stays a sentence.

@@ -12,12 +12,14 @@ from pathlib import Path
 from automl.masking import mask
 from automl.objectives import Objective
 from automl.tracking.connection import is_server
-from automl.tracking.rows import FRONT_TAG, LOGARITHM, MEMBER
+from automl.tracking.rows import FRONT_TAG, LOGARITHM, MEMBER, PROVISIONAL, SHARE, TEACHER_SHARE
 
 VIEW_TAG = "mlflow.sharedViewState."
 CHARTS, MEMBERS, TRIALS = "front", "members", "trials"
 PICTURE_KEY = "front"
 _SECTION = "pareto-front"
+_FOLDED = ("Model metrics", "loss", *(prefix.rstrip("/") for prefix in (SHARE, TEACHER_SHARE, LOGARITHM)))
+"""Sections of MLflow's charts that are opened by a click."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +104,7 @@ def view_tags(
     Returns:
         Tags of the experiment: value by name.
     """
-    latency = "latency_ms" if final else "latency_ms_provisional"
+    latency = "latency_ms" if final else PROVISIONAL
     costs = [
         ((LOGARITHM if objective.log else ""), latency if objective.metric == "latency_ms" else objective.metric)
         for objective in objectives
@@ -111,10 +113,12 @@ def view_tags(
     pairs = [(prefix + cost, primary_metric) for prefix, cost in costs]
     pairs += [(prefix + cost + suffix, primary_metric + suffix) for suffix in precisions for prefix, cost in costs]
     pairs += [(cost, primary_metric) for prefix, cost in costs if prefix]
+    # Members alone have a final latency; against the provisional one, they are seen among all trials.
+    pairs += [(f"{prefix}{PROVISIONAL}", primary_metric) for prefix, cost in costs if final and cost == "latency_ms"]
     shown = [primary_metric, *(cost for _, cost in costs)]
     shown += [name + suffix for suffix in precisions for name in shown]
     if final and latency in shown:
-        shown.append("latency_ms_provisional")
+        shown.append(PROVISIONAL)
     columns = [f"metrics.`{name}`" for name in shown]
     columns += [f"tags.`{name}`" for name in (FRONT_TAG, "front_precisions", "outcome", "digest")]
     views = {
@@ -147,8 +151,8 @@ def _charts(pairs: Sequence[tuple[str, str]], columns: Sequence[str], *, picture
         "isAccordionReordered": True,
         "compareRunCharts": [{**common, **chart} for chart in charts],
         "compareRunSections": [
-            _section(_SECTION, "Pareto front: members red, other trials grey", display=True),
-            *(_section(name, name, display=False) for name in ("Model metrics", "loss", LOGARITHM.rstrip("/"))),
+            _section(_SECTION, "Front: members red, others grey", display=True),
+            *(_section(name, name, display=False) for name in _FOLDED),
         ],
     }
 

@@ -228,5 +228,5 @@ def _named(teacher: Teacher, answer: Outputs, name: str) -> Tensor:
         return answer.logits
     if name not in answer.features:
         known = sorted([LOGITS, *answer.features])
-        raise ValueError(f"teacher {teacher.name!r} gives no output {name!r}; it gives {known}")
+        raise ValueError(f"teacher {teacher.name!r} gives no output {name!r}; it gives {', '.join(known)}")
     return answer.features[name]

@@ -47,7 +47,7 @@ class ShardKey:
     def __post_init__(self) -> None:
         """Reject an unknown type, and a view that nobody could make again."""
         if self.dtype not in DTYPES:
-            raise ValueError(f"dtype of cached outputs must be one of {list(DTYPES)}, got {self.dtype!r}")
+            raise ValueError(f"dtype of cached outputs must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.view < 0 or (self.view == 0) != (not self.augmentation):
             raise ValueError(f"view 0 has no augmentation and every other view has one, got {self}")
         if self.top_k is not None and (self.top_k < 1 or self.output != LOGITS):

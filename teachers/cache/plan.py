@@ -145,8 +145,10 @@ def probe(teacher: Teacher, inputs: RawRows, features: Collection[str], *, num_t
     finally:
         torch.set_num_threads(before)
     if missing := sorted(set(features) - answer.features.keys()):
-        known = sorted(answer.features)
-        raise ValueError(f"teacher {teacher.name!r} gives no features {missing}; it gives {known}")
+        known = sorted(answer.features) or ["none"]
+        raise ValueError(
+            f"teacher {teacher.name!r} gives no features {', '.join(missing)}; it gives {', '.join(known)}"
+        )
     outputs = {LOGITS: answer.logits, **{name: answer.features[name] for name in features}}
     for name, given in outputs.items():
         if len(given) != len(inputs):

@@ -73,8 +73,8 @@ class CallableModel:
         answer = as_outputs(self._model(inputs, wanted.values()) if self._told_features else self._model(inputs))
         if missing := sorted(set(wanted.values()) - answer.features.keys()):
             raise ValueError(
-                f"the teacher gives no features {missing}; it gives {sorted(answer.features)}, and only modules of "
-                "torch can be asked for others"
+                f"the teacher gives no features {', '.join(missing)}; it gives "
+                f"{', '.join(sorted(answer.features)) or 'none'}, and only modules of torch can be asked for others"
             )
         features = {name: answer.features[own] for name, own in wanted.items()}
         return Outputs(logits=answer.logits, features=features)

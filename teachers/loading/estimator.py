@@ -58,8 +58,8 @@ class EstimatorModel:
         """Answer for a batch with log-probabilities, or with the decision function."""
         if features:
             raise ValueError(
-                f"an estimator of scikit-learn has no features, asked for {sorted(features)}; take a loss that reads "
-                "logits alone, or give the teacher as a network"
+                f"an estimator of scikit-learn has no features, asked for {', '.join(sorted(features))}; take "
+                "a loss that reads logits alone, or give the teacher as a network"
             )
         values = self._preprocessing(inputs)
         rows = values.numpy() if isinstance(values, Tensor) else values
@@ -163,7 +163,7 @@ def _columns(known: NDArray[np.generic], class_names: Sequence[str], labels: Seq
         wanted = class_names[label] if by_name else str(label)
         if wanted not in position:
             raise ValueError(
-                f"the estimator does not know class {class_names[label]!r}, it knows {names}; "
+                f"the estimator does not know class {class_names[label]!r}, it knows {', '.join(names)}; "
                 "set the labels that this teacher covers"
             )
         columns.append(position[wanted])

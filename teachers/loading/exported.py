@@ -159,7 +159,9 @@ def load_exported(
 def _fixed_batch(program: ExportedProgram) -> int | None:
     names = program.graph_signature.user_inputs
     if len(names) != 1:
-        raise ValueError(f"an exported teacher must take one input, this program takes {len(names)}: {list(names)}")
+        raise ValueError(
+            f"an exported teacher must take one input, this program takes {len(names)}: {', '.join(names)}"
+        )
     value = next(node.meta["val"] for node in program.graph.nodes if node.name == names[0])
     batch = value.shape[0]
     return batch if isinstance(batch, int) else None

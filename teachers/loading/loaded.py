@@ -110,7 +110,8 @@ def unknown_value(name: str, known: Collection[str], hint: str) -> str:
     close = difflib.get_close_matches(name, known, n=_SHOWN_NAMES, cutoff=0.5)
     shown = sorted(known)[:_SHOWN_NAMES]
     more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
-    return f"unknown feature {name!r}; close names are {close}; it has inputs and {shown}{more}; {hint}"
+    near, there = ", ".join(close) or "none", ", ".join(shown)
+    return f"unknown feature {name!r}; close names are {near}; it has inputs and {there}{more}; {hint}"
 
 
 def numbers(inputs: Inputs) -> Tensor:

@@ -65,7 +65,7 @@ class OnnxModel:
         self._input, self._type, self._batch = _only_input(self._session.get_inputs())
         names = [node.name for node in self._session.get_outputs()]
         if output is not None and output not in names:
-            raise ValueError(f"the ONNX graph has no output {output!r}; it has {sorted(names)}")
+            raise ValueError(f"the ONNX graph has no output {output!r}; it has {', '.join(sorted(names))}")
         self._output = output or names[0]
 
     def __reduce__(self) -> tuple[type["OnnxModel"], tuple[Any, ...]]:
@@ -204,9 +204,10 @@ class _GraphInput(Protocol):
 
 def _only_input(nodes: list[_GraphInput]) -> tuple[str, type[np.generic], int | None]:
     if len(nodes) != 1:
-        raise ValueError(f"an ONNX teacher must take one input, this graph takes {[node.name for node in nodes]}")
+        taken = ", ".join(node.name for node in nodes)
+        raise ValueError(f"an ONNX teacher must take one input, this graph takes {taken}")
     (node,) = nodes
     if node.type not in _NUMBER_TYPES:
-        raise ValueError(f"the ONNX graph takes {node.type}, expected one of {sorted(_NUMBER_TYPES)}")
+        raise ValueError(f"the ONNX graph takes {node.type}, expected one of {', '.join(sorted(_NUMBER_TYPES))}")
     batch = node.shape[0] if node.shape else None
     return node.name, _NUMBER_TYPES[node.type], batch if isinstance(batch, int) else None

@@ -15,6 +15,7 @@ from automl.front import Member, pareto_front
 from automl.objectives import Objective
 from automl.run import FinishedTrial, Run, TeacherRecord
 from search_spaces import StudentSpec, Value
+from tests.automl.quick_trials import config  # noqa: F401 - a fixture
 from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, EpochRecord, Latency, Limit, Outcome, Trial, TrialResult
 
@@ -62,7 +63,13 @@ def candidates_of(values: Mapping[str, Value], rng: np.random.Generator, *, trai
     for precision, shrink, speed in (("float32", 4.0, 1.0), ("int8", 1.15, 0.62)):
         median = (0.02 + params / 90_000) * speed * float(rng.uniform(0.9, 1.2))
         latency = Latency(
-            median_ms=median, low_ms=median * 0.97, high_ms=median * 1.08, runs=300, provisional=True, device=DEVICE
+            median_ms=median,
+            low_ms=median * 0.97,
+            high_ms=median * 1.08,
+            rounds=9,
+            runs=300,
+            provisional=True,
+            device=DEVICE,
         )
         size = float(round(params * shrink + 1800))
         metrics = {"latency_ms": median, "size_bytes": size, "params": round(params), "macs": round(macs)}
@@ -72,8 +79,8 @@ def candidates_of(values: Mapping[str, Value], rng: np.random.Generator, *, trai
             metrics |= {"accuracy": accuracy} | {
                 f"accuracy.{digit}": min(1.0, accuracy + float(rng.normal(0, 0.01))) for digit in range(10)
             }
-        parity = 3e-6 if precision == "float32" else 0.992
-        made.append(Candidate(precision=precision, metrics=metrics, latency=latency, parity=parity))
+        parity = {"parity_max_abs_difference": 3e-6} if precision == "float32" else {"agreement_share": 0.992}
+        made.append(Candidate(precision=precision, metrics=metrics, latency=latency, **parity))
     return tuple(made)
 
 
@@ -150,7 +157,8 @@ def members_of(finished: FinishedTrial, *, measured_alone: bool) -> list[Member]
                 precision=candidate.precision,
                 metrics=metrics,
                 latency=replace(candidate.latency, provisional=not measured_alone),
-                parity=candidate.parity,
+                parity_max_abs_difference=candidate.parity_max_abs_difference,
+                agreement_share=candidate.agreement_share,
             )
         )
     return members
@@ -257,6 +265,9 @@ class InProcessExecutor:
     def room(self, share: "Share") -> int:
         del share
         return 2
+
+    def in_flight(self, asked: int | None, share: "Share") -> int:
+        return asked or self.room(share)
 
     def submit(
         self,

@@ -142,6 +142,17 @@ def test_every_feature_that_a_recipe_may_choose_is_wanted(make: Make) -> None:
     assert wanted(make({"kd": {"weight": 1.0}, "adversary": {"weight": 1.0}})).models == ("adversary",)
 
 
+@pytest.mark.parametrize("alpha", [1.0, [0.1, 1.0], {"low": 0.0, "high": 0.5}])
+def test_an_option_that_can_be_out_of_bounds_is_told_where_it_stands_before_anything_runs(
+    make: Make, alpha: object
+) -> None:
+    prepared = make({"skew_kl": {"weight": 1.0, "alpha": alpha}})
+    with pytest.raises(
+        UserError, match=r"losses.skew_kl: alpha of 'skew_kl' must be a number above 0 and below 1, got"
+    ):
+        wanted(prepared)
+
+
 HINT = {"kd": {"weight": 1.0}, "hint": {"weight": 1.0, "stage": [1, 2]}}
 
 

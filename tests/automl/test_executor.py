@@ -227,6 +227,14 @@ def test_room_is_what_fits_beside_each_other(executor: Executor, share: Share, r
     assert executor.room(share) == room
 
 
+def test_no_more_are_in_flight_on_this_machine_than_there_is_room_for(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [executor.in_flight(asked, SHARE) for asked in (None, 1, 64)] == [2, 1, 2]
+    monkeypatch.setattr(executor, "local", False)  # A cluster may grow.
+    assert [executor.in_flight(asked, SHARE) for asked in (None, 1, 64)] == [2, 1, 64]
+
+
 def test_nobody_else_may_run_code_on_the_cluster(executor: Executor) -> None:
     assert executor.num_nodes == 1
     assert os.environ["RAY_AUTH_MODE"] == "token"

@@ -2,15 +2,17 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from automl.front import knee
 from automl.front_view import front_json, front_table, next_steps
+from automl.latency_ties import latency_ties
 from automl.objectives import Objective
 from automl.run import Run
-from trials.records import Outcome
+from trials.records import Limit, Outcome
 
 MakeRun = Callable[..., Run]
 
@@ -64,26 +66,34 @@ def test_the_json_marks_one_knee(make_run: MakeRun) -> None:
 def test_what_is_no_number_is_null_in_json(make_run: MakeRun) -> None:
     run = make_run(trials=2)
     first = run.front.members[0]
-    odd = replace(first, metrics={**first.metrics, "test_accuracy": math.nan}, parity=math.inf)
+    odd = replace(first, metrics={**first.metrics, "test_accuracy": math.nan}, parity_max_abs_difference=math.inf)
     run = replace(run, front=replace(run.front, members=(odd, *run.front.members[1:])))
     text = json.dumps(front_json(run), allow_nan=False)
     assert json.loads(text)["front"][0]["test_accuracy"] is None
-    assert json.loads(text)["front"][0]["parity"] is None
+    assert json.loads(text)["front"][0]["parity_max_abs_difference"] is None
 
 
 def test_an_empty_front_is_shown_as_such(make_run: MakeRun) -> None:
     run = make_run(trials=0)
     assert front_json(run)["front"] == []
-    page = "\n".join(lines(front_table(run)))
-    assert "the front is empty: no trained student keeps all limits" in page
-    assert "0 trials: none yet" in page
+    assert str(front_table(run)) == "0 trials: none yet\nthe front is empty: no trial has ended yet"
+    limits = (Limit(metric="accuracy", at_most=False, value=0.999),)
+    strict = make_run(trials=6, limits=limits)
+    assert front_json(strict)["front"] == []
+    first, why, nearest, remedy = str(front_table(strict)).splitlines()
+    assert first == "6 trials: 6 trained"
+    assert why == "the front is empty: no student keeps the limits (accuracy >= 0.999); 6 students trained"
+    highest = max(c.metrics["accuracy"] for f in strict.trials for c in f.result.candidates if "accuracy" in c.metrics)
+    assert f"accuracy >= 0.999: the nearest student has accuracy {highest:.4g} (trial " in nearest
+    assert "loosen limits in the config and type `automl search CONFIG --resume`" in remedy
 
 
 def test_the_table_fits_80_columns_and_wraps_nothing(make_run: MakeRun) -> None:
     run = make_run(trials=24)
     page = lines(front_table(run))
     assert max(map(len, page)) <= 80
-    assert len(page) == 1 + 2 + len(run.front.members) + 1 + 2
+    assert latency_ties(run.front)
+    assert len(page) == 1 + 2 + len(run.front.members) + 1 + 3
     assert "…" not in "".join(page)
 
 
@@ -103,7 +113,7 @@ def test_rows_stand_in_the_order_of_the_front_with_units_of_the_headers(make_run
 
 def test_the_smallest_latency_shows_three_digits_and_all_as_many_decimals(make_run: MakeRun) -> None:
     run = make_run(trials=12)
-    cells = column(lines(front_table(run)), "latency_ms")
+    cells = [cell.removeprefix("≈") for cell in column(lines(front_table(run)), "latency_ms")]
     smallest = min(cells, key=float)
     assert len(smallest.lstrip("0.")) == 3
     assert len({len(cell.split(".")[1]) for cell in cells}) == 1
@@ -130,6 +140,23 @@ def test_latencies_beside_other_work_are_called_provisional(make_run: MakeRun) -
     assert not any(word in line for line in lines(front_table(make_run(trials=8))))
 
 
+def test_members_whose_latency_is_not_told_from_a_better_one_are_marked(make_run: MakeRun) -> None:
+    run = make_run(trials=24)
+    ties = {(one.trial, one.precision): f"{two.trial}:{two.precision}" for one, two in latency_ties(run.front)}
+    assert 0 < len(ties) < len(run.front.members)
+    records: Any = front_json(run)["front"]
+    assert [record["latency_tied_with"] for record in records] == [
+        ties.get((member.trial, member.precision)) for member in run.front.members
+    ]
+    page = lines(front_table(run))
+    assert [cell.startswith("≈") for cell in column(page, "latency_ms")] == [
+        (member.trial, member.precision) in ties for member in run.front.members
+    ]
+    assert any(line.startswith("≈ not told from the latency of a member") for line in page)
+    apart = replace(run, front=replace(run.front, members=run.front.members[:1]))
+    assert "≈" not in "".join(lines(front_table(apart)))
+
+
 def test_many_objectives_are_all_shown(make_run: MakeRun) -> None:
     names = ("accuracy", "latency_ms", "size_bytes", "params", "macs")
     objectives = tuple(
@@ -145,3 +172,10 @@ def test_next_steps_name_a_tracking_server_where_there_is_one(make_run: MakeRun)
     steps = next_steps(run).splitlines()
     assert "charts  http://mlflow:5000/#/experiments/1" in steps
     assert not any(step.startswith("MLflow") for step in steps)
+
+
+def test_how_near_a_graph_is_to_the_module_has_a_name_for_each_meaning(make_run: MakeRun) -> None:
+    for member in front_json(make_run(trials=30))["front"]:
+        exact = member["precision"] == "float32"
+        assert member["parity_max_abs_difference"] == (3e-6 if exact else None)
+        assert member["agreement_share"] == (None if exact else 0.992)

@@ -24,7 +24,6 @@ def member(trial, values, *, digest="", provisional=True):
         precision="float32",
         metrics=dict(zip(("size_bytes", "macs", "params"), map(float, values), strict=True)),
         latency=Latency(median_ms=1.0, low_ms=1.0, high_ms=1.0, runs=9, provisional=provisional, device="here"),
-        parity=0.0,
     )
 
 

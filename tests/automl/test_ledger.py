@@ -55,7 +55,7 @@ def trial_of(proposal: Proposal) -> Trial:
 
 
 def result_of(trial: Trial, outcome: Outcome = Outcome.TRAINED, **metrics: float) -> TrialResult:
-    candidate = Candidate(precision="float32", metrics=metrics, latency=LATENCY, parity=0.0)
+    candidate = Candidate(precision="float32", metrics=metrics, latency=LATENCY)
     return TrialResult(
         number=trial.number, digest=trial.digest, outcome=outcome, candidates=(candidate,) if metrics else ()
     )

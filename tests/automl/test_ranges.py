@@ -20,7 +20,7 @@ def prepared(small_config: Path) -> Prepared:
 
 
 def measured(**values: float) -> tuple[Candidate, ...]:
-    return (Candidate(precision="float32", metrics=values, latency=LATENCY, parity=0.0),)
+    return (Candidate(precision="float32", metrics=values, latency=LATENCY),)
 
 
 def at_most(metric: str, value: float) -> Limit:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from automl.contenders import attainable
 from automl.front import Member, contenders
 from automl.run import FinalMeasurement, FinishedTrial, Run
 from automl.standing import Standing, members_of
-from trials.records import LATENCY_MARGIN, Latency, Outcome, TrialResult
+from trials.records import LATENCY_MARGIN, Latency, Limit, Outcome, TrialResult
+
+LIMITS = (Limit(metric="size_bytes", at_most=True, value=400_000),)
 
 
 def standing_of(run: Run) -> Standing:
@@ -95,7 +98,7 @@ def test_no_number_no_member(make_run: Callable[..., Run], bad: float) -> None:
     for finished in run.trials:
         spoilt = tuple(replace(c, metrics={**c.metrics, "accuracy": bad}) for c in finished.result.candidates)
         result = replace(finished.result, candidates=spoilt)
-        assert "['accuracy'] that are not finite" in standing.fault(result)
+        assert "gives accuracy that are not finite" in standing.fault(result)
         standing.add(replace(finished, result=result))  # Even where nobody looked at the fault.
     assert standing.front().members == ()
     assert standing.hypervolumes == [0.0] * 6
@@ -106,10 +109,10 @@ def test_no_number_no_member(make_run: Callable[..., Run], bad: float) -> None:
     [
         (Outcome.TRAINED, {}, None, ""),
         (Outcome.TRAINED, {"other": math.nan}, None, ""),
-        (Outcome.TRAINED, {"size_bytes": math.inf}, None, r"gives ['size_bytes'] that are not finite"),
-        (Outcome.TRAINED, {}, "accuracy", "has no ['accuracy']; the task measured ["),
+        (Outcome.TRAINED, {"size_bytes": math.inf}, None, r"gives size_bytes that are not finite"),
+        (Outcome.TRAINED, {}, "accuracy", "has no accuracy; the task measured "),
         (Outcome.INFEASIBLE, {}, "accuracy", ""),
-        (Outcome.INFEASIBLE, {"latency_ms": math.nan}, "accuracy", "gives ['latency_ms'] that are not finite"),
+        (Outcome.INFEASIBLE, {"latency_ms": math.nan}, "accuracy", "gives latency_ms that are not finite"),
     ],
 )
 def test_faults(
@@ -125,3 +128,54 @@ def test_faults(
     found = Standing(run.front.objectives, run.limits).fault(result)
     assert fault in found
     assert bool(found) == bool(fault)
+
+
+def test_the_nearest_contend_where_no_student_keeps_the_limits(make_run: Callable[..., Run]) -> None:
+    run = make_run(trials=20, finished=False, limits=LIMITS)
+    strict = Limit(metric="accuracy", at_most=False, value=2.0)
+    standing = Standing(run.front.objectives, (*run.limits, strict))
+    for finished in run.trials:
+        standing.add(finished)
+    assert standing.front().members == ()
+    assert standing.hypervolumes == [0.0] * 20
+    assert standing.contenders() == standing_of(run).contenders()
+    assert standing.worth_keeping() == {member.digest for member in standing.contenders()}
+
+
+def test_files_are_kept_of_those_that_a_loosened_limit_on_a_metric_of_the_task_would_bring_back(
+    make_run: Callable[..., Run],
+) -> None:
+    run = make_run(trials=20, finished=False, limits=LIMITS)
+    best = run.front.members[0].metrics["accuracy"]
+    standing = Standing(run.front.objectives, (*run.limits, Limit(metric="accuracy", at_most=False, value=best)))
+    for finished in run.trials:
+        standing.add(finished)
+    assert {member.metrics["accuracy"] for member in standing.contenders()} == {best}
+    assert standing.worth_keeping() == standing_of(run).worth_keeping() > {m.digest for m in standing.contenders()}
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ((), ()),
+        (("size_bytes", 1e9), ("size_bytes",)),
+        (("size_bytes", 1.0), ()),
+        (("size_bytes", 1.0, "params", 1e9), ("params",)),
+    ],
+)
+def test_limits_that_nobody_keeps_are_set_aside(
+    make_run: Callable[..., Run], limits: tuple[Any, ...], expected: tuple[str, ...]
+) -> None:
+    members = [member for finished in make_run(trials=4).trials for member in members_of(finished)]
+    given = [Limit(metric=m, at_most=True, value=v) for m, v in zip(limits[::2], limits[1::2], strict=True)]
+    assert tuple(limit.metric for limit in attainable(members, given)) == expected
+    assert attainable([], given) == ()
+
+
+def test_of_limits_that_exclude_each_other_the_first_one_counts(make_run: Callable[..., Run]) -> None:
+    members = [member for finished in make_run(trials=8).trials for member in members_of(finished)]
+    sizes = sorted(member.metrics["size_bytes"] for member in members)
+    small = Limit(metric="size_bytes", at_most=True, value=sizes[0])
+    large = Limit(metric="size_bytes", at_most=False, value=sizes[-1])
+    assert attainable(members, [small, large]) == (small,)
+    assert attainable(members, [large, small]) == (large,)

@@ -17,6 +17,7 @@ def standing_with(*hypervolumes: float) -> Any:
     [
         (StopRule(trials=5), 4, 1e9, (), ""),
         (StopRule(trials=5), 5, 0, (), "5 trials were asked for"),
+        (StopRule(trials=1), 1, 0, (), "1 trial was asked for"),
         (StopRule(trials=5, seconds=90), 1, 90, (), ""),
         (StopRule(trials=5, seconds=90), 1, 90.1, (), "the time is up (1.5 minutes)"),
         (StopRule(trials=99, stall_trials=2), 3, 0, (0.1, 0.1), ""),

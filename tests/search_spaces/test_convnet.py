@@ -171,7 +171,7 @@ def test_vectors_are_refused_with_what_to_use() -> None:
     ("options", "message"),
     [
         ({"kernels": (3, 4)}, r"kernels must be odd, got \[4\]"),
-        ({"blocks": ("dense",)}, r"unknown block 'dense'; known are \['inverted', 'plain', 'separable'\]"),
+        ({"blocks": ("dense",)}, r"unknown block 'dense'; known are inverted, plain, separable"),
         ({"activations": ("gelu",)}, "unknown activation 'gelu'"),
         ({"max_widths": (30,)}, "whole number of steps"),
     ],

@@ -74,10 +74,10 @@ def test_name_of_a_student_changes_with_function_and_arguments() -> None:
         (
             "plain",
             {"wide": 3},
-            r"cannot be called with arguments {'wide': 3}: .*'wide'; its parameters are \['width'\]",
+            r"cannot be called with arguments {'wide': 3}: .*'wide'; its parameters are width",
         ),
         ("NOT_A_FUNCTION", {}, "must be a function, it is a int"),
-        ("plian", {}, r"has no 'plian'; did you mean one of \['plain'\]"),
+        ("plian", {}, r"has no 'plian'; did you mean one of plain"),
     ],
 )
 def test_what_cannot_be_called_is_told_before_it_is_built(

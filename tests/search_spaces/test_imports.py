@@ -50,14 +50,12 @@ def test_reports_what_the_module_raised(tmp_path, monkeypatch):
 
 
 def test_offers_near_names():
-    with pytest.raises(
-        ValueError, match=r"module 'collections' has no 'OrderdDict'; did you mean one of \['OrderedDict'"
-    ):
+    with pytest.raises(ValueError, match=r"module 'collections' has no 'OrderdDict'; did you mean one of OrderedDict"):
         import_object("collections:OrderdDict")
 
 
 def test_lists_names_where_none_is_near(tmp_path, monkeypatch):
     (tmp_path / "holds_two.py").write_text("beta = 1\nalpha = 2\n_hidden = 3\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ValueError, match=r"it has \['alpha', 'beta'\]"):
+    with pytest.raises(ValueError, match=r"it has alpha, beta"):
         import_object("holds_two:zzz")

@@ -80,7 +80,7 @@ def test_options_make_the_space() -> None:
 
 
 def test_unknown_normalisation_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"unknown normalisation 'group'; known are \['batch', 'layer', 'none'\]"):
+    with pytest.raises(ValueError, match=r"unknown normalisation 'group'; known are batch, layer, none"):
         mlp(normalisations=("group",))
 
 

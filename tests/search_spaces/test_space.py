@@ -28,7 +28,7 @@ def test_narrowed_space_has_the_domains_and_keeps_the_rest() -> None:
 @pytest.mark.parametrize(
     ("domains", "message"),
     [
-        ({"widht": Integer(low=8, high=16)}, r"has no choice 'widht'; it has \['activation', 'depth'"),
+        ({"widht": Integer(low=8, high=16)}, r"has no choice 'widht'; it has activation, depth"),
         ({"layer1.width": Integer(low=1, high=16)}, "'layer1.width' cannot be 1; it can be Integer"),
         ({"activation": Categorical(options=("relu", "tanh"))}, "'activation' cannot be 'tanh'"),
     ],
@@ -40,7 +40,7 @@ def test_narrowing_outwards_is_refused(domains: dict[str, Domain], message: str)
 
 def test_two_choices_of_one_name_are_refused() -> None:
     choice = Choice(name="width", domain=Integer(low=1, high=2))
-    with pytest.raises(ValueError, match=r"choices of one name: \['width'\]"):
+    with pytest.raises(ValueError, match=r"choices of one name: width"):
         SearchSpace(name="twice", choices=(choice, choice), build=mlp().build)
 
 

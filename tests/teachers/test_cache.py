@@ -133,7 +133,7 @@ def test_texts_are_keyed_by_their_boundaries():
 def test_a_view_needs_an_augmentation_and_types_are_known():
     with pytest.raises(ValueError, match=r"view 0 has no augmentation and every other view has one"):
         ShardKey(teacher="t", inputs="i", view=1, dtype="float16")
-    with pytest.raises(ValueError, match=r"one of \['float16', 'float32'\], got 'int8'"):
+    with pytest.raises(ValueError, match=r"one of float16, float32, got 'int8'"):
         ShardKey(teacher="t", inputs="i", dtype="int8")
 
 
@@ -261,7 +261,7 @@ def test_raw_inputs_may_be_read_only_and_stay(inputs):
 
 
 def test_unknown_outputs_are_named(inputs):
-    with pytest.raises(ValueError, match=r"no output 'out'; it gives \['in', 'logits'\]"):
+    with pytest.raises(ValueError, match=r"no output 'out'; it gives in, logits"):
         compute_shard(teacher(0), inputs, num_classes=C, dtype="float32", outputs=("out",))
 
 

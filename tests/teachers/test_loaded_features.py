@@ -166,7 +166,7 @@ def test_an_object_that_is_no_module_gives_its_own_features():
         loaded = LOADERS["callable"](model=model, digest="v1", taps={"mine": "deep"}).model
         assert loaded.module is None
         assert torch.equal(loaded(x, ["mine"]).features["mine"], x * 2)
-        with pytest.raises(ValueError, match=r"gives no features \['stage1'\]; it gives \['deep'\]"):
+        with pytest.raises(ValueError, match=r"gives no features stage1; it gives deep"):
             loaded(x, ["stage1"])
     assert asked == [["deep"], ["stage1"]]
 
@@ -175,7 +175,7 @@ def test_an_estimator_has_no_features():
     x = np.random.default_rng(0).normal(size=(20, 2))
     fitted = LogisticRegression().fit(x, np.arange(20) % 2)
     model = EstimatorModel(fitted, preprocessing=Preprocessing(), class_names=("a", "b"), labels=None)
-    with pytest.raises(ValueError, match=r"an estimator of scikit-learn has no features, asked for \['last'\]"):
+    with pytest.raises(ValueError, match=r"an estimator of scikit-learn has no features, asked for last"):
         model(torch.zeros(1, 2), ["last"])
 
 

@@ -120,10 +120,10 @@ def test_an_onnx_graph_of_bytes_gets_bytes(tmp_path):
 
 def test_an_onnx_graph_with_two_inputs_or_without_the_output_is_refused(tmp_path):
     save_graph(tmp_path / "g.onnx", inputs=("x", "mask"))
-    with pytest.raises(ValueError, match=r"must take one input, this graph takes \['x', 'mask'\]"):
+    with pytest.raises(ValueError, match=r"must take one input, this graph takes x, mask"):
         load_onnx(path=tmp_path / "g.onnx")
     save_graph(tmp_path / "g.onnx", outputs=("y", "aux"))
-    with pytest.raises(ValueError, match=r"no output 'z'; it has \['aux', 'y'\]"):
+    with pytest.raises(ValueError, match=r"no output 'z'; it has aux, y"):
         load_onnx(path=tmp_path / "g.onnx", output="z")
 
 
@@ -212,7 +212,7 @@ def test_an_estimator_that_needs_rows_asks_for_flatten():
 
 
 def test_a_class_that_the_estimator_does_not_know_is_named():
-    with pytest.raises(ValueError, match=r"does not know class 'bee', it knows \['0', '2'\]; set the labels"):
+    with pytest.raises(ValueError, match=r"does not know class 'bee', it knows 0, 2; set the labels"):
         EstimatorModel(fitted([0, 2]), preprocessing=Preprocessing(), class_names=NAMES, labels=None)
 
 

@@ -362,11 +362,11 @@ def test_all_that_a_loss_needs_is_on_the_device_of_the_lesson(weighting, coverag
     [
         (
             {"aggregation": "mean"},
-            r"unknown aggregation 'mean'; known are \['aekd', 'concatenated_logits', 'mean_of_logits'",
+            r"unknown aggregation 'mean'; known are aekd, concatenated_logits, mean_of_logits",
         ),
-        ({"weighting": "sure"}, r"unknown weighting 'sure'; known are \['confidence', 'entropy', 'fixed', 'learnt'\]"),
-        ({"optimizer": "adam"}, r"unknown optimizer 'adam'; known are \['adamw', 'sgd'\]"),
-        ({"schedule": "step"}, r"unknown schedule 'step'; known are \['constant', 'cosine', 'linear'\]"),
+        ({"weighting": "sure"}, r"unknown weighting 'sure'; known are confidence, entropy, fixed, learnt"),
+        ({"optimizer": "adam"}, r"unknown optimizer 'adam'; known are adamw, sgd"),
+        ({"schedule": "step"}, r"unknown schedule 'step'; known are constant, cosine, linear"),
     ],
 )
 def test_unknown_methods_are_answered_with_those_that_are_known(fields, message):
@@ -445,7 +445,7 @@ def test_a_silent_teacher_is_not_heard():
     )
     two = distill(perceptron(), taught(dataset, spoken, *coverages[:2], logits_KNC=logits_KNC[[0, 2]]))
     assert same_state(silenced.student, two.student)
-    with pytest.raises(ValueError, match=r"taking_part names \['t9'\]; teachers are \['t0', 't1', 't2'\]"):
+    with pytest.raises(ValueError, match=r"taking_part names t9; teachers are t0, t1, t2"):
         taught(dataset, replace(spoken, taking_part={"t9": False}), *coverages)
 
 

@@ -2,14 +2,14 @@ import logging
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
 from search_spaces import ModelSignature, TensorSpec
-from trials.export import export_onnx, onnx_predictor, open_session, parity, replace_weights, stand_in, trace
+from trials.export import export_onnx, onnx_predictor, parity, replace_weights, stand_in, trace
+from trials.sessions import open_session
 from trials.student import Normalisation, Student
 
 SIGNATURE = ModelSignature(
@@ -203,18 +203,3 @@ def test_tokens_with_tied_weights_and_two_outputs_export_with_a_free_length():
         expected = student(ids, mask)
     np.testing.assert_allclose(logits, expected[0].numpy(), atol=1e-6)
     np.testing.assert_allclose(summary, expected[1].numpy(), atol=1e-6)
-
-
-def test_unknown_and_missing_providers_are_refused(template, monkeypatch):
-    graph = stand_in(template)
-    with pytest.raises(ValueError, match=r"unknown provider 'tpu'; known are \['cpu', 'cuda'\]"):
-        open_session(graph, threads=1, provider="tpu")
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(ValueError, match="install onnxruntime-gpu"):
-        open_session(graph, threads=1, provider="cuda")
-
-
-def test_threads_reach_the_session(template):
-    session = open_session(stand_in(template), threads=2, provider="cpu")
-    assert session.get_session_options().intra_op_num_threads == 2
-    assert session.get_providers() == ["CPUExecutionProvider"]

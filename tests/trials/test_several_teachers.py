@@ -121,7 +121,7 @@ def test_what_ships_of_a_student_with_heads_is_the_plain_student(digits, tmp_pat
         assert (candidate.metrics["params"], candidate.metrics["macs"]) == (cost.params, cost.macs)
         assert candidate.metrics["size_bytes"] == pytest.approx(other.metrics["size_bytes"], rel=0.01)
         assert candidate.metrics["accuracy"] > 0.9
-    assert result.candidates[0].parity < 1e-4
+    assert result.candidates[0].parity_max_abs_difference < 1e-4
     for name, content in artefacts.files.items():
         (tmp_path / name).write_bytes(content)
     student, batch = load_student(tmp_path, MLP.build), digits.batch(digits.splits["validation"])
@@ -210,7 +210,9 @@ def test_the_gate_of_learnt_weights_goes_to_the_right_teacher_and_is_told_in_the
     checkpoint = distill(student, lesson)
     gate = [record.losses["gate"] for record in checkpoint.history]
     assert gate[-1] < gate[0]
-    assert all(set(record.shares) == {HARD_LABEL, "kd"} for record in checkpoint.history)
+    measured = [record.shares for record in checkpoint.history if record.shares]
+    assert len(measured) > 2
+    assert all(set(shares) == {HARD_LABEL, "kd"} for shares in measured)
     shares = checkpoint.history[-1].teacher_shares
     assert shares["b"] > max(shares["a"], shares["c"])
     loss = DistillationLoss(lesson)
@@ -309,10 +311,10 @@ def test_lessons_say_which_teachers_do_not_fit(digits):
     dataset = replace(digits, columns={"domain": np.where(np.arange(len(digits)) % 2 == 0, "even", "odd")})
     routed = {"a": Coverage(), "b": Coverage(column="domain", values=("odd",))}
     for coverages, aggregation, message in (
-        (few, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which \['a'\] do not"),
-        (routed, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which \['b'\] do not"),
+        (few, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which a do not"),
+        (routed, "mimic_all", r"mimic_all needs teachers that cover all classes and rows, which b do not"),
         (few, "mean_of_logits", "mean_of_logits cannot average teachers that know only some classes"),
-        (few, "concatenated_logits", r"concatenated_logits needs teachers that share no class, but classes \[0, 1\]"),
+        (few, "concatenated_logits", r"concatenated_logits needs teachers that share no class, but classes 0, 1"),
     ):
         with pytest.raises(ValueError, match=message):
             lesson_of(setting_of(dataset, coverages), replace(RECIPE, aggregation=aggregation))

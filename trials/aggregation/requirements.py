@@ -22,7 +22,7 @@ def everywhere(ensemble: TeacherEnsemble) -> str:
         if not everything and name not in partial
     ]
     if partial:
-        return f"needs teachers that cover all classes and rows, which {partial} do not; use mean_of_losses"
+        return f"needs teachers that cover all classes and rows, which {', '.join(partial)} do not; use mean_of_losses"
     return ""
 
 
@@ -30,9 +30,11 @@ def divided_classes(ensemble: TeacherEnsemble) -> str:
     """The teachers share the classes out: each class is known by exactly one."""
     experts_C = ensemble.known_KC.sum(dim=0)
     if shared := (experts_C > 1).nonzero().squeeze(-1).tolist():
-        return f"needs teachers that share no class, but classes {shared} are known by several; use mean_of_losses"
+        several = ", ".join(map(str, shared))
+        return f"needs teachers that share no class, but classes {several} are known by several; use mean_of_losses"
     if missing := (experts_C == 0).nonzero().squeeze(-1).tolist():
-        return f"needs a teacher for each class, but nobody knows classes {missing}; use mean_of_losses"
+        unknown = ", ".join(map(str, missing))
+        return f"needs a teacher for each class, but nobody knows classes {unknown}; use mean_of_losses"
     return ""
 
 

@@ -57,7 +57,7 @@ class Dataset:
                 f"labels run from {known.min()} to {known.max()}, but there are {len(self.class_names)} classes"
             )
         if set(self.splits) != set(SPLITS):
-            raise ValueError(f"splits must be {list(SPLITS)}, got {sorted(self.splits)}")
+            raise ValueError(f"splits must be {', '.join(SPLITS)}, got {', '.join(sorted(self.splits))}")
         for name, rows in self.splits.items():
             if not len(rows):
                 raise ValueError(f"the {name} split is empty")

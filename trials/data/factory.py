@@ -25,7 +25,9 @@ def read_factory(*, factory: str, options: Mapping[str, object] | None = None) -
     try:
         signature.bind(**options)
     except TypeError as error:
-        raise ValueError(f"{factory!r} takes {signature}, got options {sorted(options)}: {error}") from error
+        raise ValueError(
+            f"{factory!r} takes {signature}, got options {', '.join(sorted(options)) or 'none'}: {error}"
+        ) from error
     try:
         raw = function(**options)
     except Exception as error:

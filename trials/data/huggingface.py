@@ -59,7 +59,9 @@ def read_huggingface(
     for split, part in parts.items():
         if unknown := sorted(set(needed) - set(part.column_names)):
             where = f"split {split!r} of {path}" if split else f"{path}"
-            raise ValueError(f"{where} has no columns {unknown}; it has {sorted(part.column_names)}")
+            raise ValueError(
+                f"{where} has no columns {', '.join(unknown)}; it has {', '.join(sorted(part.column_names))}"
+            )
     labels, names = _labels(list(parts.values()), label, class_names)
     inputs: NDArray[np.generic] | list[str]
     if image is not None:
@@ -92,7 +94,9 @@ def _load(folder: Path, splits: Mapping[str, str] | None) -> dict[str, Any]:
         return {"": loaded}
     chosen = {name: name for name in SPLITS if name in loaded} if splits is None else splits
     if not chosen or not set(chosen) <= set(SPLITS) or not set(chosen.values()) <= set(loaded):
-        raise ValueError(f"splits must map some of {list(SPLITS)} to some of {sorted(loaded)}, got {dict(chosen)}")
+        raise ValueError(
+            f"splits must map some of {', '.join(SPLITS)} to some of {', '.join(sorted(loaded))}, got {dict(chosen)}"
+        )
     return {name: loaded[chosen[name]] for name in SPLITS if name in chosen}
 
 

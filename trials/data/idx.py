@@ -48,9 +48,8 @@ def read_idx(*, path: str | Path, class_names: Sequence[str] | None = None) -> R
             continue
         if image_file is None or label_file is None:
             lacking = f"{prefix}-images-idx3-ubyte" if image_file is None else f"{prefix}-labels-idx1-ubyte"
-            raise ValueError(
-                f"{folder} has no {lacking} or {lacking}.gz; it has {sorted(f.name for f in folder.iterdir())[:20]}"
-            )
+            there = sorted(file.name for file in folder.iterdir())[:20]
+            raise ValueError(f"{folder} has no {lacking} or {lacking}.gz; it has {', '.join(there)}")
         images[split] = _bytes_of(image_file, num_dimensions=3)
         found = _bytes_of(label_file, num_dimensions=1)
         if len(found) != len(images[split]):

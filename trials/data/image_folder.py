@@ -44,7 +44,7 @@ def read_image_folder(
     found = {split: _images(folder) for split, folder in _split_folders(root).items()}
     files = [file for images in found.values() for file in images]
     if not files:
-        raise ValueError(f"{root} holds no images as CLASS/NAME.png; known suffixes are {list(IMAGE_SUFFIXES)}")
+        raise ValueError(f"{root} holds no images as CLASS/NAME.png; known suffixes are {', '.join(IMAGE_SUFFIXES)}")
     inputs = np.empty((len(files), channels, *image_size), dtype=np.uint8)
     for row, file in enumerate(files):
         inputs[row] = decode_image(file, image_size=image_size, channels=channels)
@@ -104,7 +104,8 @@ def _split_folders(root: Path) -> dict[str, Path]:
         return {"": root}
     if others := [entry.name for entry in _subfolders(root) if entry.name not in splits]:
         raise ValueError(
-            f"{root} holds folders of splits {sorted(splits)} and others {others}; rename to one of {list(SPLITS)}"
+            f"{root} holds folders of splits ({', '.join(sorted(splits))}) and others ({', '.join(others)}); rename to "
+            f"one of {', '.join(SPLITS)}"
         )
     return {name: splits[name] for name in SPLITS if name in splits}
 
@@ -116,6 +117,6 @@ def _images(folder: Path) -> list[Path]:
             f for f in class_folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")
         )
         if not images:
-            raise ValueError(f"folder {class_folder} holds no images; known suffixes are {list(IMAGE_SUFFIXES)}")
+            raise ValueError(f"folder {class_folder} holds no images; known suffixes are {', '.join(IMAGE_SUFFIXES)}")
         files += images
     return files

@@ -43,10 +43,13 @@ def encode_labels(
         numbers = {name: int(name) for name in found}
         if outside := [name for name in found if not 0 <= int(name) < len(class_names)]:
             raise ValueError(
-                f"labels {outside[:10]} are no positions in the {len(class_names)} class names; they count from 0"
+                f"labels {', '.join(map(str, outside[:10]))} are no positions in the {len(class_names)} class names; "
+                "they count from 0"
             )
     if unknown := [name for name in found if name not in numbers]:
-        raise ValueError(f"labels {unknown[:10]} are none of the class names {sorted(class_names)}")
+        raise ValueError(
+            f"labels {', '.join(map(str, unknown[:10]))} are none of the class names {', '.join(sorted(class_names))}"
+        )
     labels = [MISSING_LABEL if name is None else numbers[name] for name in names]
     return np.array(labels, dtype=np.int64), tuple(class_names)
 

@@ -75,9 +75,9 @@ def _load(file: Path, names: tuple[str, str]) -> Arrays:
     # An archive may hold files that are no arrays; numpy gives their bytes.
     arrays = {name: _plain(value) for name, value in found.items() if isinstance(value, np.ndarray)}
     if missing := [name for name in names if name not in arrays]:
-        raise ValueError(f"{file} has no array {missing}; it has {sorted(arrays)}")
+        raise ValueError(f"{file} has no array {', '.join(missing)}; it has {', '.join(sorted(arrays))}")
     if scalar := [name for name in names if arrays[name].ndim == 0]:
-        raise ValueError(f"{file}: {scalar} is a single value, expected one a row")
+        raise ValueError(f"{file}: {', '.join(scalar)} is a single value, expected one a row")
     return arrays
 
 

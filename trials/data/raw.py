@@ -68,7 +68,7 @@ class RawData:
                 f"got {self.labels.dtype} of shape {self.labels.shape}"
             )
         if len(set(self.class_names)) < len(self.class_names):
-            raise ValueError(f"class names must differ, got {list(self.class_names)}")
+            raise ValueError(f"class names must differ, got {', '.join(self.class_names)}")
         known = self.labels[self.labels != MISSING_LABEL]
         if known.size and (known.min() < 0 or known.max() >= len(self.class_names)):
             raise ValueError(
@@ -77,7 +77,7 @@ class RawData:
 
     def _check_splits(self) -> None:
         if unknown := sorted(set(self.given_splits) - set(SPLITS)):
-            raise ValueError(f"unknown splits {unknown}; the known ones are {sorted(SPLITS)}")
+            raise ValueError(f"unknown splits {', '.join(unknown)}; the known ones are {', '.join(sorted(SPLITS))}")
         for name, rows in self.given_splits.items():
             if not len(rows):
                 raise ValueError(f"the {name} split that came with the data is empty")
@@ -140,5 +140,7 @@ def files_of_splits(path: str | Path | Mapping[str, str | Path]) -> dict[str, Pa
     if isinstance(path, str | Path):
         return {"": existing_file(path)}
     if not path or not set(path) <= set(SPLITS):
-        raise ValueError(f"path must be a file, or files by split out of {list(SPLITS)}, got {sorted(path)}")
+        raise ValueError(
+            f"path must be a file, or files by split out of {', '.join(SPLITS)}, got {', '.join(sorted(path))}"
+        )
     return {name: existing_file(path[name]) for name in SPLITS if name in path}

@@ -27,7 +27,7 @@ def read_sklearn(*, name: str) -> RawData:
         ValueError: The name is another one.
     """
     if name not in NAMES:
-        raise ValueError(f"scikit-learn set {name!r} is not known; known are {list(NAMES)}")
+        raise ValueError(f"scikit-learn set {name!r} is not known; known are {', '.join(NAMES)}")
     from sklearn import datasets  # takes a second, and only this kind needs it
 
     bunch = getattr(datasets, f"load_{name}")()

@@ -82,13 +82,13 @@ def _cut(raw: RawData, shares: Mapping[str, float], strata_N: Rows, names_S: lis
     known = rest[raw.labels[rest] != MISSING_LABEL]
     num_known = len(known)
     if shares and not num_known:
-        raise ValueError(f"no row with a label is left to cut {sorted(shares)} from")
+        raise ValueError(f"no row with a label is left to cut {', '.join(sorted(shares))} from")
     sizes_S = np.bincount(strata_N[known], minlength=len(names_S))
     few = [f"{names_S[s]} has {sizes_S[s]}" for s in np.flatnonzero((sizes_S > 0) & (sizes_S <= len(shares)))]
     if few:
         raise ValueError(
-            f"{', '.join(few[:10])} labelled rows, but train and each of {sorted(shares)} need at least one: "
-            "bring more rows, or leave the class out"
+            f"{', '.join(few[:10])} labelled rows, but train and each of {', '.join(sorted(shares))} need at least "
+            "one: bring more rows, or leave the class out"
         )
     for position, (name, share) in enumerate(shares.items()):
         rng = np.random.default_rng([seed, SPLITS.index(name)])
@@ -107,7 +107,9 @@ def _limit(
     splits: Mapping[str, Rows], limits: Mapping[str, int], strata_N: Rows, names_S: list[str], seed: int
 ) -> dict[str, Rows]:
     if unknown := sorted(set(limits) - set(SPLITS)):
-        raise ValueError(f"limit_rows names unknown splits {unknown}; the known ones are {sorted(SPLITS)}")
+        raise ValueError(
+            f"limit_rows names unknown splits {', '.join(unknown)}; the known ones are {', '.join(sorted(SPLITS))}"
+        )
     limited = dict(splits)
     for name, limit in limits.items():
         if limit < 1:

@@ -78,7 +78,7 @@ def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
 
     suffix = next((suffix for suffix in reversed(file.suffixes) if suffix != ".gz"), "").lower()
     if suffix not in (*_SEPARATORS, *_PARQUET):
-        raise ValueError(f"{file}: the suffix must be one of {sorted((*_SEPARATORS, *_PARQUET))}")
+        raise ValueError(f"{file}: the suffix must be one of {', '.join(sorted((*_SEPARATORS, *_PARQUET)))}")
     try:
         if suffix in _PARQUET:
             frame = pd.read_parquet(file, dtype_backend="numpy_nullable")
@@ -100,7 +100,9 @@ def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
     except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are among them
         raise ValueError(f"cannot read {file}: {error}") from error
     if unknown := sorted(needed - set(frame.columns)):
-        raise ValueError(f"{file} has no columns {unknown}; it has {sorted(frame.columns)}")
+        raise ValueError(
+            f"{file} has no columns {', '.join(unknown)}; it has {', '.join(map(str, sorted(frame.columns)))}"
+        )
     if not len(frame):
         raise ValueError(f"{file} has no rows")
     return frame
@@ -113,9 +115,11 @@ def _vectors(frame: "pd.DataFrame", features: Sequence[str] | None, elsewhere: s
         _refuse_spoilt(frame, elsewhere)
         features = [name for name in frame.columns if name not in elsewhere and is_numeric_dtype(frame[name])]
     elif words := [name for name in features if not is_numeric_dtype(frame[name])]:
-        raise ValueError(f"features {words} are not numeric; turn them into numbers or leave them out")
+        raise ValueError(f"features {', '.join(words)} are not numeric; turn them into numbers or leave them out")
     if not features:
-        raise ValueError(f"no numeric column is left for features; the columns are {sorted(frame.columns)}")
+        raise ValueError(
+            f"no numeric column is left for features; the columns are {', '.join(map(str, sorted(frame.columns)))}"
+        )
     for name in features:
         empty = frame[name].isna().to_numpy(dtype=bool)
         if empty.any():
@@ -160,5 +164,8 @@ def _routing_column(column: "pd.Series[Any]") -> NDArray[np.generic]:
 def _splits_of(column: "pd.Series[Any]", name: str) -> dict[str, NDArray[np.int64]]:
     values = np.array(_texts(column))
     if unknown := sorted(set(values.tolist()) - set(SPLITS)):
-        raise ValueError(f"column {name!r} must hold one of {list(SPLITS)} in every row, it also holds {unknown[:10]}")
+        raise ValueError(
+            f"column {name!r} must hold one of {', '.join(SPLITS)} in every row, it also holds "
+            f"{', '.join(map(repr, unknown[:10]))}"
+        )
     return {split: np.flatnonzero(values == split) for split in SPLITS if (values == split).any()}

@@ -1,8 +1,6 @@
 """What a student loses where it differs from a teacher: one method a file, one line in the catalog."""
 
 import functools
-import inspect
-import math
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -20,6 +18,7 @@ from trials.losses.jsd import jsd
 from trials.losses.kd import kd
 from trials.losses.loss import Loss, Needs, Pairing, RunnableTeacher, batch_statistic, is_batch_statistic
 from trials.losses.minilm import MiniLM
+from trials.losses.options import Bounds, bounded, check_options, options_of
 from trials.losses.reverse_kl import reverse_kl
 from trials.losses.rkd import RKD
 from trials.losses.skew_kl import skew_kl
@@ -69,7 +68,7 @@ def find_loss(name: str) -> Callable[..., Tensor] | type[nn.Module]:
             raise ValueError(f"loss {name!r} must be a function or a class, got {type(found).__name__}")
         return found
     if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}; losses are {sorted(LOSSES)}, or package.module:name")
+        raise ValueError(f"unknown loss {name!r}; losses are {', '.join(sorted(LOSSES))}, or package.module:name")
     return LOSSES[name]
 
 
@@ -79,8 +78,7 @@ def loss_options(name: str) -> dict[str, object]:
     Raises:
         ValueError: There is no loss of this name.
     """
-    parameters = inspect.signature(find_loss(name)).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    return options_of(find_loss(name))
 
 
 def needs_of(term: LossTerm) -> Needs:
@@ -89,8 +87,8 @@ def needs_of(term: LossTerm) -> Needs:
     Raises:
         ValueError: The loss or one of its options is unknown or out of range.
     """
-    _check_options(term)
     loss = find_loss(term.name)
+    check_options(term.name, loss, term.options)
     if not isinstance(loss, type) or not hasattr(loss, "needs"):
         return Needs()
     needs: Needs = loss.needs(**term.options)
@@ -101,12 +99,13 @@ def temperature_of(term: LossTerm) -> float:
     """Give the temperature of a term's loss, 1 where it has none.
 
     Raises:
-        ValueError: The loss or one of its options is unknown, or the temperature is not above 0.
+        ValueError: The loss or one of its options is unknown or out of range.
     """
-    _check_options(term)
-    temperature = {**loss_options(term.name), **term.options}.get("temperature", 1.0)
-    if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
-        raise ValueError(f"temperature of {term.name!r} must be a number above 0, got {temperature!r}")
+    loss = find_loss(term.name)
+    check_options(term.name, loss, term.options)
+    temperature = {**options_of(loss), **term.options}.get("temperature", 1.0)
+    if not isinstance(temperature, int | float):
+        raise ValueError(f"loss {term.name!r} has no default temperature; give it one, or give the option")
     return float(temperature)
 
 
@@ -121,10 +120,10 @@ def bind(term: LossTerm, pairing: Pairing | None = None) -> Loss:
         The loss with its options bound, a module where it is a class.
 
     Raises:
-        ValueError: The loss or one of its options is unknown, or it does not fit the pairing.
+        ValueError: The loss or one of its options is unknown or out of range, or it does not fit the pairing.
     """
-    _check_options(term)
     loss = find_loss(term.name)
+    check_options(term.name, loss, term.options)
     if isinstance(loss, type):
         assert pairing is not None, f"{term.name} is a class, which is made for a student and its teachers"
         made: Loss = loss(pairing, **term.options)
@@ -132,20 +131,16 @@ def bind(term: LossTerm, pairing: Pairing | None = None) -> Loss:
     return functools.partial(loss, **term.options)
 
 
-def _check_options(term: LossTerm) -> None:
-    options = loss_options(term.name)
-    if unknown := sorted(set(term.options) - set(options)):
-        raise ValueError(f"loss {term.name!r} has no option {unknown}; its options are {sorted(options)}")
-
-
 __all__ = [
     "LOSSES",
+    "Bounds",
     "Loss",
     "Needs",
     "Pairing",
     "RunnableTeacher",
     "batch_statistic",
     "bind",
+    "bounded",
     "find_loss",
     "is_batch_statistic",
     "loss_options",

@@ -203,7 +203,7 @@ def make_adapter(source: Sequence[int], target: Sequence[int], *, num_teachers: 
     """
     makers = {1: VectorAdapter, 2: SequenceAdapter, 3: MapAdapter}
     if len(source) not in KINDS or len(target) not in KINDS:
-        raise ValueError(f"features must be one of {list(KINDS.values())}, got {kind(source)} and {kind(target)}")
+        raise ValueError(f"features must be one of {', '.join(KINDS.values())}, got {kind(source)} and {kind(target)}")
     if len(source) == 1 < len(target) or (len(source), len(target)) == (2, 3):
         raise ValueError(
             f"nothing leads from the student's {kind(source)} to the teacher's {kind(target)}; "

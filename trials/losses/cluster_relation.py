@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from teachers import MISSING_LABEL, Outputs
 from trials.losses.loss import Needs, Pairing, batch_statistic
+from trials.losses.options import Bounds, bounded
 from trials.losses.relations import directions, layer_needs, student_rows, teacher_rows
 
 
 @batch_statistic
+@bounded(lowest=Bounds(0, 2))
 class ClusterRelation(nn.Module):
     """Products of a student's logits against cosines of the teacher, on pairs of samples (Dong et al., 2023).
 

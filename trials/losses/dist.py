@@ -8,12 +8,14 @@ from torch import Tensor
 
 from teachers import Outputs
 from trials.losses.loss import batch_statistic
+from trials.losses.options import Bounds, bounded
 
 _EPSILON = 1e-8
 _CONSTANT = 1e-6
 
 
 @batch_statistic
+@bounded(beta=Bounds(), gamma=Bounds())
 def dist(
     student: Outputs,
     teacher: Outputs,

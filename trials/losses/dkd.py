@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from teachers import MISSING_LABEL, Outputs
+from trials.losses.options import Bounds, bounded
 
 
+@bounded(alpha=Bounds(), beta=Bounds())
 def dkd(
     student: Outputs,
     teacher: Outputs,

@@ -14,7 +14,7 @@ from trials.losses.bridges import Bridge
 from trials.losses.kd import kd
 from trials.losses.layers import LayerPair, names_of, parse_layers
 from trials.losses.loss import Needs, Pairing
-from trials.losses.running import run_from
+from trials.losses.running import can_idle, run_from
 
 
 class _Crossing(NamedTuple):
@@ -90,7 +90,7 @@ class FunctionConsistent(nn.Module):
             raise ValueError(f"fcfd needs at least two layers, so that a path can cross between them, got {layers!r}")
         if pooled := sorted({name for pair in pairs for name in pair if "." in name}):
             raise ValueError(
-                f"fcfd runs models from a layer on, so it needs what the layer gives, not a part: {pooled}"
+                f"fcfd runs models from a layer on, so it needs what the layer gives, not a part: {', '.join(pooled)}"
             )
         numbers = isinstance(temperature, int | float) and isinstance(feature_weight, int | float)
         if not numbers or not temperature > 0 or not feature_weight >= 0 or not isinstance(paths, int) or paths < 0:
@@ -139,7 +139,12 @@ class FunctionConsistent(nn.Module):
             paths = [own_paths[pair.teacher] for pair in self.pairs]
             ready = inputs if preprocessing is None else preprocessing(inputs)
             answer, kept = run_from(
-                module, ready, path=paths[layer], features=bridged[k], keep={paths[j] for j in later}
+                module,
+                ready,
+                path=paths[layer],
+                features=bridged[k],
+                keep={paths[j] for j in later},
+                idle=paths[layer] in self.idle_teachers[k],
             )
             logits.append(answer)
             errors.append(torch.stack([self._error(j, kept[paths[j]], targets[j][k]) for j in later]).sum(dim=0))
@@ -150,7 +155,9 @@ class FunctionConsistent(nn.Module):
         path = self.student_paths[self.pairs[layer].student]
         bridged = self.to_student[layer](features)
         # One run for all would normalise the teachers' batches by each other's statistics.
-        return torch.stack([run_from(self.student[0], inputs, path=path, features=each)[0] for each in bridged])
+        idle = path in self.idle_student
+        answers = [run_from(self.student[0], inputs, path=path, features=each, idle=idle) for each in bridged]
+        return torch.stack([logits for logits, _ in answers])
 
     def _error(self, layer: int, features: Tensor, target: Tensor) -> Tensor:
         """Give the mean squared error of each sample (..., B); of the last maps also that of what a classifier sees."""
@@ -176,6 +183,23 @@ class FunctionConsistent(nn.Module):
         self.student = (pairing.student_model,)
         self.teachers = tuple(zip(modules, preprocessings, pairing.teacher_paths, strict=True))
         self.student_paths = pairing.student_paths
+        self._find_idle(pairing)
+
+    def _find_idle(self, pairing: Pairing) -> None:
+        """Find the layers that need not run where a path crosses over behind them, of the student and each teacher."""
+        inputs = pairing.student.features["inputs"]
+        self.idle_student: set[str] = set()
+        self.idle_teachers: list[set[str]] = [set() for _ in self.teachers]
+        for layer, pair in enumerate(self.pairs[:-1]):
+            path, features = self.student_paths[pair.student], pairing.student.features[pair.student]
+            if can_idle(self.student[0], inputs, path=path, features=features):
+                self.idle_student.add(path)
+            for k, (module, preprocessing, paths) in enumerate(self.teachers):
+                ready = inputs if preprocessing is None else preprocessing(inputs)
+                path, features = paths[pair.teacher], pairing.teacher.features[pair.teacher][k]
+                later = {paths[each.teacher] for each in self.pairs[layer + 1 :]}
+                if can_idle(module, ready, path=path, features=features, keep=later):
+                    self.idle_teachers[k].add(path)
 
 
 def _features(pair: LayerPair, pairing: Pairing) -> tuple[Tensor, Tensor]:

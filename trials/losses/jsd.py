@@ -7,8 +7,10 @@ from torch import Tensor
 
 from teachers import Outputs
 from trials.losses.mixture import divergence, log_mixture
+from trials.losses.options import Bounds, bounded
 
 
+@bounded(beta=Bounds(0, 1))
 def jsd(student: Outputs, teacher: Outputs, label_B: Tensor, *, beta: float = 0.5) -> Tensor:
     """Both sides against their mixture M, β KL(T ‖ M) + (1 - β) KL(S ‖ M) (Agarwal et al., 2024, equation 1).
 
@@ -23,13 +25,8 @@ def jsd(student: Outputs, teacher: Outputs, label_B: Tensor, *, beta: float = 0.
 
     Returns:
         ``loss`` (..., B), at most ln 2 unless ``beta`` is 0 or 1.
-
-    Raises:
-        ValueError: ``beta`` is below 0 or above 1.
     """
     del label_B
-    if not 0 <= beta <= 1:
-        raise ValueError(f"beta of 'jsd' is the teacher's share of a mixture, from 0 to 1, got {beta}")
     student_BC = student.logits.log_softmax(dim=-1)
     teacher_BC = teacher.logits.detach().log_softmax(dim=-1)
     if beta == 0:

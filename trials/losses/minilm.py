@@ -42,13 +42,12 @@ class MiniLM(nn.Module):
             ValueError: An option is malformed, or shapes do not fit.
         """
         super().__init__()
+        self.needs(layers=layers, version=version, relation_heads=relation_heads)
         pairs = parse_layers(layers)
         self.relations = tuple(
             (_part(pair, first), _part(pair, second)) for pair in pairs for first, second in _relations(version)
         )
         first = pairing.student.features[self.relations[0][0].student]
-        if not isinstance(relation_heads, int) or relation_heads < 0:
-            raise ValueError(f"relation_heads must be a whole number, at least 0, got {relation_heads!r}")
         self.relation_heads = relation_heads or first.shape[1]
         for relation in self.relations:
             self._check(relation, pairing)
@@ -56,7 +55,8 @@ class MiniLM(nn.Module):
     @staticmethod
     def needs(*, layers: str = "attention_last", version: int = 2, relation_heads: int = 0) -> Needs:
         """Give the layers' queries, keys and values."""
-        del relation_heads
+        if not isinstance(relation_heads, int) or relation_heads < 0:
+            raise ValueError(f"relation_heads must be a whole number, at least 0, got {relation_heads!r}")
         parts = dict.fromkeys(part for relation in _relations(version) for part in relation)
         return names_of(tuple(_part(pair, part) for pair in parse_layers(layers) for part in parts))
 
@@ -118,7 +118,7 @@ class MiniLM(nn.Module):
 
 def _relations(version: int) -> tuple[tuple[str, str], ...]:
     if version not in RELATIONS:
-        raise ValueError(f"version of minilm must be one of {sorted(RELATIONS)}, got {version!r}")
+        raise ValueError(f"version of minilm must be one of {', '.join(map(str, sorted(RELATIONS)))}, got {version!r}")
     return RELATIONS[version]
 
 

@@ -4,6 +4,7 @@ Shape letters: K = teachers, L = teachers or 1, B = batch, D = numbers of a samp
 stand in front of B.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,22 +13,26 @@ from torch.autograd.function import once_differentiable
 
 from teachers import Outputs
 from trials.losses.loss import Needs, Pairing, batch_statistic
+from trials.losses.options import Bounds, bounded
 from trials.losses.relations import directions, layer_needs, student_rows, teacher_rows
 
 _SAME_POINT = 1e-6
 _CHUNK = 2**17
 """Cosines that are made at once: few enough to stay in a processor's cache."""
+_KEPT = 2**23
+"""Fewer derivatives than these, 32 MB, are kept until the gradient is known: more would take fresh memory each time,
+which costs as much as they save."""
 
 
 @batch_statistic
+@bounded(distance=Bounds(), angle=Bounds())
 class RKD(nn.Module):
     """Distances of all pairs and angles of all triplets of a batch (Park et al., 2019, sections 3.2.1 and 3.2.2).
 
     https://arxiv.org/abs/1904.05068
 
     Student and teacher may be of different widths. Weights are those that the authors use beside distillation of
-    logits; alone, they use 1 and 2. Angles keep K B³ numbers until the gradient is known, 4 MB for four teachers and 64
-    samples.
+    logits; alone, they use 1 and 2. Time grows with K B³, since that many angles are compared; memory does not.
     """
 
     def __init__(self, pairing: Pairing, *, layer: str = "logits", distance: float = 25.0, angle: float = 50.0) -> None:
@@ -122,30 +127,53 @@ class _Angles(torch.autograd.Function):
     def forward(ctx: Any, between_LBBD: Tensor, teacher_KBD: Tensor) -> Tensor:
         """Give the loss (K,), from the student's directions between samples and the teachers' samples."""
         num_teachers, batch = teacher_KBD.shape[:2]
-        closeness_KBB1 = _inverse(_distances(teacher_KBD))[..., None]
-        clipped_KBBB = between_LBBD.new_empty(num_teachers, batch, batch, batch)
         loss_K = between_LBBD.new_zeros(num_teachers)
-        step = max(1, _CHUNK // max(1, num_teachers * batch * batch))
-        for start in range(0, batch, step):
-            at = slice(start, start + step)
-            ours = between_LBBD[:, at]
-            theirs = (teacher_KBD[:, None] - teacher_KBD[:, at, None]).mul_(closeness_KBB1[:, at])
-            difference = ours @ ours.mT - theirs @ theirs.mT
-            clipped = torch.clamp(difference, -1, 1, out=clipped_KBBB[:, at])
+        # The derivative of smooth L1 by teacher, where that is little; else what it makes of weights that are all 1.
+        keeps = num_teachers * batch**3 < _KEPT
+        kept = between_LBBD.new_empty(num_teachers, batch, batch, batch) if keeps else torch.empty_like(between_LBBD)
+        for at, difference in _differences(between_LBBD, teacher_KBD):
+            clipped = torch.clamp(difference, -1, 1, out=kept[:, at] if keeps else None)
             # Half the square where it is below 1, and the distance less a half where it is not.
             loss_K += difference.sub_(clipped, alpha=0.5).mul_(clipped).sum(dim=(1, 2, 3))
-        ctx.save_for_backward(between_LBBD, clipped_KBBB)
+            if not keeps:
+                summed = clipped if len(between_LBBD) == num_teachers else clipped.sum(dim=0, keepdim=True)
+                kept[:, at] = summed @ between_LBBD[:, at]
+        ctx.keeps = keeps
+        ctx.save_for_backward(between_LBBD, teacher_KBD, kept)
         return loss_K / batch**3
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient_K: Tensor) -> tuple[Tensor, None]:
         """Weigh the clipped differences, which are the derivative of smooth L1, by teacher."""
-        between_LBBD, clipped_KBBB = ctx.saved_tensors
-        num_teachers, batch = clipped_KBBB.shape[:2]
+        between_LBBD, teacher_KBD, kept = ctx.saved_tensors
+        num_teachers, batch = teacher_KBD.shape[:2]
         weights_K = gradient_K / batch**3
-        if len(between_LBBD) == num_teachers:
-            cosines_LBBB = weights_K[:, None, None, None] * clipped_KBBB
-        else:
-            cosines_LBBB = (weights_K @ clipped_KBBB.flatten(start_dim=1)).reshape(1, batch, batch, batch)
-        return 2 * cosines_LBBB @ between_LBBD, None
+        apart = len(between_LBBD) == num_teachers
+        if ctx.keeps:
+            return 2 * _weighed(kept, weights_K, apart=apart) @ between_LBBD, None
+        if apart or bool((weights_K == weights_K[0]).all()):
+            return 2 * weights_K[: len(between_LBBD), None, None, None] * kept, None
+        gradient_LBBD = torch.empty_like(between_LBBD)
+        for at, difference in _differences(between_LBBD, teacher_KBD):
+            gradient_LBBD[:, at] = _weighed(difference.clamp_(-1, 1), weights_K, apart=apart) @ between_LBBD[:, at]
+        return 2 * gradient_LBBD, None
+
+
+def _differences(between_LBBD: Tensor, teacher_KBD: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Give the differences of the cosines at some samples at a time (K, samples, B, B), and at which."""
+    num_teachers, batch = teacher_KBD.shape[:2]
+    closeness_KBB1 = _inverse(_distances(teacher_KBD))[..., None]
+    step = max(1, _CHUNK // max(1, num_teachers * batch * batch))
+    for start in range(0, batch, step):
+        at = slice(start, start + step)
+        ours = between_LBBD[:, at]
+        theirs = (teacher_KBD[:, None] - teacher_KBD[:, at, None]).mul_(closeness_KBB1[:, at])
+        yield at, ours @ ours.mT - theirs @ theirs.mT
+
+
+def _weighed(clipped: Tensor, weights_K: Tensor, *, apart: bool) -> Tensor:
+    """Weigh teachers (K, samples, B, B), and add them up, (1, samples, B, B), unless each has a student of its own."""
+    if apart:
+        return weights_K[:, None, None, None] * clipped
+    return (weights_K @ clipped.flatten(start_dim=1)).reshape(1, *clipped.shape[1:])

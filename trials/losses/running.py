@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -11,7 +12,13 @@ from teachers import Inputs
 
 
 def run_from(
-    model: nn.Module, inputs: Inputs, *, path: str, features: Tensor, keep: Collection[str] = ()
+    model: nn.Module,
+    inputs: Inputs,
+    *,
+    path: str,
+    features: Tensor,
+    keep: Collection[str] = (),
+    idle: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Run a model whose module at a path gives these features.
 
@@ -24,6 +31,7 @@ def run_from(
         path: Of the module, as in ``named_modules``.
         features: What the module gives (B, ...).
         keep: Paths of modules whose outputs are wanted.
+        idle: Whether the module at the path need not run itself, as ``can_idle`` found.
 
     Returns:
         The model's logits, and the outputs of these modules.
@@ -44,11 +52,60 @@ def run_from(
 
     with ExitStack() as stack:
         stack.enter_context(_statistics_kept(model))
-        stack.callback(model.get_submodule(path).register_forward_hook(replace).remove)
+        if idle:
+            stack.enter_context(_idle(model.get_submodule(path), features))
+        else:
+            stack.callback(model.get_submodule(path).register_forward_hook(replace).remove)
         for at in keep:
             stack.callback(model.get_submodule(at).register_forward_hook(partial(record, at)).remove)
         answer = model(inputs)
     return _first(getattr(answer, "logits", answer), "the model"), kept
+
+
+def can_idle(model: nn.Module, inputs: Inputs, *, path: str, features: Tensor, keep: Collection[str] = ()) -> bool:
+    """Tell whether a module's own run changes nothing where its output is replaced, so that it can be saved.
+
+    It does where it gives a tuple, writes over what others read, or leaves something behind for them.
+
+    Args:
+        model: In evaluation mode, so that runs can be compared.
+        inputs: A few rows, at least two that differ; of texts it is not found out, and the module runs.
+        path: As for ``run_from``.
+        features: As for ``run_from``, of these rows.
+        keep: As for ``run_from``.
+    """
+    module = model.get_submodule(path)
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    if scripted or not isinstance(inputs, Tensor) or any(at.startswith(f"{path}.") for at in keep):
+        return False
+    with torch.no_grad():
+        run_from(model, inputs.flip(0), path=path, features=features)  # What it may leave behind is of other rows now.
+        try:
+            logits, kept = run_from(model, inputs, path=path, features=features, keep=keep, idle=True)
+        except (
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):  # Others expect more of it than a tensor.
+            return False
+        own_logits, own_kept = run_from(model, inputs, path=path, features=features, keep=keep)
+    return torch.equal(logits, own_logits) and all(torch.equal(kept[at], own_kept[at]) for at in keep)
+
+
+@contextmanager
+def _idle(module: nn.Module, features: Tensor) -> Iterator[None]:
+    """Let a module give features without a run; its hooks see them."""
+    given = module.__dict__.get("forward")
+    module.forward = lambda *_inputs, **_options: features.clone()
+    try:
+        yield
+    finally:
+        if given is None:
+            del module.forward
+        else:
+            module.forward = given
 
 
 @contextmanager

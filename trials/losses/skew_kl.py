@@ -7,8 +7,10 @@ from torch import Tensor
 
 from teachers import Outputs
 from trials.losses.mixture import divergence, log_mixture
+from trials.losses.options import Bounds, bounded
 
 
+@bounded(alpha=Bounds(0, 1, open=True))
 def skew_kl(student: Outputs, teacher: Outputs, label_B: Tensor, *, alpha: float = 0.1) -> Tensor:
     """Divergence of a mixture from the teacher, KL(T ‖ αT + (1 - α)S) (Ko et al., 2024, equation 4).
 
@@ -24,13 +26,8 @@ def skew_kl(student: Outputs, teacher: Outputs, label_B: Tensor, *, alpha: float
 
     Returns:
         ``loss`` (..., B).
-
-    Raises:
-        ValueError: ``alpha`` is not between 0 and 1.
     """
     del label_B
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha of 'skew_kl' is the teacher's share of a mixture, between 0 and 1, got {alpha}")
     student_BC = student.logits.log_softmax(dim=-1)
     teacher_BC = teacher.logits.detach().log_softmax(dim=-1)
     return divergence(teacher_BC, log_mixture(student_BC, teacher_BC, share=alpha))

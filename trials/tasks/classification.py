@@ -33,7 +33,8 @@ class Classification:
         """Reject fewer than two classes, and one name twice."""
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
             raise ValueError(
-                f"a classification needs at least two classes of different names, got {list(self.class_names)}"
+                f"a classification needs at least two classes of different names, got "
+                f"{', '.join(self.class_names) or 'none'}"
             )
 
     @classmethod
@@ -50,9 +51,9 @@ class Classification:
         """
         chance = 1 / len(self.class_names)
         return (
-            Metric(name="accuracy", higher_is_better=True, chance=chance, best=1.0),
-            Metric(name="balanced_accuracy", higher_is_better=True, chance=chance, best=1.0),
-            Metric(name="macro_f1", higher_is_better=True, chance=chance, best=1.0),
+            Metric(name="accuracy", higher_is_better=True, chance=chance, best=1.0, worst=0.0),
+            Metric(name="balanced_accuracy", higher_is_better=True, chance=chance, best=1.0, worst=0.0),
+            Metric(name="macro_f1", higher_is_better=True, chance=chance, best=1.0, worst=0.0),
             Metric(name="cross_entropy", higher_is_better=False, chance=-math.log(chance), best=0.0),
         )
 

@@ -25,12 +25,14 @@ class Metric:
         higher_is_better: Its direction.
         chance: What a model that knows nothing reaches: the floor of the hypervolume.
         best: What no model can exceed.
+        worst: The other end of what it can be; None where there is none.
     """
 
     name: str
     higher_is_better: bool
     chance: float
     best: float
+    worst: float | None = None
 
 
 class Task(Protocol):

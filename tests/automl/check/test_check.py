@@ -46,7 +46,7 @@ def measured_as(params, size_bytes):
     """Make candidates of one student up, in float32 and int8."""
     metrics = {"latency_ms": 0.1, "size_bytes": size_bytes, "params": params, "macs": params}
     return tuple(
-        Candidate(precision=name, metrics=metrics | {"size_bytes": size_bytes / part}, latency=LATENCY, parity=0.0)
+        Candidate(precision=name, metrics=metrics | {"size_bytes": size_bytes / part}, latency=LATENCY)
         for name, part in (("float32", 1), ("int8", 4))
     )
 

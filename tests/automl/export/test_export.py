@@ -87,6 +87,8 @@ def test_the_card_tells_teachers_recipe_device_and_parity(small_run, exported):
         "layer1: width",
         exported.member.latency.device,
         "batch of 1, 1 thread",
+        "| alone, in 9 rounds |",
+        "the latency is the median over the rounds, and the interval is of the same",
         "differ from the trained module by at most",
         "kind sklearn, name digits",
         "size_bytes <= 50000",
@@ -94,6 +96,14 @@ def test_the_card_tells_teachers_recipe_device_and_parity(small_run, exported):
     ):
         assert part in card
     assert "had not ended" not in card
+
+
+def test_a_card_of_a_record_from_before_there_were_rounds_claims_none(small_run, tmp_path):
+    members = tuple(replace(m, latency=replace(m.latency, rounds=1)) for m in small_run.front.members)
+    export(replace(small_run, front=replace(small_run.front, members=members)), pick="knee", to=tmp_path / "student")
+    card = (tmp_path / "student" / "README.md").read_text()
+    assert "rounds" not in card
+    assert "interval is of the runs of one measurement" in card
 
 
 def test_the_example_in_the_card_runs_without_torch_and_agrees_with_predict(exported, dataset, tmp_path):
@@ -177,9 +187,11 @@ def test_the_direction_of_the_first_metric_is_known_where_it_is_no_objective(sma
 def test_an_earlier_export_is_replaced_whole(small_run, tmp_path):
     to = tmp_path / "student"
     pick, *_ = names(small_run.front.members)
-    export(small_run, pick=pick, to=to)
+    assert export(small_run, pick=pick, to=to).replaced == ""
     (to / "model.int8.onnx").write_bytes(b"torn")
-    export(small_run, pick=pick, to=to)
+    again = export(small_run, pick=pick, to=to)
+    trial = again.member.trial
+    assert f"wrote   {to}, in place of an earlier export (run small, trial {trial})\n" in str(again.__rich__())
     assert {path.name for path in to.iterdir()} == FILES
     assert (to / "model.int8.onnx").read_bytes() != b"torn"
 
@@ -198,7 +210,7 @@ def test_other_things_in_the_folder_are_never_lost(small_run, exported, tmp_path
         export(small_run, pick="knee", to=photos)
     earlier = shutil.copytree(exported.folder, tmp_path / "earlier")
     (earlier / "notes.txt").write_text("precious")
-    with pytest.raises(UserError, match=r"'notes\.txt'"):
+    with pytest.raises(UserError, match=r"besides notes\.txt, which would be lost"):
         export(small_run, pick="knee", to=earlier)
     (tmp_path / "file").write_text("precious")
     with pytest.raises(UserError, match="is a file; name a folder"):

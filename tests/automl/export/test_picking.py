@@ -67,6 +67,13 @@ def test_nearest_values_are_those_of_members_that_keep_the_other_limits(run):
         ("6", (), "trial 6 is not on the front"),  # refused by the gate
         ("knee", ("speed <= 2",), "no member of the front has the metric 'speed'; there are"),
         ("knee", ("size_bytes < 2",), "write <= for <"),
+        (
+            "knee",
+            ("sizes<10",),
+            "no member of the front has the metric 'sizes', did you mean 'size_bytes'? there are ",
+        ),
+        ("knee", ("latency_ms=2",), "a limit reads 'latency_ms <= 2' or 'accuracy >= 0.9', got "),
+        ("knee", ("<=2",), "a limit reads 'latency_ms <= 2' or 'accuracy >= 0.9', got "),
         ("best", ("test_accuracy>=0.5",), "validation chooses and test reports, so name accuracy"),
     ],
 )

@@ -46,7 +46,7 @@ def test_a_class_may_be_called_train(tmp_path):
 def test_splits_beside_other_folders_are_refused(tmp_path):
     draw(tmp_path / "train" / "a" / "x.png", 1)
     draw(tmp_path / "val" / "a" / "x.png", 1)
-    with pytest.raises(ValueError, match=r"and others \['val'\]; rename to one of \['train', 'validation', 'test'\]"):
+    with pytest.raises(ValueError, match=r"and others \(val\); rename to one of train, validation, test"):
         read_image_folder(path=tmp_path, image_size=(4, 6), channels=1)
 
 

@@ -94,13 +94,13 @@ def test_a_word_among_numbers_is_told_and_a_column_of_words_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (CSV, {"label": "king"}, r"has no columns \['king'\]; it has \['age', 'flag', 'kind', 'site', 'weight'\]"),
-        (CSV, {"label": "kind", "features": ["age", "sight"]}, r"has no columns \['sight'\]"),
-        ("x,y\nred,a\n", {"label": "y", "features": ["x"]}, r"features \['x'\] are not numeric"),
+        (CSV, {"label": "king"}, r"has no columns king; it has age, flag, kind, site, weight"),
+        (CSV, {"label": "kind", "features": ["age", "sight"]}, r"has no columns sight"),
+        ("x,y\nred,a\n", {"label": "y", "features": ["x"]}, r"features x are not numeric"),
         ("x,y\nred,a\n", {"label": "y"}, "no numeric column is left for features"),
         ("x,y\n1,a\nNaN,b\n,a\n", {"label": "y"}, "feature 'x' has no value in 2 rows, first in row 1"),
-        ("x,y,s\n1,a,dev\n", {"label": "y", "split": "s"}, r"'s' must hold one of .*\['dev'\]"),
-        ("x,y,s\n1,a,\n2,a,train\n", {"label": "y", "split": "s"}, r"in every row, it also holds \[''\]"),
+        ("x,y,s\n1,a,dev\n", {"label": "y", "split": "s"}, r"'s' must hold one of .*'dev'"),
+        ("x,y,s\n1,a,\n2,a,train\n", {"label": "y", "split": "s"}, r"in every row, it also holds ''"),
         ("x,y\n", {"label": "y"}, "has no rows"),
         ("", {"label": "y"}, r"a\.csv is empty; expected a line with the names of the columns"),
         ('x,y\n1,"a\n', {"label": "y"}, "cannot read .*a.csv"),
@@ -114,7 +114,7 @@ def test_mistakes_are_named(tmp_path, text, options, message):
 
 
 def test_files_that_are_no_tables(tmp_path):
-    with pytest.raises(ValueError, match=r"the suffix must be one of \['.csv', '.parquet', '.pq', '.tsv'\]"):
+    with pytest.raises(ValueError, match=r"the suffix must be one of .csv, .parquet, .pq, .tsv"):
         read_table(path=write(tmp_path / "a.xlsx"), label="y")
     with pytest.raises(ValueError, match=r"cannot read .*a\.parquet"):
         read_table(path=write(tmp_path / "a.parquet"), label="y")

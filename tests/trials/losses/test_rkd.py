@@ -79,6 +79,20 @@ def test_angles_do_not_depend_on_how_they_are_cut_up(monkeypatch):
     torch.testing.assert_close(results[2], results[0])
 
 
+@pytest.mark.parametrize("lead", [(), (3,)])
+@pytest.mark.parametrize("weights", [(2.0, 2.0, 2.0), (1.0, 0.0, -0.5)])
+def test_large_batches_keep_less_and_give_the_same(monkeypatch, lead, weights):
+    student, teacher = rows(*lead, 6, 4, seed=1).requires_grad_(), rows(3, 6, 5, seed=2)
+    weights_K, results = torch.tensor(weights, dtype=student.dtype), []
+    for kept in (0, 2**21):
+        monkeypatch.setattr("trials.losses.rkd._KEPT", kept)
+        loss_K = angle_loss(student, teacher)
+        (node, _), *_ = loss_K.grad_fn.next_functions
+        assert node.saved_tensors[2].numel() == (3 * 6**3 if kept else (3 if lead else 1) * 6 * 6 * 4)
+        results.append((loss_K.detach(), *torch.autograd.grad((weights_K * loss_K).sum(), student)))
+    torch.testing.assert_close(results[0], results[1])
+
+
 @BOTH
 @pytest.mark.parametrize("num_rows", [1, 2, 5])
 def test_a_student_that_says_the_same_of_all_samples_gets_no_gradient(loss, num_rows):

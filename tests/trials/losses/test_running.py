@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trials.losses.running import run_from
+from trials.losses.running import can_idle, run_from
 
 
 class TwoInOne(nn.Module):
@@ -80,3 +80,58 @@ def test_a_stage_that_gives_no_tensor_is_told(net):
     with pytest.raises(ValueError, match="tuples that begin with one; two gave dict"):
         run_from(net, INPUTS, path="two", features=torch.ones(5, 4))
     assert not net.two._forward_hooks
+
+
+def test_a_module_that_need_not_run_does_not_and_answers_and_gradients_are_the_same(net):
+    net.eval()
+    assert can_idle(net, INPUTS, path="stage", features=torch.ones(5, 4), keep={"next"})
+    grown, found = torch.ones(5, 4, requires_grad=True), []
+    for idle in (False, True):
+        runs = []
+        hook = net.stage[0].register_forward_hook(lambda *_, runs=runs: runs.append(1))
+        logits, kept = run_from(net, INPUTS, path="stage", features=grown, keep={"next"}, idle=idle)
+        hook.remove()
+        assert len(runs) == (0 if idle else 1)
+        found.append((logits, kept["next"], *torch.autograd.grad(logits.square().sum(), grown)))
+    assert all(torch.equal(left, right) for left, right in zip(*found, strict=True))
+    assert "forward" not in net.stage.__dict__
+
+
+class Residual(Net):
+    """A network that adds what its last layers began with, which they have written over by then."""
+
+    def forward(self, inputs):
+        values = self.stage(inputs)
+        return self.head(self.next(values) + values)
+
+
+@pytest.mark.parametrize(("path", "make"), [("two", Net), ("next.0", Residual)], ids=["tuple", "writes over its input"])
+def test_a_module_whose_run_matters_is_found(path, make):
+    torch.manual_seed(0)
+    assert not can_idle(make().eval(), INPUTS, path=path, features=torch.ones(5, 4))
+
+
+class Remembering(nn.Module):
+    """A network that reads what its first layer left behind."""
+
+    def __init__(self):
+        super().__init__()
+        self.stage, self.second = Stage(3, 4), nn.Linear(4, 4)
+
+    def forward(self, inputs):
+        return self.second(self.stage(inputs)) + self.stage.left
+
+
+class Stage(nn.Linear):
+    def forward(self, inputs):
+        self.left = super().forward(inputs)
+        return self.left
+
+
+def test_a_module_that_leaves_something_behind_is_found():
+    torch.manual_seed(0)
+    assert not can_idle(Remembering().eval(), INPUTS, path="stage", features=torch.ones(5, 4))
+
+
+def test_a_module_within_which_something_is_kept_runs(net):
+    assert not can_idle(net.eval(), INPUTS, path="next", features=torch.ones(5, 4), keep={"next.1"})

@@ -37,11 +37,3 @@ def test_sides_that_share_nothing_are_at_the_bound(loss):
 def test_a_small_share_is_nearly_the_plain_divergence(loss, plain):
     expected_B = plain(STUDENT, TEACHER, LABELS, **({"temperature": 1.0} if plain is kd else {}))
     torch.testing.assert_close(loss(STUDENT, TEACHER, LABELS, alpha=1e-6), expected_B, rtol=1e-4, atol=0)
-
-
-@pytest.mark.parametrize("alpha", [0.0, 1.0, -1.0, math.nan])
-@pytest.mark.parametrize(("loss", "whose"), [(skew_kl, "teacher"), (skew_reverse_kl, "student")])
-def test_a_share_that_is_none_is_told(loss, whose, alpha):
-    message = rf"alpha of '{loss.__name__}' is the {whose}'s share of a mixture, between 0 and 1, got"
-    with pytest.raises(ValueError, match=message):
-        loss(STUDENT, TEACHER, LABELS, alpha=alpha)
