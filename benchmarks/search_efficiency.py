@@ -65,7 +65,9 @@ def context_of(task: TabularTask, *, exact: bool) -> SearchContext:
     )
 
 
-def run(task: TabularTask, *, sampler: str, evals: int, in_flight: int, exact: bool, seed: int) -> tuple[NDArray[np.int64], float]:
+def run(
+    task: TabularTask, *, sampler: str, evals: int, in_flight: int, exact: bool, seed: int
+) -> tuple[NDArray[np.int64], float]:
     """Search once.
 
     Returns:
@@ -115,7 +117,9 @@ def run(task: TabularTask, *, sampler: str, evals: int, in_flight: int, exact: b
     return np.array(rows), seconds / len(study.trials)
 
 
-def _suggested(trial: optuna.Trial, name: str, distributions: Mapping[str, optuna.distributions.BaseDistribution]) -> Value:
+def _suggested(
+    trial: optuna.Trial, name: str, distributions: Mapping[str, optuna.distributions.BaseDistribution]
+) -> Value:
     distribution = distributions[name]
     assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
     found = trial.suggest_categorical(name, distribution.choices)
@@ -131,7 +135,14 @@ def main() -> None:
     task = load_task(arguments.task, arguments.data)
     counts = [count for count in REPORTED if count <= arguments.evals]
     found = [
-        run(task, sampler=arguments.sampler, evals=arguments.evals, in_flight=arguments.in_flight, exact=arguments.cheap == "exact", seed=seed)
+        run(
+            task,
+            sampler=arguments.sampler,
+            evals=arguments.evals,
+            in_flight=arguments.in_flight,
+            exact=arguments.cheap == "exact",
+            seed=seed,
+        )
         for seed in range(arguments.seeds)
     ]
     share_SC = np.array([[task.share(rows[:count]) for count in counts] for rows, _ in found])
@@ -148,7 +159,9 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(result))
         return
-    print(f"{result['task']}, {result['sampler']}, {result['in_flight']} in flight, {result['cheap']}, {result['seeds']} seeds")
+    print(
+        f"{result['task']}, {result['sampler']}, {result['in_flight']} in flight, {result['cheap']}, {result['seeds']} seeds"
+    )
     for count, mean, deviation in zip(counts, share_SC.mean(axis=0), share_SC.std(axis=0), strict=True):
         print(f"  {count:4d} evaluations: {mean:.3f} ± {deviation:.3f} of the hypervolume of the true front")
     print(f"  {result['seconds_per_proposal']} s a proposal")

@@ -17,7 +17,6 @@ from automl.samplers.fresh import FreshSampler
 from automl.samplers.pareto import Memory, ParetoSampler
 from search_spaces.imports import import_object
 
-
 Maker = Callable[..., BaseSampler]
 """Makes the sampler of one proposal from ``seed`` and options."""
 

@@ -14,7 +14,7 @@ from automl.samplers.pareto.belief import Kernels
 from automl.samplers.pareto.evidence import Evidence
 from automl.samplers.pareto.features import Point, PointFeatures
 from automl.samplers.pareto.improvement import expected_gain
-from automl.samplers.pareto.views import KnownCost, Learnt, ModelledCost, View
+from automl.samplers.pareto.views import KnownCost, Learnt, ModelledCost, Scene, View
 from trials.records import METRICS_OF_COST
 
 Array = NDArray[np.float64]
@@ -44,19 +44,19 @@ class Outlook:
     ) -> None:
         self._features = features
         self._views: list[View] = []
+        scene = Scene(points=evidence.points, pending=evidence.pending, features=features, kernels=kernels)
         for objective, loss_N in zip(context.objectives, evidence.loss_ND.T, strict=True):
-            seen = (objective.metric, loss_N, evidence.points, evidence.pending, features, kernels)
             if objective.metric in features.known:
                 self._views.append(KnownCost(objective, features))
             elif objective.metric in METRICS_OF_COST:
-                self._views.append(ModelledCost(*seen))
+                self._views.append(ModelledCost(objective.metric, loss_N, scene))
             else:
-                self._views.append(Learnt(*seen, drawn=drawn, ranked=ranked))
+                self._views.append(Learnt(objective.metric, loss_N, scene, drawn=drawn, ranked=ranked))
         self._known_limits = [limit for limit in context.limits if limit.metric in features.known]
         # A limit on an objective is where its range ends, so that no gain is beyond it.
         objectives = {objective.metric for objective in context.objectives}
         self._excesses = [
-            ModelledCost(str(limit), excess_N, evidence.points, evidence.pending, features, kernels)
+            ModelledCost(str(limit), excess_N, scene)
             for limit in context.limits
             if limit.metric not in objectives and limit not in self._known_limits
             if np.isfinite(excess_N := np.clip(evidence.excess[str(limit)], -1.0, 1.0)).sum() > 1

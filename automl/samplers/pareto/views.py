@@ -1,9 +1,10 @@
 """How the sampler sees one objective of points that were not tried: known, or believed.
 
-Shape letters: N = trials that ended, P = pending ones, C = candidates, X = columns.
+Shape letters: N = trials that ended, C = candidates, X = columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,12 +14,36 @@ from automl.objectives import Objective
 from automl.samplers.pareto.belief import Belief, Kernels, believe
 from automl.samplers.pareto.features import Point, PointFeatures
 from automl.samplers.pareto.improvement import Marginal
+from automl.samplers.pareto.surrogate import GaussianProcess
 from automl.samplers.pareto.warp import FloorWarp, RankWarp, Warp
 
 Array = NDArray[np.float64]
 
 _BEYOND = 0.3
 """How far below the best of its range a cost that is believed may lie, as a share of the range."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """Where things were seen, and how they are read.
+
+    Args:
+        points: Of the trials that ended.
+        pending: Under way.
+        features: Of points.
+        kernels: Found before.
+    """
+
+    points: Sequence[Point]
+    pending: Sequence[Point]
+    features: PointFeatures
+    kernels: Kernels
+
+    def process(self, name: Hashable, seen_N: NDArray[np.bool_], value_N: Array) -> GaussianProcess:
+        """Learn from the values that were seen of some points."""
+        rows_NX = self.features.rows(self.points)[seen_N]
+        kernel = self.kernels.get(name, rows_NX, value_N)
+        return believe(kernel, rows_NX, value_N, self.features.rows(self.pending))
 
 
 class View(Protocol):
@@ -73,30 +98,17 @@ class ModelledCost:
     Args:
         metric: Its name.
         loss_N: What was measured; NaN where nothing was.
-        points: Where.
-        pending: Under way.
-        features: Of points.
-        kernels: Found before.
+        scene: Where.
     """
 
     unit = 1.0
 
-    def __init__(
-        self,
-        metric: str,
-        loss_N: Array,
-        points: Sequence[Point],
-        pending: Sequence[Point],
-        features: PointFeatures,
-        kernels: Kernels,
-    ) -> None:
-        seen = np.isfinite(loss_N)
-        rows_NX = features.rows(points)[seen]
-        self._features = features
-        self._centre = float(loss_N[seen].mean())
-        self._spread = float(loss_N[seen].std()) or 1.0
-        value_N = self.warp(loss_N[seen])
-        self._process = believe(kernels.get(metric, rows_NX, value_N), rows_NX, value_N, features.rows(pending))
+    def __init__(self, metric: str, loss_N: Array, scene: Scene) -> None:
+        seen_N = np.isfinite(loss_N)
+        self._features = scene.features
+        self._centre = float(loss_N[seen_N].mean())
+        self._spread = float(loss_N[seen_N].std()) or 1.0
+        self._process = scene.process(metric, seen_N, self.warp(loss_N[seen_N]))
 
     def warp(self, loss: Array) -> Array:
         """Map losses to about mean 0 and variance 1."""
@@ -127,45 +139,30 @@ class Learnt:
     Args:
         metric: Its name.
         loss_N: What came out; NaN where nothing did.
-        points: Where.
-        pending: Under way.
-        features: Of points.
-        kernels: Found before.
+        scene: Where.
         drawn: Points drawn at random, at least one.
         ranked: Which warp.
     """
 
-    def __init__(
-        self,
-        metric: str,
-        loss_N: Array,
-        points: Sequence[Point],
-        pending: Sequence[Point],
-        features: PointFeatures,
-        kernels: Kernels,
-        *,
-        drawn: Sequence[Point],
-        ranked: bool,
-    ) -> None:
-        seen = np.isfinite(loss_N)
-        self._features = features
-        rows_NX, seen_N = features.rows(points)[seen], loss_N[seen]
-        pending_PX = features.rows(pending)
-        self._warp: Warp = RankWarp(seen_N)
-        value_N = self._warp(seen_N)
-        self._process = believe(kernels.get((metric, "rank"), rows_NX, value_N), rows_NX, value_N, pending_PX)
-        middle = np.median(self._process.predict(features.rows(drawn))[0])
-        floor = float(self._warp.inverse(middle))
+    def __init__(self, metric: str, loss_N: Array, scene: Scene, *, drawn: Sequence[Point], ranked: bool) -> None:
+        seen_N = np.isfinite(loss_N)
+        found_N = loss_N[seen_N]
+        self._features = scene.features
+        self._warp: Warp = RankWarp(found_N)
+        self._process = scene.process((metric, "rank"), seen_N, self._warp(found_N))
+        floor = float(self._warp.inverse(np.median(self.expected_there(drawn))))
         if not ranked:
-            self._warp = FloorWarp(seen_N, floor)
-            value_N = self._warp(seen_N)
-            self._process = believe(kernels.get((metric, "floor"), rows_NX, value_N), rows_NX, value_N, pending_PX)
+            self._warp = FloorWarp(found_N, floor)
+            self._process = scene.process((metric, "floor"), seen_N, self._warp(found_N))
         self.unit = min(1.0, max(floor, 1e-6))
 
     def expected(self, points: Sequence[Point]) -> Array:
         """Give the loss at the mean of what is believed."""
-        mean_C, _ = self._process.predict(self._features.rows(points))
-        return self._warp.inverse(mean_C) / self.unit
+        return self._warp.inverse(self.expected_there(points)) / self.unit
+
+    def expected_there(self, points: Sequence[Point]) -> Array:
+        """Give the mean of what is believed, on the warped scale."""
+        return self._process.predict(self._features.rows(points))[0]
 
     def marginal(self, points: Sequence[Point]) -> Belief:
         """Give what is believed."""
