@@ -191,6 +191,7 @@ def open_ledger(
                 directions=list(directions),
                 load_if_exists=not fresh,
             )
+        if directions is not None:
             study = LimitedStudy(study, limits=limits)
     except KeyError as error:
         place = "its storage" if storage is not None else folder / JOURNAL

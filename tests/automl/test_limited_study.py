@@ -26,7 +26,9 @@ LOOSE = (Limit(metric="size_bytes", at_most=True, value=5000.0),)
 STRICT = (Limit(metric="size_bytes", at_most=True, value=900.0), Limit(metric="accuracy", at_most=False, value=0.6))
 
 
-def open_at(folder: Path, sampler: str, limits: tuple[Limit, ...], storage: str | None = None) -> Ledger:
+def open_at(
+    folder: Path, sampler: str, limits: tuple[Limit, ...], storage: str | None = None, *, known: bool = False
+) -> Ledger:
     folder.mkdir(exist_ok=True)
     return open_ledger(
         folder,
@@ -36,6 +38,7 @@ def open_at(folder: Path, sampler: str, limits: tuple[Limit, ...], storage: str 
         directions=["maximize", "minimize"],
         sampler=make_sampler(sampler, seed=1, options={}),
         limits=limits,
+        known=known,
     )
 
 
@@ -73,12 +76,13 @@ def constraints(ledger: Ledger) -> list[dict[str, float]]:
     return [trial.constraints for trial in study.get_trials()]
 
 
-def test_what_a_trial_breaks_is_told_of_the_limits_of_now(tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_what_a_trial_breaks_is_told_of_the_limits_of_now(tmp_path: Path, known: bool) -> None:
     values = tell(open_at(tmp_path, "random", LOOSE), LOOSE)
     size = 100 * float(values["width"])
-    assert constraints(open_at(tmp_path, "random", LOOSE)) == [{"size_bytes <= 5000": size / 5000 - 1}]
-    assert constraints(open_at(tmp_path, "random", ())) == [{}]
-    (now,) = constraints(open_at(tmp_path, "random", STRICT))
+    assert constraints(open_at(tmp_path, "random", LOOSE, known=known)) == [{"size_bytes <= 5000": size / 5000 - 1}]
+    assert constraints(open_at(tmp_path, "random", (), known=known)) == [{}]
+    (now,) = constraints(open_at(tmp_path, "random", STRICT, known=known))
     assert now["size_bytes <= 900"] == size / 900 - 1
     assert set(now) == {"size_bytes <= 900", "accuracy >= 0.6"}
 
