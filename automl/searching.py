@@ -23,8 +23,7 @@ from automl.reach import settle_objectives
 from automl.report import front_figure, front_png, write_report
 from automl.run import Run
 from automl.run_folder import REPORT_FILE, read_run
-from automl.samplers import make_sampler
-from automl.search_context import search_context
+from automl.sampling import sampler_of
 from automl.standing import Standing
 from automl.starting import is_begun, keep_config, refuse_existing, refuse_other_data, undo
 from automl.stop_rule import StopRule
@@ -60,6 +59,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     if is_begun(config) and (ended := nothing_left(config)) is not None:
         return _as_it_is(config, *ended)
     prepared = prepare(config)
+    sampler_of(prepared)  # A wrong one is told before anything is written.
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)
@@ -142,7 +142,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     refuse_other_data(prepared, ledger)
     objectives = settle_objectives(prepared, ledger, executor, progress.say)
     keep_config(config)  # Only now are its limits those of the run.
-    ledger.propose_with(make_sampler(config.search.sampler, seed=config.seed, context=search_context(prepared, objectives)))
+    ledger.propose_with(sampler_of(prepared, objectives))
     if note := oversized_batch(prepared):
         progress.say(note)
     prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)

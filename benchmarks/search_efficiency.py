@@ -26,11 +26,12 @@ from tabular import TASKS, TabularTask, load_task
 from automl.objectives import Objective
 from automl.samplers import SAMPLERS, SearchContext, make_sampler
 from automl.samplers.distributions import distribution_of
-from search_spaces import Value, Values, sample, walk
+from search_spaces import Values, sample
 
 REPORTED = (25, 50, 100, 200, 400)
 _PROBES = 300
-_MOST_REPEATS = 20
+_MOST_PROPOSALS = 50
+"""An evaluation, after which a sampler that repeats itself is given up."""
 
 
 def objectives_of(task: TabularTask) -> tuple[Objective, ...]:
@@ -61,7 +62,7 @@ def context_of(task: TabularTask, *, exact: bool) -> SearchContext:
         choices=task.choices,
         objectives=objectives_of(task),
         costs=costs,
-        identity=lambda values: (row := task.row(values)) is None or row,
+        identity=task.row,
     )
 
 
@@ -81,50 +82,30 @@ def run(
     distributions = {choice.name: distribution_of(choice) for choice in task.choices}
     flights: deque[tuple[optuna.Trial, int]] = deque()
     rows: list[int] = []
-    seconds, repeats = 0.0, 0
-    generator = np.random.default_rng(seed)
+    seconds = 0.0
 
-    def land() -> None:
-        trial, row = flights.popleft()
+    def tell(trial: optuna.Trial, row: int) -> None:
         metrics = task.metrics(row)
         study.tell(trial, [metrics[objective.metric] for objective in context.objectives])
 
     while len(rows) < evals:
         if len(flights) == in_flight:
-            land()
+            tell(*flights.popleft())
         started = time.perf_counter()
         trial = study.ask()
-        values = walk(task.choices, lambda choice, trial=trial: _suggested(trial, choice.name, distributions))
+        values = {name: trial._suggest(name, distribution) for name, distribution in distributions.items()}
         seconds += time.perf_counter() - started
         row = task.row(values)
-        if row is None or row in rows:
-            # What is known is told again, or fails at once; a sampler that repeats itself for ever gets a random row.
-            repeats += 1
-            if row is None or row in [flying for _, flying in flights]:
-                study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            else:
-                metrics = task.metrics(row)
-                study.tell(trial, [metrics[objective.metric] for objective in context.objectives])
-            if repeats % _MOST_REPEATS or (row := task.row(sample(task.choices, generator))) is None or row in rows:
-                continue
-            trial = study.ask()
-            for choice in task.choices:
-                _suggested(trial, choice.name, distributions)
+        if row is not None and row not in rows:
+            rows.append(row)
+            flights.append((trial, row))
+        elif row is None or row in [flying for _, flying in flights]:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            continue
-        rows.append(row)
-        flights.append((trial, row))
+        else:
+            tell(trial, row)  # The answer is known.
+        if len(study.trials) > _MOST_PROPOSALS * evals:
+            raise SystemExit(f"{sampler} found no more than {len(rows)} architectures in {len(study.trials)} proposals")
     return np.array(rows), seconds / len(study.trials)
-
-
-def _suggested(
-    trial: optuna.Trial, name: str, distributions: Mapping[str, optuna.distributions.BaseDistribution]
-) -> Value:
-    distribution = distributions[name]
-    assert isinstance(distribution, optuna.distributions.CategoricalDistribution)
-    found = trial.suggest_categorical(name, distribution.choices)
-    assert found is not None
-    return found
 
 
 def main() -> None:
@@ -160,7 +141,8 @@ def main() -> None:
         print(json.dumps(result))
         return
     print(
-        f"{result['task']}, {result['sampler']}, {result['in_flight']} in flight, {result['cheap']}, {result['seeds']} seeds"
+        f"{arguments.task}, {arguments.sampler}, {arguments.in_flight} in flight, {arguments.cheap}, "
+        f"{arguments.seeds} seeds"
     )
     for count, mean, deviation in zip(counts, share_SC.mean(axis=0), share_SC.std(axis=0), strict=True):
         print(f"  {count:4d} evaluations: {mean:.3f} ± {deviation:.3f} of the hypervolume of the true front")

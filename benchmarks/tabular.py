@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from search_spaces import Categorical, Choice, Values
+from search_spaces import Categorical, Choice, Value, Values
 
 _OPS_201 = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _GRAPH_SETS = ("arxiv", "cs", "cora")
@@ -47,7 +47,7 @@ class TabularTask:
 
     name: str
     choices: tuple[Choice, ...]
-    row_of: Mapping[tuple[object, ...], int]
+    row_of: Mapping[tuple[Value, ...], int]
     accuracy_R: NDArray[np.float64]  # noqa: N815 - the shape
     early_accuracy_R: NDArray[np.float64] | None  # noqa: N815 - the shape
     latency_R: NDArray[np.float64]  # noqa: N815 - the shape
@@ -68,8 +68,7 @@ class TabularTask:
 
     @cached_property
     def losses_RD(self) -> NDArray[np.float64]:  # noqa: N802 - the shape
-        """Error, log latency and log parameters of each row, 0 at the best of the table; 1 at its worst, for the error at
-        its median."""  # noqa: D205, D209 - one sentence
+        """Error, log latency and log parameters of each row: 0 at the best, 1 at the worst, or at the median error."""
         columns = np.stack([-self.accuracy_R, np.log(self.latency_R), np.log(self.params_R)], axis=1)
         low_D, high_D = columns.min(axis=0), columns.max(axis=0)
         high_D[0] = np.median(columns[:, 0])
@@ -133,7 +132,7 @@ def _graph(name: str, dataset: str, *, folder: Path) -> TabularTask:
     links = ["".join(map(str, link)) for link in alias["links"]]
     ops = tuple(map(str, alias["ops"]))
     row_of_hash = {int(key): row for row, key in enumerate(table["hash"])}
-    row_of = {
+    row_of: dict[tuple[Value, ...], int] = {
         (links[link], *(ops[op] for op in chosen)): row_of_hash[int(key)]
         for (link, *chosen), key in np.ndenumerate(alias["alias"])
         if int(key) in row_of_hash

@@ -35,7 +35,7 @@ class PointFeatures:
         self._costs: dict[object, tuple[float, ...]] = {}
         generator = np.random.default_rng(0)
         drawn = [sample(context.choices, generator) for _ in range(_REFERENCE)]
-        self.known = tuple(context.costs(drawn[0]))
+        self.known: tuple[str, ...] = tuple(context.costs(drawn[0]))
         """Names of the metrics that are known before training."""
         self._alike = _alike(context.choices)
         widths = [len(list(columns_of(choice))) for choice in context.choices]
@@ -61,7 +61,7 @@ class PointFeatures:
         return {name: found_PM[:, column] for column, name in enumerate(self.known)}
 
     def _costs_of(self, values: Values) -> tuple[float, ...]:
-        key = tuple(values.items())
+        key = self._context.name(values)
         if key not in self._costs:
             costs = self._context.costs(values)
             self._costs[key] = tuple(float(costs[name]) for name in self.known)

@@ -91,9 +91,10 @@ def expected_gain(marginals: Sequence[Array | Marginal], losses_FD: Array, *, lo
 def _reached(marginal: Array | Marginal, edge_E: Array) -> Array:
     """Integrate the probability to lie below a level from the lowest edge up to each edge, shape (C, E)."""
     if not len(edge_E):
-        return np.zeros((len(marginal), 0)) if isinstance(marginal, np.ndarray) else marginal.below(edge_E)
+        num_candidates = len(marginal) if isinstance(marginal, np.ndarray) else len(marginal.below(np.zeros(1)))
+        return np.zeros((num_candidates, 0))
     if isinstance(marginal, np.ndarray):
-        return np.maximum(edge_E - np.maximum(marginal, edge_E[0])[:, None], 0.0)
+        return np.asarray(np.maximum(edge_E - np.maximum(marginal, edge_E[0])[:, None], 0.0), dtype=np.float64)
     levels = np.unique(np.concatenate([edge_E, np.linspace(edge_E[0], edge_E[-1], _FINE)]))
     below = marginal.below(levels)
     areas = np.diff(levels) * (below[:, 1:] + below[:, :-1]) / 2

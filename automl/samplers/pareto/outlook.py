@@ -53,8 +53,14 @@ class Outlook:
             else:
                 self._views.append(Learnt(objective.metric, loss_N, scene, drawn=drawn, ranked=ranked))
         self._known_limits = [limit for limit in context.limits if limit.metric in features.known]
-        # A limit on an objective is where its range ends, so that no gain is beyond it.
-        objectives = {objective.metric for objective in context.objectives}
+        objectives = {objective.metric: d for d, objective in enumerate(context.objectives)}
+        # Most often a limit on an objective is where its range ends, so that no gain is beyond it.
+        self._within = [
+            (objectives[limit.metric], loss)
+            for limit in context.limits
+            if limit.metric in objectives and limit not in self._known_limits
+            if (loss := context.objectives[objectives[limit.metric]].loss(limit.value)) < 1
+        ]
         self._excesses = [
             ModelledCost(str(limit), excess_N, scene)
             for limit in context.limits
@@ -87,6 +93,10 @@ class Outlook:
         costs = self._features.costs(points)
         for limit in self._known_limits:
             gain_C = gain_C * np.array([limit.excess({limit.metric: float(cost)}) <= 0 for cost in costs[limit.metric]])
+        for d, loss in self._within:
+            marginal = marginals[d]
+            assert not isinstance(marginal, np.ndarray)
+            gain_C = gain_C * marginal.below(np.array([loss / self._views[d].unit]))[:, 0]
         for excess in self._excesses:
             gain_C = gain_C * excess.marginal(points).below(np.zeros(1))[:, 0]
         return gain_C

@@ -150,7 +150,8 @@ class Learnt:
         self._features = scene.features
         self._warp: Warp = RankWarp(found_N)
         self._process = scene.process((metric, "rank"), seen_N, self._warp(found_N))
-        floor = float(self._warp.inverse(np.median(self.expected_there(drawn))))
+        middle = np.median(self.expected_there(drawn), keepdims=True)
+        floor = float(self._warp.inverse(middle)[0])
         if not ranked:
             self._warp = FloorWarp(found_N, floor)
             self._process = scene.process((metric, "floor"), seen_N, self._warp(found_N))
