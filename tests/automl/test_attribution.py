@@ -335,7 +335,7 @@ def test_teachers_that_the_aggregation_needs_are_named_with_the_reason(
     monkeypatch.setattr("automl.retraining.retrain_on_node", quickly)
     found = attribute(folder, 0, seeds=2)
     assert set(found.inquiry.needed) == {"low", "high"}
-    assert "nobody knows classes [5, 6, 7, 8, 9]" in found.inquiry.needed["high"]
+    assert "nobody knows classes 5, 6, 7, 8, 9" in found.inquiry.needed["high"]
     assert [each.without for each in found.contributions] == [("low", "high")]
 
 

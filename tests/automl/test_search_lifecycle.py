@@ -62,7 +62,7 @@ def test_a_run_does_not_go_on_elsewhere_or_with_other_rows(config: Any, monkeypa
         automl.search("small.yaml", resume=True)
     Path("elsewhere").rename("runs/small/study.journal")
     assert {path.name for path in Path("runs/small/students").iterdir()} == students
-    monkeypatch.setattr("automl.searching.rows_digest", lambda rows: "of other rows")
+    monkeypatch.setattr("automl.starting.rows_digest", lambda rows: "of other rows")
     with pytest.raises(UserError, match=r"data: the rows or labels are not those that the run began with"):
         automl.search("small.yaml", resume=True)
 
