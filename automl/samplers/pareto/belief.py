@@ -30,17 +30,15 @@ class Belief:
         warp: To that scale.
         mean_C: There.
         deviation_C: There.
-        unit: Loss that counts as 1 where levels are given.
     """
 
     warp: Callable[[Array], Array]
     mean_C: Array  # noqa: N815 - the shape
     deviation_C: Array  # noqa: N815 - the shape
-    unit: float = 1.0
 
     def below(self, levels_E: Array) -> Array:
         """Give the probability that each candidate's loss lies below each level, shape (C, E)."""
-        warped_E = self.warp(levels_E * self.unit)
+        warped_E = self.warp(levels_E)
         return np.asarray(ndtr((warped_E - self.mean_C[:, None]) / self.deviation_C[:, None]))
 
 

@@ -28,7 +28,6 @@ class Outlook:
         context: Of the search.
         features: Of points.
         kernels: Found before.
-        drawn: Points drawn at random, at least one.
         ranked: See ``Learnt``.
     """
 
@@ -39,7 +38,6 @@ class Outlook:
         features: PointFeatures,
         kernels: Kernels,
         *,
-        drawn: Sequence[Point],
         ranked: bool,
     ) -> None:
         self._features = features
@@ -51,7 +49,7 @@ class Outlook:
             elif objective.metric in METRICS_OF_COST:
                 self._views.append(ModelledCost(objective.metric, loss_N, scene))
             else:
-                self._views.append(Learnt(objective.metric, loss_N, scene, drawn=drawn, ranked=ranked))
+                self._views.append(Learnt(objective.metric, loss_N, scene, ranked=ranked))
         self._known_limits = [limit for limit in context.limits if limit.metric in features.known]
         objectives = {objective.metric: d for d, objective in enumerate(context.objectives)}
         # Most often a limit on an objective is where its range ends, so that no gain is beyond it.
@@ -75,7 +73,7 @@ class Outlook:
         for excess_N in evidence.excess.values():
             whole_N &= ~(excess_N > 0)
         points = [evidence.points[row] for row in np.flatnonzero(whole_N)] + evidence.pending
-        loss_ND = evidence.loss_ND[whole_N] / np.array([view.unit for view in self._views])
+        loss_ND = evidence.loss_ND[whole_N]
         if evidence.pending:
             expected = np.stack([view.expected(evidence.pending) for view in self._views], axis=1)
             loss_ND = np.concatenate([loss_ND, expected])
@@ -96,7 +94,7 @@ class Outlook:
         for d, loss in self._within:
             marginal = marginals[d]
             assert not isinstance(marginal, np.ndarray)
-            gain_C = gain_C * marginal.below(np.array([loss / self._views[d].unit]))[:, 0]
+            gain_C = gain_C * marginal.below(np.array([loss]))[:, 0]
         for excess in self._excesses:
             gain_C = gain_C * excess.marginal(points).below(np.zeros(1))[:, 0]
         return gain_C

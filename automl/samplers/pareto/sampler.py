@@ -84,7 +84,7 @@ class ParetoSampler(BaseSampler):
         if seen < self._startup_trials or not drawn:
             return self._first(drawn) if drawn else sample(self._context.choices, rng)
         memory = self._memory
-        outlook = Outlook(evidence, self._context, memory.features, memory.kernels, drawn=drawn, ranked=number % 2 == 0)
+        outlook = Outlook(evidence, self._context, memory.features, memory.kernels, ranked=number % 2 == 0)
         points = drawn + pool.vary(outlook.parents)
         return pool.climb(points, outlook.gain(points), outlook.gain)
 

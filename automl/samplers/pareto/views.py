@@ -47,21 +47,18 @@ class Scene:
 
 
 class View(Protocol):
-    """One objective; losses are counted in units of its own, so that 1 is where the front ends."""
-
-    unit: float
-    """Loss that counts as 1."""
+    """One objective, as losses: at 1 the range of its front ends."""
 
     def expected(self, points: Sequence[Point]) -> Array:
-        """Give the loss that is expected of each point, in units."""
+        """Give the loss that is expected of each point."""
         ...
 
     def marginal(self, points: Sequence[Point]) -> Array | Marginal:
-        """Give what is known or believed of each point's loss, in units."""
+        """Give what is known or believed of each point's loss."""
         ...
 
     def lowest(self, marginal: Array | Marginal) -> float:
-        """Say below what a loss gains nothing more, in units."""
+        """Say below what a loss gains nothing more."""
         ...
 
 
@@ -72,8 +69,6 @@ class KnownCost:
         objective: Of this cost.
         features: Of points.
     """
-
-    unit = 1.0
 
     def __init__(self, objective: Objective, features: PointFeatures) -> None:
         self._objective, self._features = objective, features
@@ -100,8 +95,6 @@ class ModelledCost:
         loss_N: What was measured; NaN where nothing was.
         scene: Where.
     """
-
-    unit = 1.0
 
     def __init__(self, metric: str, loss_N: Array, scene: Scene) -> None:
         seen_N = np.isfinite(loss_N)
@@ -132,43 +125,32 @@ class ModelledCost:
 class Learnt:
     """A metric that only training tells, such as accuracy.
 
-    Its losses are warped before they are believed to be normal. Where ``ranked``, by their ranks, else straight up to a
-    floor and by logarithm above: on some spaces the one finds more, on others the other. The floor is what half of all
-    points are expected to reach; worse students are not what a front is for, even if they are small.
+    Its losses are warped before they are believed to be normal. Where ``ranked``, by their ranks, else straight up to
+    where the front's range ends and by logarithm above: on some spaces the one finds more, on others the other.
 
     Args:
         metric: Its name.
         loss_N: What came out; NaN where nothing did.
         scene: Where.
-        drawn: Points drawn at random, at least one.
         ranked: Which warp.
     """
 
-    def __init__(self, metric: str, loss_N: Array, scene: Scene, *, drawn: Sequence[Point], ranked: bool) -> None:
+    def __init__(self, metric: str, loss_N: Array, scene: Scene, *, ranked: bool) -> None:
         seen_N = np.isfinite(loss_N)
         found_N = loss_N[seen_N]
         self._features = scene.features
-        self._warp: Warp = RankWarp(found_N)
-        self._process = scene.process((metric, "rank"), seen_N, self._warp(found_N))
-        middle = np.median(self.expected_there(drawn), keepdims=True)
-        floor = float(self._warp.inverse(middle)[0])
-        if not ranked:
-            self._warp = FloorWarp(found_N, floor)
-            self._process = scene.process((metric, "floor"), seen_N, self._warp(found_N))
-        self.unit = min(1.0, max(floor, 1e-6))
+        self._warp: Warp = RankWarp(found_N) if ranked else FloorWarp(found_N, floor=1.0)
+        self._process = scene.process((metric, ranked), seen_N, self._warp(found_N))
 
     def expected(self, points: Sequence[Point]) -> Array:
         """Give the loss at the mean of what is believed."""
-        return self._warp.inverse(self.expected_there(points)) / self.unit
-
-    def expected_there(self, points: Sequence[Point]) -> Array:
-        """Give the mean of what is believed, on the warped scale."""
-        return self._process.predict(self._features.rows(points))[0]
+        mean_C, _ = self._process.predict(self._features.rows(points))
+        return self._warp.inverse(mean_C)
 
     def marginal(self, points: Sequence[Point]) -> Belief:
         """Give what is believed."""
         mean_C, deviation_C = self._process.predict(self._features.rows(points))
-        return Belief(warp=self._warp, mean_C=mean_C, deviation_C=deviation_C, unit=self.unit)
+        return Belief(warp=self._warp, mean_C=mean_C, deviation_C=deviation_C)
 
     def lowest(self, marginal: Array | Marginal) -> float:
         """Stop at what no model can exceed."""
