@@ -33,7 +33,4 @@ class SearchContext:
 
     def name(self, values: Values) -> object:
         """Name a point, so that no other student has the same name."""
-        if self.identity is not None:
-            return self.identity(values)
-        # By type, too: True is not 1 here, though Python says that they are equal.
-        return tuple((type(value), value) for value in (values.get(choice.name) for choice in self.choices))
+        return frozenset(values.items()) if self.identity is None else self.identity(values)

@@ -20,6 +20,8 @@ _FROM = 30
 """Until then they are found anew each time."""
 _MOST = 120
 """Points that they are found from; more cost much and change little."""
+_MOST_SEEN = 400
+"""Points that a belief rests on, for the same reason."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +66,7 @@ class Kernels:
         count = milestone(len(value_N))
         key = (name, count, rows_NX[:count].tobytes(), value_N[:count].round(9).tobytes())
         if key not in self._found:
-            chosen = _telling(value_N[:count])
+            chosen = _telling(value_N[:count], _MOST)
             self._found[key] = fit_kernel(self.columns, rows_NX[chosen], value_N[chosen])
         return self._found[key]
 
@@ -79,13 +81,13 @@ def milestone(count: int) -> int:
     return int(reached)
 
 
-def _telling(value_N: Array) -> NDArray[np.intp]:
+def _telling(value_N: Array, most: int) -> NDArray[np.intp]:
     """Choose the points that tell most: the best half, and others evenly over the time that they came."""
-    if len(value_N) <= _MOST:
+    if len(value_N) <= most:
         return np.arange(len(value_N))
     order = np.argsort(value_N, kind="stable")
-    best, others = order[: _MOST // 2], np.sort(order[_MOST // 2 :])
-    places = np.linspace(0, len(others) - 1, _MOST - len(best)).round().astype(np.intp)
+    best, others = order[: most // 2], np.sort(order[most // 2 :])
+    places = np.linspace(0, len(others) - 1, most - len(best)).round().astype(np.intp)
     return np.sort(np.concatenate([best, others[places]]))
 
 
@@ -95,6 +97,8 @@ def believe(kernel: Kernel, rows_NX: Array, value_N: Array, pending_PX: Array) -
     The mean stays as it is, but near what is under way no more is to be learnt (Ginsbourger, Le Riche and Carraro,
     2010, kriging believer, https://doi.org/10.1007/978-3-642-10701-6_6).
     """
+    chosen = _telling(value_N, _MOST_SEEN)
+    rows_NX, value_N = rows_NX[chosen], value_N[chosen]
     learnt = GaussianProcess(kernel, rows_NX, value_N)
     if not len(pending_PX):
         return learnt

@@ -4,6 +4,7 @@ Shape letters: P = points, X = columns, M = metrics that are known before traini
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,19 @@ Point = dict[str, Value]
 
 _REFERENCE = 300
 """Points drawn at random by which columns are centred and scaled."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Read:
+    """Points as they are read.
+
+    Args:
+        rows_PX: One row a point.
+        costs: Metrics that are known before training, each of shape (P,).
+    """
+
+    rows_PX: Array  # noqa: N815 - the shape
+    costs: Mapping[str, Array]
 
 
 class PointFeatures:
@@ -40,7 +54,7 @@ class PointFeatures:
         self._alike = _alike(context.choices)
         widths = [len(list(columns_of(choice))) for choice in context.choices]
         groups = [group for group, width in enumerate(widths) for _ in range(width)]
-        rows_PX = self._rows(drawn)
+        rows_PX = self._rows(drawn, self._costs_at(drawn))
         num_further = rows_PX.shape[1] - len(groups)
         self._centre_X = rows_PX.mean(axis=0)
         self._scale_X = np.ones(rows_PX.shape[1])
@@ -51,12 +65,13 @@ class PointFeatures:
         self.columns = Features(group_X=np.array(groups, dtype=np.intp), trend_X=trend_X)
         """How the columns are to be read."""
 
-    def rows(self, points: Sequence[Values]) -> Array:
-        """Give ``rows_PX``, choices as 0 and 1 or along their scale, the rest about as large as its spread."""
-        return np.asarray((self._rows(points) - self._centre_X) / self._scale_X)
+    def read(self, points: Sequence[Values]) -> "Read":
+        """Read points: choices as 0 and 1 or along their scale, the rest about as large as its spread."""
+        costs = self._costs_at(points)
+        rows_PX = (self._rows(points, costs) - self._centre_X) / self._scale_X
+        return Read(rows_PX=np.asarray(rows_PX, dtype=np.float64), costs=costs)
 
-    def costs(self, points: Sequence[Values]) -> Mapping[str, Array]:
-        """Give the metrics that are known before training, each of shape (P,)."""
+    def _costs_at(self, points: Sequence[Values]) -> Mapping[str, Array]:
         found_PM = np.array([self._costs_of(values) for values in points]).reshape(len(points), len(self.known))
         return {name: found_PM[:, column] for column, name in enumerate(self.known)}
 
@@ -67,8 +82,7 @@ class PointFeatures:
             self._costs[key] = tuple(float(costs[name]) for name in self.known)
         return self._costs[key]
 
-    def _rows(self, points: Sequence[Values]) -> Array:
-        costs = self.costs(points)
+    def _rows(self, points: Sequence[Values], costs: Mapping[str, Array]) -> Array:
         further = [
             [float(list(_chosen(values, names)).count(option)) for values in points] for names, option in self._alike
         ]

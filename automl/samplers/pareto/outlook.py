@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from automl.samplers.context import SearchContext
 from automl.samplers.pareto.belief import Kernels
 from automl.samplers.pareto.evidence import Evidence
-from automl.samplers.pareto.features import Point, PointFeatures
+from automl.samplers.pareto.features import Point, PointFeatures, Read
 from automl.samplers.pareto.improvement import expected_gain
 from automl.samplers.pareto.views import KnownCost, Learnt, ModelledCost, Scene, View
 from trials.records import METRICS_OF_COST
@@ -42,10 +42,10 @@ class Outlook:
     ) -> None:
         self._features = features
         self._views: list[View] = []
-        scene = Scene(points=evidence.points, pending=evidence.pending, features=features, kernels=kernels)
+        scene = Scene(seen=features.read(evidence.points), pending=features.read(evidence.pending), kernels=kernels)
         for objective, loss_N in zip(context.objectives, evidence.loss_ND.T, strict=True):
             if objective.metric in features.known:
-                self._views.append(KnownCost(objective, features))
+                self._views.append(KnownCost(objective))
             elif objective.metric in METRICS_OF_COST:
                 self._views.append(ModelledCost(objective.metric, loss_N, scene))
             else:
@@ -65,9 +65,9 @@ class Outlook:
             if limit.metric not in objectives and limit not in self._known_limits
             if np.isfinite(excess_N := np.clip(evidence.excess[str(limit)], -1.0, 1.0)).sum() > 1
         ]
-        self._front_FD, self.parents = self._front(evidence)
+        self._front_FD, self.parents = self._front(evidence, scene.pending)
 
-    def _front(self, evidence: Evidence) -> tuple[Array, list[Point]]:
+    def _front(self, evidence: Evidence, pending: Read) -> tuple[Array, list[Point]]:
         """Give the front, of trials that ended as they came out and of pending ones as expected; and who is on it."""
         whole_N = np.isfinite(evidence.loss_ND).all(axis=1)
         for excess_N in evidence.excess.values():
@@ -75,7 +75,7 @@ class Outlook:
         points = [evidence.points[row] for row in np.flatnonzero(whole_N)] + evidence.pending
         loss_ND = evidence.loss_ND[whole_N]
         if evidence.pending:
-            expected = np.stack([view.expected(evidence.pending) for view in self._views], axis=1)
+            expected = np.stack([view.expected(pending) for view in self._views], axis=1)
             loss_ND = np.concatenate([loss_ND, expected])
         if not points:
             return loss_ND, evidence.points
@@ -85,16 +85,17 @@ class Outlook:
 
     def gain(self, points: Sequence[Point]) -> Array:
         """Give the hypervolume that trying each point is expected to add, ``gain_C``."""
-        marginals = [view.marginal(points) for view in self._views]
+        read = self._features.read(points)
+        marginals = [view.marginal(read) for view in self._views]
         low_D = [view.lowest(marginal) for view, marginal in zip(self._views, marginals, strict=True)]
         gain_C = expected_gain(marginals, self._front_FD, low_D=np.array(low_D))
-        costs = self._features.costs(points)
         for limit in self._known_limits:
-            gain_C = gain_C * np.array([limit.excess({limit.metric: float(cost)}) <= 0 for cost in costs[limit.metric]])
+            kept = [limit.excess({limit.metric: float(cost)}) <= 0 for cost in read.costs[limit.metric]]
+            gain_C = gain_C * np.array(kept)
         for d, loss in self._within:
             marginal = marginals[d]
             assert not isinstance(marginal, np.ndarray)
             gain_C = gain_C * marginal.below(np.array([loss]))[:, 0]
         for excess in self._excesses:
-            gain_C = gain_C * excess.marginal(points).below(np.zeros(1))[:, 0]
+            gain_C = gain_C * excess.marginal(read).below(np.zeros(1))[:, 0]
         return gain_C

@@ -11,8 +11,10 @@ from search_spaces import crossover, mutate, neighbours, sample
 
 Array = NDArray[np.float64]
 
-_DRAWN = 500
-_VARIED = 500
+_DRAWN = 100
+_VARIED = 250
+_NEAR = 150
+"""Neighbours that are looked at in a round, drawn where there are more."""
 _CLIMBS = 3
 """Rounds of looking next to the most promising."""
 _STARTS = 5

@@ -11,13 +11,16 @@ from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
 from automl.samplers.distributions import distribution_of
-from automl.samplers.pareto.belief import Kernels
+from automl.samplers.pareto.belief import Kernels, milestone
 from automl.samplers.pareto.evidence import Evidence
 from automl.samplers.pareto.features import Point, PointFeatures
 from automl.samplers.pareto.outlook import Outlook
 from automl.samplers.pareto.pool import Pool
 from search_spaces import sample
 from search_spaces.scales import draw
+
+_DRAWN = 500
+"""Points drawn at random that are looked at beside those that vary the front."""
 
 
 class Memory:
@@ -31,6 +34,19 @@ class Memory:
         self.context = context
         self.features = PointFeatures(context)
         self.kernels = Kernels(columns=self.features.columns)
+        self._drawn: tuple[int, list[Point]] = (-1, [])
+
+    def drawn(self, count: int) -> list[Point]:
+        """Give points drawn at random, the same ones for a while: what they cost is found out once.
+
+        Args:
+            count: Trials that ended.
+        """
+        since = milestone(count)
+        if self._drawn[0] != since:
+            rng = np.random.default_rng(since)
+            self._drawn = since, [sample(self.context.choices, rng) for _ in range(_DRAWN)]
+        return self._drawn[1]
 
 
 class ParetoSampler(BaseSampler):
@@ -79,18 +95,22 @@ class ParetoSampler(BaseSampler):
     def _propose(self, evidence: Evidence, *, number: int) -> Point:
         rng = np.random.default_rng(self._seed)
         pool = Pool(self._context, evidence.names, rng)
-        drawn = pool.draw()
-        seen = np.isfinite(evidence.loss_ND).all(axis=1).sum()
-        if seen < self._startup_trials or not drawn:
-            return self._first(drawn) if drawn else sample(self._context.choices, rng)
+        whole = np.isfinite(evidence.loss_ND).all(axis=1).sum()
+        if whole < self._startup_trials:
+            return self._first(pool.draw()) or sample(self._context.choices, rng)
         memory = self._memory
         outlook = Outlook(evidence, self._context, memory.features, memory.kernels, ranked=number % 2 == 0)
-        points = drawn + pool.vary(outlook.parents)
+        points = pool.new(memory.drawn(len(evidence.points))) + pool.vary(outlook.parents)
+        points = points or pool.draw()
+        if not points:
+            return sample(self._context.choices, rng)  # All that there is seems to be known.
         return pool.climb(points, outlook.gain(points), outlook.gain)
 
-    def _first(self, drawn: Sequence[Point]) -> Point:
-        """Take the first that keeps the limits that are known to be kept or broken before training."""
-        costs = self._memory.features.costs(drawn)
+    def _first(self, drawn: Sequence[Point]) -> Point | None:
+        """Take the first that keeps the limits on what is known before training; None where none are given."""
+        if not drawn:
+            return None
+        costs = self._memory.features.read(drawn).costs
         kept = np.ones(len(drawn), dtype=bool)
         for limit in self._context.limits:
             if limit.metric in costs:

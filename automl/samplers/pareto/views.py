@@ -3,7 +3,7 @@
 Shape letters: N = trials that ended, C = candidates, X = columns.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl.objectives import Objective
 from automl.samplers.pareto.belief import Belief, Kernels, believe
-from automl.samplers.pareto.features import Point, PointFeatures
+from automl.samplers.pareto.features import Read
 from automl.samplers.pareto.improvement import Marginal
 from automl.samplers.pareto.surrogate import GaussianProcess
 from automl.samplers.pareto.warp import FloorWarp, RankWarp, Warp
@@ -28,32 +28,29 @@ class Scene:
     """Where things were seen, and how they are read.
 
     Args:
-        points: Of the trials that ended.
+        seen: Points of the trials that ended.
         pending: Under way.
-        features: Of points.
         kernels: Found before.
     """
 
-    points: Sequence[Point]
-    pending: Sequence[Point]
-    features: PointFeatures
+    seen: Read
+    pending: Read
     kernels: Kernels
 
     def process(self, name: Hashable, seen_N: NDArray[np.bool_], value_N: Array) -> GaussianProcess:
         """Learn from the values that were seen of some points."""
-        rows_NX = self.features.rows(self.points)[seen_N]
-        kernel = self.kernels.get(name, rows_NX, value_N)
-        return believe(kernel, rows_NX, value_N, self.features.rows(self.pending))
+        rows_NX = self.seen.rows_PX[seen_N]
+        return believe(self.kernels.get(name, rows_NX, value_N), rows_NX, value_N, self.pending.rows_PX)
 
 
 class View(Protocol):
     """One objective, as losses: at 1 the range of its front ends."""
 
-    def expected(self, points: Sequence[Point]) -> Array:
+    def expected(self, points: Read) -> Array:
         """Give the loss that is expected of each point."""
         ...
 
-    def marginal(self, points: Sequence[Point]) -> Array | Marginal:
+    def marginal(self, points: Read) -> Array | Marginal:
         """Give what is known or believed of each point's loss."""
         ...
 
@@ -67,17 +64,16 @@ class KnownCost:
 
     Args:
         objective: Of this cost.
-        features: Of points.
     """
 
-    def __init__(self, objective: Objective, features: PointFeatures) -> None:
-        self._objective, self._features = objective, features
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
 
-    def expected(self, points: Sequence[Point]) -> Array:
+    def expected(self, points: Read) -> Array:
         """Give the loss of each point."""
-        return np.array([self._objective.loss(cost) for cost in self._features.costs(points)[self._objective.metric]])
+        return np.array([self._objective.loss(cost) for cost in points.costs[self._objective.metric]])
 
-    def marginal(self, points: Sequence[Point]) -> Array:
+    def marginal(self, points: Read) -> Array:
         """Give the loss of each point."""
         return self.expected(points)
 
@@ -98,7 +94,6 @@ class ModelledCost:
 
     def __init__(self, metric: str, loss_N: Array, scene: Scene) -> None:
         seen_N = np.isfinite(loss_N)
-        self._features = scene.features
         self._centre = float(loss_N[seen_N].mean())
         self._spread = float(loss_N[seen_N].std()) or 1.0
         self._process = scene.process(metric, seen_N, self.warp(loss_N[seen_N]))
@@ -107,14 +102,14 @@ class ModelledCost:
         """Map losses to about mean 0 and variance 1."""
         return np.asarray((loss - self._centre) / self._spread)
 
-    def expected(self, points: Sequence[Point]) -> Array:
+    def expected(self, points: Read) -> Array:
         """Give the mean of what is believed."""
-        mean_C, _ = self._process.predict(self._features.rows(points))
+        mean_C, _ = self._process.predict(points.rows_PX)
         return np.asarray(mean_C * self._spread + self._centre)
 
-    def marginal(self, points: Sequence[Point]) -> Belief:
+    def marginal(self, points: Read) -> Belief:
         """Give what is believed."""
-        mean_C, deviation_C = self._process.predict(self._features.rows(points))
+        mean_C, deviation_C = self._process.predict(points.rows_PX)
         return Belief(warp=self.warp, mean_C=mean_C, deviation_C=deviation_C)
 
     def lowest(self, marginal: Array | Marginal) -> float:
@@ -138,18 +133,17 @@ class Learnt:
     def __init__(self, metric: str, loss_N: Array, scene: Scene, *, ranked: bool) -> None:
         seen_N = np.isfinite(loss_N)
         found_N = loss_N[seen_N]
-        self._features = scene.features
         self._warp: Warp = RankWarp(found_N) if ranked else FloorWarp(found_N, floor=1.0)
         self._process = scene.process((metric, ranked), seen_N, self._warp(found_N))
 
-    def expected(self, points: Sequence[Point]) -> Array:
+    def expected(self, points: Read) -> Array:
         """Give the loss at the mean of what is believed."""
-        mean_C, _ = self._process.predict(self._features.rows(points))
+        mean_C, _ = self._process.predict(points.rows_PX)
         return self._warp.inverse(mean_C)
 
-    def marginal(self, points: Sequence[Point]) -> Belief:
+    def marginal(self, points: Read) -> Belief:
         """Give what is believed."""
-        mean_C, deviation_C = self._process.predict(self._features.rows(points))
+        mean_C, deviation_C = self._process.predict(points.rows_PX)
         return Belief(warp=self._warp, mean_C=mean_C, deviation_C=deviation_C)
 
     def lowest(self, marginal: Array | Marginal) -> float:
