@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import stdtrit  # type: ignore[import-untyped] # it has no types
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 """Share of such intervals that hold the true mean."""

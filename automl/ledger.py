@@ -66,6 +66,10 @@ class Ledger:
         """Name of the study."""
         return self._study.study_name
 
+    def propose_with(self, sampler: optuna.samplers.BaseSampler) -> None:
+        """Let a sampler propose from now on."""
+        self._study.sampler = sampler
+
     def ask(self) -> Proposal:
         """Propose a student and write it down before anything else happens."""
         return self._suggest(_patiently(self._study.ask))
@@ -168,7 +172,7 @@ def open_ledger(
         name: Of the study.
         choices: Architecture and recipe together; needed to ask.
         directions: ``maximize`` or ``minimize`` for each objective; None opens an existing study to read.
-        sampler: Who proposes; needed to ask.
+        sampler: Who proposes, unless it is told later by ``Ledger.propose_with``.
         limits: Those of now, by which the sampler is told what broke one; trials may have ended under others.
         fresh: The run is new, so that a study of its name, as in a database that others use too, is another run's.
         known: The run has files of students, so that its study must be there; else it is not made anew.

@@ -23,7 +23,7 @@ from automl.reach import settle_objectives
 from automl.report import front_figure, front_png, write_report
 from automl.run import Run
 from automl.run_folder import REPORT_FILE, read_run
-from automl.samplers import make_sampler
+from automl.sampling import sampler_of
 from automl.standing import Standing
 from automl.starting import is_begun, keep_config, refuse_existing, refuse_other_data, undo
 from automl.stop_rule import StopRule
@@ -59,6 +59,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     if is_begun(config) and (ended := nothing_left(config)) is not None:
         return _as_it_is(config, *ended)
     prepared = prepare(config)
+    sampler_of(prepared)  # A wrong one is told before anything is written.
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)
@@ -141,6 +142,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     refuse_other_data(prepared, ledger)
     objectives = settle_objectives(prepared, ledger, executor, progress.say)
     keep_config(config)  # Only now are its limits those of the run.
+    ledger.propose_with(sampler_of(prepared, objectives))
     if note := oversized_batch(prepared):
         progress.say(note)
     prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
@@ -205,8 +207,6 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
 
 def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
     config = prepared.config
-    with at(config, "search", "sampler"):
-        sampler = make_sampler(config.search.sampler.name, seed=config.seed, options=config.search.sampler.options)
     higher = {metric.name for metric in prepared.task.metrics if metric.higher_is_better}
     with at(config, "storage"):
         return open_ledger(
@@ -215,7 +215,6 @@ def _open(prepared: Prepared, *, fresh: bool) -> Ledger:
             name=config.name,
             choices=prepared.choices,
             directions=["maximize" if name in higher else "minimize" for name in config.objectives],
-            sampler=sampler,
             limits=config.limits,
             fresh=fresh,
             # Files of students without their study mean that the study is elsewhere, not that there was none.

@@ -20,7 +20,7 @@ from automl.executor import Executor, Share
 from automl.ledger import Ledger, Proposal, open_ledger
 from automl.objectives import Objective
 from automl.run import FinishedTrial
-from automl.samplers import make_sampler
+from automl.samplers import SearchContext, make_sampler
 from automl.standing import Standing
 from automl.stop_rule import StopRule
 from automl.students import Students
@@ -35,6 +35,7 @@ OBJECTIVES = (
 )
 RECIPE = Recipe(losses=(LossTerm(name="hard_label", weight=1.0),), epochs=1, batch_size=64, learning_rate=0.01)
 CHOICES = convnet().choices
+CONTEXT = SearchContext(choices=CHOICES, objectives=OBJECTIVES)
 
 
 def empty_trial(trial: Trial, seconds: float) -> tuple[TrialResult, Artefacts]:
@@ -64,7 +65,9 @@ def open_empty(folder: Path, *, sampler: str, sqlite: bool = False) -> Ledger:
         name="benchmark",
         choices=CHOICES,
         directions=["maximize", "minimize"],
-        sampler=make_sampler(sampler, seed=0, options={}),
+        sampler=make_sampler(
+            sampler, seed=0, options={}, context=SearchContext(choices=CHOICES, objectives=OBJECTIVES)
+        ),
     )
 
 

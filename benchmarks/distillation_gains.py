@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student_t  # type: ignore[import-untyped] # it has no types
+from scipy.stats import t as student_t
 from torch import nn
 
 from search_spaces import SPACES, Values

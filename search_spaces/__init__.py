@@ -7,6 +7,7 @@ from search_spaces.choices import Categorical, Choice, Domain, Integer, Real, Va
 from search_spaces.conditions import Condition, all_of, at_least, equals
 from search_spaces.convnet import convnet
 from search_spaces.counting import cost_of, count
+from search_spaces.encoding import columns_of, encode, encoding_columns
 from search_spaces.factory import factory
 from search_spaces.mlp import mlp
 from search_spaces.signature import ModelSignature, TensorSpec
@@ -15,7 +16,7 @@ from search_spaces.spec import StudentSpec, plain_digest
 from search_spaces.timm_models import timm_models
 from search_spaces.transformers_models import transformers_models
 from search_spaces.trying import require_outputs
-from search_spaces.variation import crossover, encode, encoding_columns, mutate, neighbours, sample
+from search_spaces.variation import crossover, mutate, neighbours, sample
 
 SPACES: dict[str, Callable[..., SearchSpace]] = {
     "mlp": mlp,
@@ -44,6 +45,7 @@ __all__ = [
     "all_of",
     "at_least",
     "check_values",
+    "columns_of",
     "convnet",
     "cost_of",
     "count",

@@ -18,7 +18,7 @@ from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
 from automl.run_folder import CONFIG_FILE
-from automl.samplers import make_sampler
+from automl.sampling import sampler_of
 from automl.teachers_strength import describe_coverage
 from teachers import MISSING_LABEL
 from trials.data import Dataset
@@ -45,8 +45,7 @@ def check(path: str | Path) -> CheckReport:
     """
     config = load_config(path)
     prepared = prepare(config)
-    with at(config, "search", "sampler"):
-        make_sampler(config.search.sampler.name, seed=config.seed, options=config.search.sampler.options)
+    sampler_of(prepared)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)
     schoolings, examined = examine_teachers(prepared)

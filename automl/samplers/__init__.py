@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import optuna
@@ -11,16 +12,31 @@ from optuna.samplers.nsgaii._elite_population_selection_strategy import (  # The
 )
 from optuna.trial import FrozenTrial
 
+from automl.samplers.context import SearchContext
 from automl.samplers.fresh import FreshSampler
+from automl.samplers.pareto import Memory, ParetoSampler
 from search_spaces.imports import import_object
 
+Maker = Callable[..., BaseSampler]
+"""Makes the sampler of one proposal from ``seed`` and options."""
 
-def _tpe(*, seed: int, **options: Any) -> BaseSampler:
+
+def _pareto(context: SearchContext) -> Maker:
+    return partial(ParetoSampler, Memory(context))
+
+
+def _tpe(context: SearchContext) -> Maker:
+    del context
     # `group` lets it model choices jointly although some are conditional.
-    return TPESampler(**{"multivariate": True, "group": True, **options}, seed=seed)
+    return lambda *, seed, **options: TPESampler(**{"multivariate": True, "group": True, **options}, seed=seed)
 
 
-def _nsga2(*, seed: int, population_size: int = 20, **options: Any) -> BaseSampler:
+def _nsga2(context: SearchContext) -> Maker:
+    del context
+    return _seeded_nsga2
+
+
+def _seeded_nsga2(*, seed: int, population_size: int = 20, **options: Any) -> BaseSampler:
     select = NSGAIIElitePopulationSelectionStrategy(population_size=population_size)
 
     def parents(study: optuna.Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
@@ -32,11 +48,13 @@ def _nsga2(*, seed: int, population_size: int = 20, **options: Any) -> BaseSampl
     return NSGAIISampler(population_size=population_size, seed=seed, **strategies)
 
 
-def _random(*, seed: int, **options: Any) -> BaseSampler:
-    return RandomSampler(**options, seed=seed)
+def _random(context: SearchContext) -> Maker:
+    del context
+    return RandomSampler
 
 
-SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
+SAMPLERS: dict[str, Callable[[SearchContext], Maker]] = {
+    "pareto": _pareto,
     "tpe": _tpe,
     "nsga2": _nsga2,
     "random": _random,
@@ -44,39 +62,40 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
 """Samplers by name. A name with a colon is imported, ``package.module:name``, and called with ``seed`` and options."""
 
 
-def make_sampler(name: str, *, seed: int, options: Mapping[str, Any]) -> FreshSampler:
+def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: SearchContext) -> FreshSampler:
     """Make the sampler of a search.
 
     Args:
         name: In the catalog, or ``package.module:name``.
         seed: Of the search.
         options: Keyword arguments of the sampler.
+        context: What there is to search.
 
     Raises:
         ValueError: The name is unknown, or the sampler does not take these options.
     """
     if ":" in name:
-        factory = import_object(name)
+        make: Any = import_object(name)
     elif name in SAMPLERS:
-        factory = SAMPLERS[name]
+        make = SAMPLERS[name](context)
     else:
         raise ValueError(
             f"unknown sampler {name!r}; samplers are {', '.join(sorted(SAMPLERS))}, or package.module:name"
         )
     try:
-        return FreshSampler(lambda trial_seed: _made(name, factory, seed=trial_seed, options=options), seed=seed)
+        return FreshSampler(lambda trial_seed: _made(name, make, seed=trial_seed, options=options), seed=seed)
     except (TypeError, ImportError) as error:
         raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {error}") from error
 
 
-def _made(name: str, factory: Any, *, seed: int, options: Mapping[str, Any]) -> BaseSampler:
+def _made(name: str, make: Maker, *, seed: int, options: Mapping[str, Any]) -> BaseSampler:
     with warnings.catch_warnings():
         # Whoever names a sampler need not hear at each trial that Optuna calls it experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        made = factory(seed=seed, **options)
+        made = make(seed=seed, **options)
     if not isinstance(made, BaseSampler):
         raise ValueError(f"{name!r} must give a sampler of Optuna (optuna.samplers.BaseSampler), got {made!r}")
     return made
 
 
-__all__ = ["SAMPLERS", "FreshSampler", "make_sampler"]
+__all__ = ["SAMPLERS", "FreshSampler", "SearchContext", "make_sampler"]

@@ -17,7 +17,7 @@ from automl.executor import Executor, LostWorkError, OverdueError, Share, Task
 from automl.ledger import Ledger, Proposal, open_ledger
 from automl.objectives import Objective
 from automl.run import FinishedTrial
-from automl.samplers import make_sampler
+from automl.samplers import SearchContext, make_sampler
 from automl.standing import Standing
 from automl.stop_rule import StopRule
 from automl.students import Students
@@ -79,7 +79,9 @@ class Search:
             name="s",
             choices=choices,
             directions=["maximize", "minimize"],
-            sampler=make_sampler("random", seed=0, options={}),
+            sampler=make_sampler(
+                "random", seed=0, options={}, context=SearchContext(choices=choices, objectives=OBJECTIVES)
+            ),
         )
         self.standing = Standing(OBJECTIVES, limits)
         for finished in self.ledger.finished():

@@ -16,7 +16,7 @@ from automl.errors import WorkFailed
 from automl.ledger import JOURNAL, Ledger, Proposal, open_ledger
 from automl.objectives import Objective
 from automl.run import FinishedTrial
-from automl.samplers import make_sampler
+from automl.samplers import SearchContext, make_sampler
 from search_spaces import Categorical, Choice, Integer, Real, StudentSpec, equals
 from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, EpochRecord, Latency, Limit, Outcome, Trial, TrialResult
@@ -44,7 +44,9 @@ def open_at(folder: Path, *, sampler: str = "random", storage: str | None = None
         name="s",
         choices=CHOICES,
         directions=["maximize", "minimize"],
-        sampler=make_sampler(sampler, seed=1, options={}),
+        sampler=make_sampler(
+            sampler, seed=1, options={}, context=SearchContext(choices=CHOICES, objectives=OBJECTIVES)
+        ),
         fresh=fresh,
     )
 

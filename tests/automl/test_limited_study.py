@@ -6,7 +6,7 @@ import pytest
 
 from automl.ledger import Ledger, open_ledger
 from automl.objectives import Objective
-from automl.samplers import make_sampler
+from automl.samplers import SearchContext, make_sampler
 from automl.samplers.limited import LimitedStudy
 from search_spaces import Choice, Integer, Real, StudentSpec, Values
 from trials.recipe import LossTerm, Recipe
@@ -36,7 +36,9 @@ def open_at(
         name="s",
         choices=CHOICES,
         directions=["maximize", "minimize"],
-        sampler=make_sampler(sampler, seed=1, options={}),
+        sampler=make_sampler(
+            sampler, seed=1, options={}, context=SearchContext(choices=CHOICES, objectives=OBJECTIVES, limits=limits)
+        ),
         limits=limits,
         known=known,
     )

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from automl.ledger import JOURNAL, Ledger, Proposal, open_ledger
 from automl.objectives import Objective
-from automl.samplers import SAMPLERS, make_sampler
+from automl.samplers import SAMPLERS, SearchContext, make_sampler
 from search_spaces import Categorical, Choice, Integer, Real, StudentSpec, Value, all_of, at_least, check_values, equals
 from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, Latency, Limit, Outcome, Trial, TrialResult
@@ -25,6 +25,7 @@ from trials.records import Candidate, Latency, Limit, Outcome, Trial, TrialResul
 OPTIONS: dict[str, dict[str, Any]] = {
     "tpe": {"n_startup_trials": 4},
     "nsga2": {"population_size": 4},
+    "pareto": {"startup_trials": 4},
 }
 """So that a sampler does what it does best within a few trials, and not only what it begins with."""
 
@@ -58,6 +59,7 @@ OBJECTIVES = (
     Objective(metric="size_bytes", higher_is_better=False, worst=1e5, best=1e2, log=True),
 )
 LIMIT = Limit(metric="size_bytes", at_most=True, value=400.0)
+CONTEXT = SearchContext(choices=CHOICES, objectives=OBJECTIVES, limits=(LIMIT,))
 LATENCY = Latency(median_ms=1.0, low_ms=0.9, high_ms=1.1, runs=10, provisional=True, device="none")
 RECIPE = Recipe(losses=(LossTerm(name="hard_label", weight=1.0),), epochs=1, batch_size=8, learning_rate=0.01)
 
@@ -90,7 +92,7 @@ def open_at(folder: Path, name: str, *, seed: int = 0) -> Ledger:
         name="s",
         choices=CHOICES,
         directions=["maximize", "minimize"],
-        sampler=make_sampler(name, seed=seed, options=options),
+        sampler=make_sampler(name, seed=seed, options=options, context=CONTEXT),
     )
 
 
@@ -235,4 +237,4 @@ def test_several_may_be_in_flight_and_end_in_any_order(name: str, tmp_path: Path
 @pytest.mark.parametrize("name", NAMES)
 def test_a_wrong_option_is_told_as_the_sampler_is_made(name: str) -> None:
     with pytest.raises(ValueError, match=rf"sampler '{name}' cannot be made with .*no_such_option"):
-        make_sampler(name, seed=0, options={"no_such_option": 1})
+        make_sampler(name, seed=0, options={"no_such_option": 1}, context=CONTEXT)

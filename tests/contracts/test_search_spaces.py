@@ -213,7 +213,7 @@ def test_different_points_are_encoded_differently_and_equally_long(subject: Subj
     points += [neighbour for point in points[:10] for neighbour in neighbours(choices, point)]
     digests: dict[bytes, str] = {}
     for point in points:
-        encoded = encode(choices, point)
+        (encoded,) = encode(choices, [point])
         assert encoded.shape == (len(encoding_columns(choices)),)
         assert ((encoded >= 0) & (encoded <= 1)).all()
         digest = subject.space.spec(point).architecture_digest

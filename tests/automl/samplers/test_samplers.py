@@ -5,13 +5,16 @@ import warnings
 import pytest
 from optuna.samplers import NSGAIISampler, TPESampler
 
-from automl.samplers import FreshSampler, make_sampler
+from automl.samplers import FreshSampler, SearchContext, make_sampler
 from automl.samplers.fresh import trial_seed
+from search_spaces import Categorical, Choice
+
+CONTEXT = SearchContext(choices=(Choice(name="wide", domain=Categorical(options=(True, False))),), objectives=())
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"unknown sampler 'tbe'; samplers are nsga2, random, tpe, or pack"):
-        make_sampler("tbe", seed=0, options={})
+    with pytest.raises(ValueError, match=r"unknown sampler 'tbe'; samplers are nsga2, pareto, random, tpe, or pack"):
+        make_sampler("tbe", seed=0, options={}, context=CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -25,19 +28,19 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 )
 def test_a_name_that_leads_to_no_sampler_is_told(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_sampler(name, seed=0, options={})
+        make_sampler(name, seed=0, options={}, context=CONTEXT)
 
 
 def test_what_a_sampler_says_of_its_options_reaches_the_user() -> None:
     with pytest.raises(ValueError, match="population_size"):
-        make_sampler("nsga2", seed=0, options={"population_size": 1})
+        make_sampler("nsga2", seed=0, options={"population_size": 1}, context=CONTEXT)
 
 
 def test_options_of_the_config_win_over_the_house_s() -> None:
-    own = make_sampler("tpe", seed=0, options={"multivariate": False, "group": False})._sampler
+    own = make_sampler("tpe", seed=0, options={"multivariate": False, "group": False}, context=CONTEXT)._sampler
     assert isinstance(own, TPESampler)
     assert not own._multivariate
-    own = make_sampler("nsga2", seed=0, options={"population_size": 7})._sampler
+    own = make_sampler("nsga2", seed=0, options={"population_size": 7}, context=CONTEXT)._sampler
     assert isinstance(own, NSGAIISampler)
     assert own._population_size == 7
 
@@ -45,7 +48,7 @@ def test_options_of_the_config_win_over_the_house_s() -> None:
 def test_making_an_experimental_sampler_is_silent() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert isinstance(make_sampler("tpe", seed=0, options={}), FreshSampler)
+        assert isinstance(make_sampler("tpe", seed=0, options={}, context=CONTEXT), FreshSampler)
 
 
 def test_seeds_differ_by_search_trial_and_choice() -> None:

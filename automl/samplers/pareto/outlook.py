@@ -1,0 +1,101 @@
+"""What trying a point promises, as far as a search has come.
+
+Shape letters: N = trials that ended, C = candidates, D = objectives, F = the front.
+"""
+
+from collections.abc import Sequence
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.samplers.context import SearchContext
+from automl.samplers.pareto.belief import Kernels
+from automl.samplers.pareto.evidence import Evidence
+from automl.samplers.pareto.features import Point, PointFeatures, Read
+from automl.samplers.pareto.improvement import expected_gain
+from automl.samplers.pareto.views import KnownCost, Learnt, ModelledCost, Scene, View
+from trials.records import METRICS_OF_COST
+
+Array = NDArray[np.float64]
+
+
+class Outlook:
+    """The front so far, and what is believed of all other points.
+
+    Args:
+        evidence: What is known; at least two trials with all objectives.
+        context: Of the search.
+        features: Of points.
+        kernels: Found before.
+        ranked: See ``Learnt``.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        context: SearchContext,
+        features: PointFeatures,
+        kernels: Kernels,
+        *,
+        ranked: bool,
+    ) -> None:
+        self._features = features
+        self._views: list[View] = []
+        scene = Scene(seen=features.read(evidence.points), pending=features.read(evidence.pending), kernels=kernels)
+        for objective, loss_N in zip(context.objectives, evidence.loss_ND.T, strict=True):
+            if objective.metric in features.known:
+                self._views.append(KnownCost(objective))
+            elif objective.metric in METRICS_OF_COST:
+                self._views.append(ModelledCost(objective.metric, loss_N, scene))
+            else:
+                self._views.append(Learnt(objective.metric, loss_N, scene, ranked=ranked))
+        self._known_limits = [limit for limit in context.limits if limit.metric in features.known]
+        objectives = {objective.metric: d for d, objective in enumerate(context.objectives)}
+        # Most often a limit on an objective is where its range ends, so that no gain is beyond it.
+        self._within = [
+            (objectives[limit.metric], loss)
+            for limit in context.limits
+            if limit.metric in objectives and limit not in self._known_limits
+            if (loss := context.objectives[objectives[limit.metric]].loss(limit.value)) < 1
+        ]
+        self._excesses = [
+            ModelledCost(str(limit), excess_N, scene)
+            for limit in context.limits
+            if limit.metric not in objectives and limit not in self._known_limits
+            if np.isfinite(excess_N := np.clip(evidence.excess[str(limit)], -1.0, 1.0)).sum() > 1
+        ]
+        self._front_FD, self.parents = self._front(evidence, scene.pending)
+
+    def _front(self, evidence: Evidence, pending: Read) -> tuple[Array, list[Point]]:
+        """Give the front, of trials that ended as they came out and of pending ones as expected; and who is on it."""
+        whole_N = np.isfinite(evidence.loss_ND).all(axis=1)
+        for excess_N in evidence.excess.values():
+            whole_N &= ~(excess_N > 0)
+        points = [evidence.points[row] for row in np.flatnonzero(whole_N)] + evidence.pending
+        loss_ND = evidence.loss_ND[whole_N]
+        if evidence.pending:
+            expected = np.stack([view.expected(pending) for view in self._views], axis=1)
+            loss_ND = np.concatenate([loss_ND, expected])
+        if not points:
+            return loss_ND, evidence.points
+        best = np.flatnonzero(moocore.is_nondominated(loss_ND, keep_weakly=False))
+        inside = [points[row] for row in best if (loss_ND[row] < 1).all()]
+        return loss_ND[best], inside or evidence.points
+
+    def gain(self, points: Sequence[Point]) -> Array:
+        """Give the hypervolume that trying each point is expected to add, ``gain_C``."""
+        read = self._features.read(points)
+        marginals = [view.marginal(read) for view in self._views]
+        low_D = [view.lowest(marginal) for view, marginal in zip(self._views, marginals, strict=True)]
+        gain_C = expected_gain(marginals, self._front_FD, low_D=np.array(low_D))
+        for limit in self._known_limits:
+            kept = [limit.excess({limit.metric: float(cost)}) <= 0 for cost in read.costs[limit.metric]]
+            gain_C = gain_C * np.array(kept)
+        for d, loss in self._within:
+            marginal = marginals[d]
+            assert not isinstance(marginal, np.ndarray)
+            gain_C = gain_C * marginal.below(np.array([loss]))[:, 0]
+        for excess in self._excesses:
+            gain_C = gain_C * excess.marginal(read).below(np.zeros(1))[:, 0]
+        return gain_C

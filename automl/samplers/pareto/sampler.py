@@ -1,0 +1,118 @@
+"""Our own sampler: spends trials where they are expected to push the front out furthest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from automl.samplers.context import SearchContext
+from automl.samplers.distributions import distribution_of
+from automl.samplers.pareto.belief import Kernels, milestone
+from automl.samplers.pareto.evidence import Evidence
+from automl.samplers.pareto.features import Point, PointFeatures
+from automl.samplers.pareto.outlook import Outlook
+from automl.samplers.pareto.pool import Pool
+from search_spaces import sample
+from search_spaces.scales import draw
+
+_DRAWN = 500
+"""Points drawn at random that are looked at beside those that vary the front."""
+
+
+class Memory:
+    """What proposals of one search need not find out twice; none of it depends on who asked first.
+
+    Args:
+        context: Of the search.
+    """
+
+    def __init__(self, context: SearchContext) -> None:
+        self.context = context
+        self.features = PointFeatures(context)
+        self.kernels = Kernels(columns=self.features.columns)
+        self._drawn: tuple[int, list[Point]] = (-1, [])
+
+    def drawn(self, count: int) -> list[Point]:
+        """Give points drawn at random, the same ones for a while: what they cost is found out once.
+
+        Args:
+            count: Trials that ended.
+        """
+        since = milestone(count)
+        if self._drawn[0] != since:
+            rng = np.random.default_rng(since)
+            self._drawn = since, [sample(self.context.choices, rng) for _ in range(_DRAWN)]
+        return self._drawn[1]
+
+
+class ParetoSampler(BaseSampler):
+    """Proposes the point with the largest expected gain in hypervolume (EHVI; Emmerich et al., 2006).
+
+    Only what a student learns is expensive to find out. Parameters and MACs are exact before training where the space
+    has them in closed form; latency and size follow a model fitted to what was measured; a Gaussian process learns the
+    rest. See ``docs/how-to/samplers.md``.
+
+    Args:
+        memory: Of the search.
+        seed: Of this proposal.
+        startup_trials: Trials that are drawn at random first.
+    """
+
+    def __init__(self, memory: Memory, *, seed: int, startup_trials: int = 10) -> None:
+        if startup_trials < 2:
+            raise ValueError(f"startup_trials must be at least 2, got {startup_trials}")
+        self._memory = memory
+        self._context = memory.context
+        self._seed = seed
+        self._startup_trials = startup_trials
+        self._proposed: Point = {}
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Propose a point; the choices that are active in it are the search space of this trial."""
+        self._proposed = self._propose(Evidence.of(study, trial, self._context), number=trial.number)
+        choices = {choice.name: choice for choice in self._context.choices}
+        return {name: distribution_of(choices[name]) for name in self._proposed}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Give the point."""
+        del study, trial
+        return {name: self._proposed[name] for name in search_space}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Draw a choice that the point has not, as where a proposal was cut off halfway and other values stand."""
+        del study, trial, param_distribution
+        (domain,) = (choice.domain for choice in self._context.choices if choice.name == param_name)
+        return draw(domain, np.random.default_rng(self._seed))
+
+    def _propose(self, evidence: Evidence, *, number: int) -> Point:
+        rng = np.random.default_rng(self._seed)
+        pool = Pool(self._context, evidence.names, rng)
+        whole = np.isfinite(evidence.loss_ND).all(axis=1).sum()
+        if whole < self._startup_trials:
+            return self._first(pool.draw()) or sample(self._context.choices, rng)
+        memory = self._memory
+        outlook = Outlook(evidence, self._context, memory.features, memory.kernels, ranked=number % 2 == 0)
+        points = pool.new(memory.drawn(len(evidence.points))) + pool.vary(outlook.parents)
+        points = points or pool.draw()
+        if not points:
+            return sample(self._context.choices, rng)  # All that there is seems to be known.
+        return pool.climb(points, outlook.gain(points), outlook.gain)
+
+    def _first(self, drawn: Sequence[Point]) -> Point | None:
+        """Take the first that keeps the limits on what is known before training; None where none are given."""
+        if not drawn:
+            return None
+        costs = self._memory.features.read(drawn).costs
+        kept = np.ones(len(drawn), dtype=bool)
+        for limit in self._context.limits:
+            if limit.metric in costs:
+                kept &= np.array([limit.excess({limit.metric: float(cost)}) <= 0 for cost in costs[limit.metric]])
+        return drawn[int(np.argmax(kept))]

@@ -1,0 +1,37 @@
+"""Who proposes the students of a search, and what they may know of it."""
+
+from collections.abc import Mapping
+
+from automl.objectives import Objective
+from automl.preparation import Prepared, at
+from automl.samplers import FreshSampler, SearchContext, make_sampler
+from search_spaces import Values
+
+
+def sampler_of(prepared: Prepared, objectives: tuple[Objective, ...] = ()) -> FreshSampler:
+    """Make the sampler of a search.
+
+    Args:
+        prepared: The search.
+        objectives: With their ranges; none yet to find out whether the sampler can be made.
+
+    Raises:
+        UserError: The sampler is unknown, or does not take its options.
+    """
+    chosen = prepared.config.search.sampler
+    with at(prepared.config, "search", "sampler"):
+        return make_sampler(
+            chosen.name, seed=prepared.config.seed, options=chosen.options, context=_context(prepared, objectives)
+        )
+
+
+def _context(prepared: Prepared, objectives: tuple[Objective, ...]) -> SearchContext:
+    cost = prepared.space.cost
+
+    def costs(values: Values) -> Mapping[str, float]:
+        if cost is None:  # To count a pool of candidates would take longer than to train one.
+            return {}
+        found = cost(prepared.spec(values), prepared.signature)
+        return {"params": float(found.params), "macs": float(found.macs)}
+
+    return SearchContext(choices=prepared.choices, objectives=objectives, limits=prepared.config.limits, costs=costs)

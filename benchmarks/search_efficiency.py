@@ -1,0 +1,171 @@
+"""How much of the true front a sampler finds in so many evaluations, on tables that hold every answer.
+
+Run it from the root of the repository, with the folder of the tables (see ``benchmarks/tabular.py``)::
+
+    python benchmarks/search_efficiency.py --data FOLDER --task nb201:c10:gold_6226 --sampler pareto
+
+Objectives are accuracy, latency and parameters. An evaluation is one architecture that was not evaluated before:
+proposals of what is known, or of what is no architecture, cost nothing but the proposal. ``--in-flight`` trials run at
+a time; each waits for those before it. With ``--cheap exact`` latency and parameters are known before a trial, with
+``revealed`` latency is known after it only.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from tabular import TASKS, TabularTask, load_task
+
+from automl.objectives import Objective
+from automl.samplers import SAMPLERS, SearchContext, make_sampler
+from automl.samplers.distributions import distribution_of
+from search_spaces import Values, sample
+
+REPORTED = (25, 50, 100, 200, 400)
+_PROBES = 300
+_MOST_PROPOSALS = 50
+"""An evaluation, after which a sampler that repeats itself is given up."""
+
+
+def objectives_of(task: TabularTask) -> tuple[Objective, ...]:
+    """Give the objectives as a search has them: the range of costs from random probes, of accuracy from the reference.
+
+    The reference, the median accuracy of the table, is what the score counts from; a search is told it as a limit.
+    """
+    generator = np.random.default_rng(0)
+    rows = [row for _ in range(_PROBES) if (row := task.row(sample(task.choices, generator))) is not None]
+    accuracy = Objective(
+        metric="accuracy", higher_is_better=True, worst=float(np.median(task.accuracy_R)), best=1.0, chance=task.chance
+    )
+    costs = {"latency_ms": task.latency_R[rows], "params": task.params_R[rows]}
+    return (
+        accuracy,
+        *(
+            Objective(metric=name, higher_is_better=False, worst=float(cost.max()), best=float(cost.min()), log=True)
+            for name, cost in costs.items()
+        ),
+    )
+
+
+def context_of(task: TabularTask, *, exact: bool) -> SearchContext:
+    """Give the search as a sampler sees it."""
+    known = ("latency_ms", "params") if exact else ("params",)
+
+    def costs(values: Values) -> Mapping[str, float]:
+        row = task.row(values)
+        metrics = task.metrics(0 if row is None else row)
+        return {name: metrics[name] for name in known}
+
+    return SearchContext(
+        choices=task.choices,
+        objectives=objectives_of(task),
+        costs=costs,
+        identity=task.row,
+    )
+
+
+def run(
+    task: TabularTask, *, sampler: str, evals: int, in_flight: int, exact: bool, seed: int
+) -> tuple[NDArray[np.int64], float]:
+    """Search once.
+
+    Returns:
+        Rows in the order in which they were evaluated, and the seconds of a proposal.
+    """
+    context = context_of(task, exact=exact)
+    study = optuna.create_study(
+        directions=["maximize", "minimize", "minimize"],
+        sampler=make_sampler(sampler, seed=seed, options={}, context=context),
+    )
+    distributions = {choice.name: distribution_of(choice) for choice in task.choices}
+    flights: deque[tuple[optuna.Trial, int]] = deque()
+    rows: list[int] = []
+    seconds = 0.0
+
+    def tell(trial: optuna.Trial, row: int) -> None:
+        metrics = task.metrics(row)
+        study.tell(trial, [metrics[objective.metric] for objective in context.objectives])
+
+    while len(rows) < evals:
+        if len(flights) == in_flight:
+            tell(*flights.popleft())
+        started = time.perf_counter()
+        trial = study.ask()
+        values = {name: trial._suggest(name, distribution) for name, distribution in distributions.items()}
+        seconds += time.perf_counter() - started
+        row = task.row(values)
+        if row is not None and row not in rows:
+            rows.append(row)
+            flights.append((trial, row))
+        elif row is None or row in [flying for _, flying in flights]:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            tell(trial, row)  # The answer is known.
+        if len(study.trials) > _MOST_PROPOSALS * evals:
+            raise SystemExit(f"{sampler} found no more than {len(rows)} architectures in {len(study.trials)} proposals")
+    return np.array(rows), seconds / len(study.trials)
+
+
+def main() -> None:
+    """Measure, and print what was found."""
+    arguments = _arguments()
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    task = load_task(arguments.task, arguments.data)
+    counts = [count for count in REPORTED if count <= arguments.evals]
+    found = [
+        run(
+            task,
+            sampler=arguments.sampler,
+            evals=arguments.evals,
+            in_flight=arguments.in_flight,
+            exact=arguments.cheap == "exact",
+            seed=seed,
+        )
+        for seed in range(arguments.seeds)
+    ]
+    share_SC = np.array([[task.share(rows[:count]) for count in counts] for rows, _ in found])
+    result = {
+        "task": arguments.task,
+        "sampler": arguments.sampler,
+        "in_flight": arguments.in_flight,
+        "cheap": arguments.cheap,
+        "seeds": arguments.seeds,
+        "share": dict(zip(map(str, counts), share_SC.mean(axis=0).round(4).tolist(), strict=True)),
+        "share_std": dict(zip(map(str, counts), share_SC.std(axis=0).round(4).tolist(), strict=True)),
+        "seconds_per_proposal": round(float(np.mean([seconds for _, seconds in found])), 4),
+    }
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    print(
+        f"{arguments.task}, {arguments.sampler}, {arguments.in_flight} in flight, {arguments.cheap}, "
+        f"{arguments.seeds} seeds"
+    )
+    for count, mean, deviation in zip(counts, share_SC.mean(axis=0), share_SC.std(axis=0), strict=True):
+        print(f"  {count:4d} evaluations: {mean:.3f} ± {deviation:.3f} of the hypervolume of the true front")
+    print(f"  {result['seconds_per_proposal']} s a proposal")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the tables")
+    parser.add_argument("--task", default=TASKS[0], help=f"one of {', '.join(TASKS)}, or alike")
+    parser.add_argument("--sampler", default="pareto", help=f"one of {', '.join(sorted(SAMPLERS))}")
+    parser.add_argument("--evals", type=int, default=100, help="evaluations")
+    parser.add_argument("--seeds", type=int, default=10, help="from 0 on")
+    parser.add_argument("--in-flight", type=int, default=8, help="trials at a time")
+    parser.add_argument("--cheap", choices=("exact", "revealed"), default="exact", help="what is known of latency")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
