@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.batch_check import oversized_batch
+from automl.commands_to_type import typed
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
 from automl.empty_front import why_empty
@@ -102,7 +103,8 @@ def distill(path: str | Path) -> Run:
         raise UserError(
             f"distill trains once; give one value each for {', '.join(searched)}", place=config.place("recipe")
         )
-    refuse_existing(config, resume=False, remedy=f"type `automl search {path} --resume --trials 1`")
+    again = typed("automl", "search", path, "--resume", "--trials", "1")
+    refuse_existing(config, resume=False, remedy=f"type `{again}`")
     return search(path, trials=1)
 
 

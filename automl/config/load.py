@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from automl.commands_to_type import typed
 from automl.config.config import Config
 from automl.config.crosschecks import missing_files, mistakes_across
 from automl.config.messages import Mistake, mistakes
@@ -31,9 +32,8 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
     path = Path(path)
     data, places = read_yaml(_text(path), file=str(path))
     if data is None:
-        raise UserError(
-            "this file is empty; `automl init NAME` writes a commented config to start from", place=str(path)
-        )
+        begin = typed("automl", "init", "NAME")
+        raise UserError(f"this file is empty; `{begin}` writes a commented config to start from", place=str(path))
     if not isinstance(data, dict):
         raise UserError("expected KEY: VALUE lines, such as 'name: digits'", place=str(path))
     try:
@@ -53,7 +53,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        message = f"there is no such file in {Path.cwd()}; `automl init {path.stem}` writes a config to start from"
+        begin = typed("automl", "init", path.stem)
+        message = f"there is no such file in {Path.cwd()}; `{begin}` writes a config to start from"
         raise UserError(message, place=str(path)) from error
     except IsADirectoryError as error:
         raise UserError("this is a folder; name the YAML file in it", place=str(path)) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from automl.commands_to_type import typed
 from automl.config import Config, load_config
 from automl.errors import UserError, WorkFailed
 from automl.export.card import CARD_FILE, write_card
@@ -81,7 +82,7 @@ class Exported:
         width = max(map(len, self.files))
         lines.append(f"wrote   {self.folder}{f', in place of {self.replaced}' if self.replaced else ''}")
         lines += [f"        {name:<{width}}  {size:>9,} bytes" for name, size in self.files.items()]
-        lines.append(f"next    automl predict {self.folder} INPUT")
+        lines.append(f"next    {typed('automl', 'predict', self.folder, 'INPUT')}")
         return Text("\n".join(lines))
 
 
