@@ -154,7 +154,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         primary_metric=prepared.task.metrics[0].name,
     )
     closing = stack.enter_context(ExitStack())
-    closing.callback(lambda: _say_all(progress, str(tracker.close())))
+    closing.callback(lambda: _say_all(progress, str(tracker.close(say=progress.say))))
     ledger.remember("finished", False)
     ledger.remember(TRACKED, False)
     standing = Standing(objectives, config.limits, final_measurements(ledger))
@@ -186,7 +186,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
     watch.tell_rest()
-    tracker.wait_idle(30)  # MLflow's thread must not run beside the measurements.
+    tracker.wait_idle(30, say=progress.say)  # MLflow's thread must not run beside the measurements.
     measure_front(
         ledger,
         standing=standing,
@@ -198,7 +198,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     run = read_run(config.folder, ledger, config_text=dump_config(config))
     write_report(run)
     tracker.finish(_summary(run, prepared))
-    lacking = str(tracker.close())
+    lacking = str(tracker.close(say=progress.say))
     closing.pop_all()
     _say_all(progress, lacking)
     ledger.remember(TRACKED, not lacking)

@@ -11,6 +11,7 @@ from automl.config.crosschecks import missing_files, mistakes_across
 from automl.config.messages import Mistake, mistakes
 from automl.config.part import FOLDER
 from automl.config.places import FLOAT, Places, read_yaml
+from automl.config.run_place import unusable_run_place
 from automl.errors import UserError
 
 MOST_SHOWN = 20
@@ -24,7 +25,8 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
 
     Args:
         path: A YAML file.
-        files_must_exist: Whether files of data and teachers must be there; False to look at an old run.
+        files_must_exist: Whether files of data and teachers must be there, and the run's folder be one to write to;
+            False to look at an old run.
 
     Raises:
         UserError: The file cannot be read or says something wrong; one line a mistake, each with its place.
@@ -43,7 +45,7 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
     config._places = places  # noqa: SLF001 RUF100 - the one who reads the file tells where its settings stand
     found = list(mistakes_across(config))
     if files_must_exist:
-        found += missing_files(config)
+        found += [*missing_files(config), *unusable_run_place(config)]
     if found:
         raise _as_one(found, places)
     return config
