@@ -36,7 +36,7 @@ def message(*, name: str = "x", runs: str = "runs") -> str:
 def test_a_file_in_the_place_of_the_runs_is_told(tmp_path: Path) -> None:
     Path("d.npz").touch()
     reason = f"{tmp_path}/d.npz: it is a file; name a folder to write to"
-    assert message(runs="d.npz") == f"x.yaml:2:7: runs: the run cannot be kept in d.npz/x: {reason}"
+    assert message(runs="d.npz") == f"x.yaml:2:1: runs: the run cannot be kept in d.npz/x: {reason}"
 
 
 def test_a_file_in_the_place_of_the_run_is_told(tmp_path: Path) -> None:
@@ -50,12 +50,12 @@ def test_a_name_that_no_folder_can_have_is_told(there: bool) -> None:
     if there:
         Path("runs").mkdir()
     said = message(name="a" * 300)
-    assert said == "x.yaml:1:7: name: no folder can have this name: File name too long; give a shorter one"
+    assert said == "x.yaml:1:1: name: no folder can have this name: File name too long; give a shorter one"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can make one")
 def test_a_place_in_which_nothing_can_be_made_is_told() -> None:
-    assert message(runs="/proc/foo").startswith("x.yaml:2:7: runs: the run cannot be kept in /proc/foo/x: /proc: ")
+    assert message(runs="/proc/foo").startswith("x.yaml:2:1: runs: the run cannot be kept in /proc/foo/x: /proc: ")
 
 
 def test_a_folder_that_may_not_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
