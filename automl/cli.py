@@ -5,7 +5,6 @@ Nothing heavy is imported before a command needs it: ``automl --help`` and ``aut
 
 import argparse
 import os
-import shlex
 import sys
 import tempfile
 import traceback
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import commands
+from automl.commands_to_type import typed
 from automl.errors import UserError, WorkFailed, disk_is_full
 from automl.full_disk import no_room
 from automl.interrupts import ending_at_once
@@ -24,20 +24,21 @@ DONE, FAILED, WRONG_INPUT = 0, 1, 2
 _RESUMED = ("search", "distill")
 """Commands that leave a run to go on with."""
 
-EPILOG = """\
-a first search:
-  automl init digits            write digits.yaml, with comments
-  automl check digits.yaml      see what it would do; nothing is trained
-  automl search digits.yaml     Ctrl-C stops it, --resume goes on
-  automl export runs/digits --pick knee --to student
-  automl predict student image.png
+_FIRST_SEARCH = {
+    "init digits": "write digits.yaml, with comments",
+    "check digits.yaml": "see what it would do; nothing is trained",
+    "search digits.yaml": "Ctrl-C stops it, --resume goes on",
+    "export runs/digits --pick knee --to student": "",
+    "predict student image.png": "",
+}
 
+_KNOWN = """\
 RUN is a run's folder, such as runs/digits, or its MLflow run id.
 Exit codes: 0 done, 1 the work failed, 2 the config or the command is wrong.
 """
 
 Flag = tuple[str, dict[str, Any]]
-"""Name of an argument of a command, and what argparse makes of it."""
+"""Its name, and what argparse makes of it."""
 
 
 def _positive(text: str) -> int:
@@ -66,20 +67,13 @@ class _Version(argparse.Action):
 RUN: Flag = ("run", {"metavar": "RUN", "help": "a run's folder, or its MLflow run id"})
 CONFIG: Flag = ("config", {"metavar": "CONFIG", "help": "the YAML file"})
 _ADDRESS: Flag = ("--address", {"metavar": "ADDR", "help": "a Ray cluster, instead of the config's"})
+_WRITES = "writes NAME.yaml (default: config)"
+_NAME: Flag = ("name", {"metavar": "NAME", "nargs": "?", "default": "config", "help": _WRITES})
 _PICK = "knee, best (of the task's first metric), or TRIAL[:PRECISION]"
 _WHERE = "such as 'latency_ms<=2'; may stand several times"
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]] = {
-    "init": (
-        commands.run_init,
-        "write a commented config to start from",
-        [
-            (
-                "name",
-                {"metavar": "NAME", "nargs": "?", "default": "config", "help": "writes NAME.yaml (default: config)"},
-            )
-        ],
-    ),
+    "init": (commands.run_init, "write a commented config to start from", [_NAME]),
     "check": (commands.run_check, "read everything, train nothing; tell errors, ranges, forecast", [CONFIG]),
     "search": (
         commands.run_search,
@@ -130,13 +124,21 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]
 """What each command does, what the help says of it, and its arguments; a setting belongs into the config, not here."""
 
 
+def _epilog() -> str:
+    """Show a first search, and what is true of every command."""
+    lines = {typed("automl", *rest.split()): what for rest, what in _FIRST_SEARCH.items()}
+    width = 5 + max(len(line) for line, what in lines.items() if what)
+    shown = [f"  {line:<{width}}{what}".rstrip() for line, what in lines.items()]
+    return "\n".join(["a first search:", *shown, "", _KNOWN])
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="automl",
         usage="automl COMMAND ...",
         description="Search small students, distil them from your teachers,\nand keep the Pareto front of what ships.",
-        epilog=EPILOG,
+        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         add_help=False,
@@ -194,20 +196,18 @@ def _stopped(error: KeyboardInterrupt, parsed: argparse.Namespace) -> int:
 def _resumption(parsed: argparse.Namespace) -> str:
     """Say what to type to go on with the same work; empty where there is none to go on with."""
     if parsed.command == "attribute":
-        options = {"--seeds": parsed.seeds, "--address": parsed.address}
-        return _typed(["automl", "attribute", parsed.run, parsed.trial], options)
+        words = ["automl", "attribute", parsed.run, parsed.trial]
+        return typed(*words, *_given({"--seeds": parsed.seeds, "--address": parsed.address}))
     if parsed.command == "distill":  # A search of one trial, which ``search`` goes on with.
         parsed = argparse.Namespace(command="search", config=parsed.config, trials=1, address=None)
     if parsed.command != "search":
         return ""
-    options = {"--trials": parsed.trials, "--address": parsed.address}
-    return _typed(["automl", "search", parsed.config, "--resume"], options)
+    words = ["automl", "search", parsed.config, "--resume"]
+    return typed(*words, *_given({"--trials": parsed.trials, "--address": parsed.address}))
 
 
-def _typed(words: list[str], options: dict[str, Any]) -> str:
-    return shlex.join(
-        words + [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
-    )
+def _given(options: dict[str, Any]) -> list[str]:
+    return [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
 
 
 def _written_to(parsed: argparse.Namespace) -> list[Path]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from automl.commands_to_type import typed
 from automl.errors import UserError
 
 
@@ -27,7 +28,7 @@ def run_init(arguments: Namespace) -> None:
     from automl.init import init
 
     path = init(arguments.name)
-    _say(f"wrote {path}; next: automl check {path}")
+    _say(f"wrote {path}; next: {typed('automl', 'check', path)}")
 
 
 def run_check(arguments: Namespace) -> None:

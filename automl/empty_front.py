@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from automl.commands_to_type import typed
 from automl.front import keeps
 from automl.numbers import counted
 from automl.run import Run
@@ -34,7 +35,8 @@ def why_empty(run: Run) -> str:
     lines = [f"no student keeps the limits ({', '.join(map(str, run.limits))}); {counted(trained, 'student')} trained"]
     lines += [text for limit in run.limits if (text := _nearest(run, limit))]
     if trained:
-        remedy = "loosen limits in the config and type `automl search CONFIG --resume`: what was trained counts on"
+        again = typed("automl", "search", "CONFIG", "--resume")
+        remedy = f"loosen limits in the config and type `{again}`: what was trained counts on"
     else:
         remedy = "every student was refused before training: loosen limits and search with --resume"
     return "\n  ".join([*lines, f"{remedy}; or widen the space, under another name"])

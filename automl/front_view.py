@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from automl.commands_to_type import typed
 from automl.empty_front import why_empty
 from automl.front import Member, best, knee
 from automl.latency_ties import latency_ties
@@ -175,6 +176,6 @@ def next_steps(run: Run) -> str:
         "report": f"{run.folder / 'report.html'}",
         "MLflow": run.tracking.get("command", ""),
         "charts": run.tracking.get("charts", ""),
-        "export": f"automl export {run.folder} --pick knee --to {run.name}-student",
+        "export": typed("automl", "export", run.folder, "--pick", "knee", "--to", f"{run.name}-student"),
     }
     return "\n".join(f"{name}  {text}" for name, text in steps.items() if text)

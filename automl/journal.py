@@ -10,7 +10,8 @@ from typing import IO, Any
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import get_lock_file  # takes the journal's lock, as Optuna's own class does
 
-from automl.errors import UserError
+from automl.commands_to_type import typed
+from automl.errors import UserError, WorkFailed
 
 
 class GroupedJournal(JournalFileBackend):
@@ -79,6 +80,27 @@ class RunLock:
         """Give the lock back."""
         assert self._file is not None
         self._file.close()
+
+
+def require_whole_journal(path: Path) -> None:
+    """Make sure that all lines but the last, which may be being written, are those of a study.
+
+    Raises:
+        WorkFailed: One is not.
+    """
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            is_whole = isinstance(json.loads(line), dict)
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            cut = typed("sed", "-i", f"{number},$d", path)
+            raise WorkFailed(
+                f"{path}:{number}: this line of the study is damaged, so that the run cannot be read; bring the file "
+                f"back from a copy. Without one, `{cut}` cuts the study off there: what came later is lost, and "
+                "--resume does it again"
+            )
 
 
 def mend_journal(path: Path) -> int:

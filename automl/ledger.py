@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError  # Optuna hands the errors of a datab
 
 from automl import stored
 from automl.errors import WorkFailed, disk_is_full
-from automl.journal import GroupedJournal, mend_journal
+from automl.journal import GroupedJournal, mend_journal, require_whole_journal
 from automl.objectives import Objective
 from automl.patience import Patience
 from automl.run import FinishedTrial
@@ -179,7 +179,7 @@ def open_ledger(
 
     Raises:
         ValueError: There is a study of this name, which is not this run's, or the driver of the storage is missing.
-        WorkFailed: The storage cannot be reached, or holds no such study.
+        WorkFailed: The storage cannot be reached, is damaged, or holds no such study.
     """
     if storage is not None:
         require_driver(storage)
@@ -198,11 +198,13 @@ def open_ledger(
         if directions is not None:
             study = LimitedStudy(study, limits=limits)
     except KeyError as error:
+        require_whole_journal(folder / JOURNAL)
         place = "its storage" if storage is not None else folder / JOURNAL
         raise WorkFailed(f"there is no study {name!r} in {place}") from error
     except optuna.exceptions.DuplicatedStudyError as error:
         raise ValueError(f"it holds a study {name!r} of another run already; give this search another name") from error
     except Exception as error:
+        require_whole_journal(folder / JOURNAL)
         # SQLAlchemy and its drivers raise errors of many kinds; their text can hold the URL with its password.
         if storage is None or disk_is_full(error):
             raise

@@ -76,8 +76,10 @@ class Progress:
 
     def line(self, standing: Standing, *, running: int) -> str:
         """Put how things stand into one line."""
-        bound = "" if self._trials is None else f"/{self._trials}"
-        parts = [f"{len(standing.finished)}{bound} done", f"{running} running"]
+        # A run that goes on with a smaller bound first ends what it had under way.
+        done = len(standing.finished)
+        bound = "" if self._trials is None else f"/{max(self._trials, done)}"
+        parts = [f"{done}{bound} done", f"{running} running"]
         parts += [
             f"{standing.count(outcome)} {outcome.value}"
             for outcome in (Outcome.INFEASIBLE, Outcome.FAILED)
@@ -90,7 +92,7 @@ class Progress:
             parts.append(f"hypervolume {standing.hypervolumes[-1]:.4f}{note}")
         if best := standing.best():
             parts.append("best " + ", ".join(f"{title(name)} {written(name, value)}" for name, value in best.items()))
-        left = self._seconds_left(len(standing.finished))
+        left = self._seconds_left(done)
         return " · ".join([*parts, *([f"{duration(left)} left"] if left else [])])
 
     def _seconds_left(self, done: int) -> float | None:

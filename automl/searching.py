@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.batch_check import oversized_batch
+from automl.commands_to_type import typed
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
 from automl.empty_front import why_empty
@@ -103,7 +104,8 @@ def distill(path: str | Path) -> Run:
         raise UserError(
             f"distill trains once; give one value each for {', '.join(searched)}", place=config.place("recipe")
         )
-    refuse_existing(config, resume=False, remedy=f"type `automl search {path} --resume --trials 1`")
+    again = typed("automl", "search", path, "--resume", "--trials", "1")
+    refuse_existing(config, resume=False, remedy=f"type `{again}`")
     return search(path, trials=1)
 
 
@@ -154,7 +156,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         primary_metric=prepared.task.metrics[0].name,
     )
     closing = stack.enter_context(ExitStack())
-    closing.callback(lambda: _say_all(progress, str(tracker.close())))
+    closing.callback(lambda: _say_all(progress, str(tracker.close(say=progress.say))))
     ledger.remember("finished", False)
     ledger.remember(TRACKED, False)
     standing = Standing(objectives, config.limits, final_measurements(ledger))
@@ -186,7 +188,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
     watch.tell_rest()
-    tracker.wait_idle(30)  # MLflow's thread must not run beside the measurements.
+    tracker.wait_idle(30, say=progress.say)  # MLflow's thread must not run beside the measurements.
     measure_front(
         ledger,
         standing=standing,
@@ -198,7 +200,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     run = read_run(config.folder, ledger, config_text=dump_config(config))
     write_report(run)
     tracker.finish(_summary(run, prepared))
-    lacking = str(tracker.close())
+    lacking = str(tracker.close(say=progress.say))
     closing.pop_all()
     _say_all(progress, lacking)
     ledger.remember(TRACKED, not lacking)

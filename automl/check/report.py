@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from automl.check.forecast import Forecast
+from automl.commands_to_type import typed
 from automl.numbers import byte_count, counted, duration, written
 
 _MOST_CLASSES = 12
@@ -139,7 +140,7 @@ class CheckReport:
         lines = [f"{self.path}: no mistakes found; what the search {self.name!r} would do:"]
         for title, content in sections:
             lines += [f"{title if number == 0 else '':<12}{line}" for number, line in enumerate(content)]
-        lines.append(f"{'next':<12}automl search {self.path}")
+        lines.append(f"{'next':<12}{typed('automl', 'search', self.path)}")
         return Text("\n".join(lines))
 
     def _data(self) -> Iterator[str]:

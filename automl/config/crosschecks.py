@@ -16,7 +16,7 @@ from trials.aggregation import AGGREGATIONS
 from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import BALANCES, FIXED, HARD_LABEL
-from trials.records import METRICS_OF_COST
+from trials.records import METRICS_OF_COST, Limit
 from trials.tasks import TASKS
 from trials.weighting import WEIGHTINGS
 
@@ -72,11 +72,28 @@ def _metrics(config: Config) -> Iterator[Mistake]:
     for position, limit in enumerate(config.limits):
         if known is not None and limit.metric not in known:
             yield Mistake(path=("limits", position), message=unknown(limit.metric, known, "metric"))
-    for position, limit in enumerate(config.limits):
-        if any((limit.metric, limit.at_most) == (other.metric, other.at_most) for other in config.limits[:position]):
+    yield from _limits(config.limits)
+    yield from _twice(config.precisions, ("precisions",))
+
+
+def _limits(limits: Sequence[Limit]) -> Iterator[Mistake]:
+    for position, limit in enumerate(limits):
+        others = limits[:position]
+        if any((limit.metric, limit.at_most) == (other.metric, other.at_most) for other in others):
             bound = "an upper" if limit.at_most else "a lower"
             yield Mistake(path=("limits", position), message=f"{limit.metric} has {bound} bound already; keep one")
-    yield from _twice(config.precisions, ("precisions",))
+        for other in others:
+            if _exclude(limit, other):
+                message = f"nothing keeps both {other} and {limit}; loosen or remove one"
+                yield Mistake(path=("limits", position), message=message)
+
+
+def _exclude(one: Limit, other: Limit) -> bool:
+    """Tell whether no value lies within both bounds."""
+    if one.metric != other.metric or one.at_most == other.at_most:
+        return False
+    upper, lower = (one, other) if one.at_most else (other, one)
+    return lower.value > upper.value
 
 
 def _recipe(recipe: Recipe, place: Place) -> Iterator[Mistake]:

@@ -5,11 +5,13 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from automl.commands_to_type import typed
 from automl.config.config import Config
 from automl.config.crosschecks import missing_files, mistakes_across
 from automl.config.messages import Mistake, mistakes
 from automl.config.part import FOLDER
 from automl.config.places import FLOAT, Places, read_yaml
+from automl.config.run_place import unusable_run_place
 from automl.errors import UserError
 
 MOST_SHOWN = 20
@@ -23,7 +25,8 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
 
     Args:
         path: A YAML file.
-        files_must_exist: Whether files of data and teachers must be there; False to look at an old run.
+        files_must_exist: Whether files of data and teachers must be there, and the run's folder be one to write to;
+            False to look at an old run.
 
     Raises:
         UserError: The file cannot be read or says something wrong; one line a mistake, each with its place.
@@ -31,9 +34,8 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
     path = Path(path)
     data, places = read_yaml(_text(path), file=str(path))
     if data is None:
-        raise UserError(
-            "this file is empty; `automl init NAME` writes a commented config to start from", place=str(path)
-        )
+        begin = typed("automl", "init", "NAME")
+        raise UserError(f"this file is empty; `{begin}` writes a commented config to start from", place=str(path))
     if not isinstance(data, dict):
         raise UserError("expected KEY: VALUE lines, such as 'name: digits'", place=str(path))
     try:
@@ -43,7 +45,7 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
     config._places = places  # noqa: SLF001 RUF100 - the one who reads the file tells where its settings stand
     found = list(mistakes_across(config))
     if files_must_exist:
-        found += missing_files(config)
+        found += [*missing_files(config), *unusable_run_place(config)]
     if found:
         raise _as_one(found, places)
     return config
@@ -53,7 +55,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        message = f"there is no such file in {Path.cwd()}; `automl init {path.stem}` writes a config to start from"
+        begin = typed("automl", "init", path.stem)
+        message = f"there is no such file in {Path.cwd()}; `{begin}` writes a config to start from"
         raise UserError(message, place=str(path)) from error
     except IsADirectoryError as error:
         raise UserError("this is a folder; name the YAML file in it", place=str(path)) from error

@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.text import Text
 
+from automl.commands_to_type import typed
 from automl.config import Config, load_config
 from automl.errors import UserError, WorkFailed
 from automl.export.card import CARD_FILE, write_card
 from automl.export.feeding import PREPROCESSING_FILE, preprocessing
-from automl.export.parity import Parity, compare
+from automl.export.parity import DamagedGraphError, Parity, compare
 from automl.export.picking import names, pick_member
 from automl.front import Member
 from automl.numbers import written
@@ -81,7 +82,7 @@ class Exported:
         width = max(map(len, self.files))
         lines.append(f"wrote   {self.folder}{f', in place of {self.replaced}' if self.replaced else ''}")
         lines += [f"        {name:<{width}}  {size:>9,} bytes" for name, size in self.files.items()]
-        lines.append(f"next    automl predict {self.folder} INPUT")
+        lines.append(f"next    {typed('automl', 'predict', self.folder, 'INPUT')}")
         return Text("\n".join(lines))
 
 
@@ -109,7 +110,13 @@ def export(run: Run, *, pick: str, where: Sequence[str | Limit] = (), to: Path) 
     description, student, files = _read(source, config)
     graphs = _graphs(description, student, files, first=member.precision)
     description["graphs"] = {precision: PRECISIONS[precision].file_name for precision in graphs}
-    parities = compare(student, graphs, parse_signature(description), parse_statistics(description))
+    try:
+        parities = compare(student, graphs, parse_signature(description), parse_statistics(description))
+    except DamagedGraphError as error:
+        raise WorkFailed(
+            f"{source / str(error)} is damaged: ONNX Runtime cannot load it; bring it back from a copy of the run, or "
+            "pick another member of its front"
+        ) from error
     if failed := [parity for parity in parities.values() if not parity.holds]:
         raise WorkFailed(
             f"nothing was written, since a graph in {source} differs from the trained module:\n  "

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces import ModelSignature
+from trials.compress import PRECISIONS
 from trials.export import onnx_predictor, parity
 from trials.measure import VARYING_SIZE
 from trials.student import Normalisation, Student
@@ -19,6 +20,10 @@ _ROWS = 256
 _LARGEST_DIFFERENCE = 1e-4
 _LEAST_AGREEMENT = 0.7
 """On made-up inputs, many of them near the border of two classes; a graph of another student agrees by chance."""
+
+
+class DamagedGraphError(ValueError):
+    """A graph, told by the name of its file, cannot be loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,9 @@ def compare(
 
     Returns:
         One record a graph, in the order of ``graphs``.
+
+    Raises:
+        DamagedGraphError: ONNX Runtime cannot load one.
     """
     inputs = torch.from_numpy(_made_up(signature, statistics))
     with torch.no_grad():
@@ -80,7 +88,10 @@ def compare(
     bound = _LARGEST_DIFFERENCE * max(1.0, float(np.abs(answers_BC).max()))
     found = {}
     for precision, graph in graphs.items():
-        predict = onnx_predictor(graph)
+        try:
+            predict = onnx_predictor(graph)
+        except Exception as error:  # ONNX Runtime has many, which share no class of their own
+            raise DamagedGraphError(PRECISIONS[precision].file_name) from error
         if precision == "float32":
             found[precision] = Parity(
                 precision=precision, value=parity(student, predict, inputs), bound=bound, inputs=_ROWS

@@ -1,6 +1,7 @@
 """The thread that works for MLflow: one job after the other, each tried until it is done or refused."""
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -12,6 +13,8 @@ from automl.tracking.delivery import is_refusal, told_plainly
 from automl.tracking.experiment import Experiment
 
 _logger = logging.getLogger("automl.tracking")
+_LOOK_SECONDS = 0.2
+"""How often it is looked, while it closes, whether MLflow has gone away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +29,13 @@ class _Closing:
 
     since: float
     seconds: float
+    seconds_away: float
     most: float
 
-    def left(self, progressed: float) -> float:
+    def left(self, progressed: float, *, in_contact: bool) -> float:
         """Seconds that are left, if nothing happens that has not since ``progressed``."""
-        end = min(max(progressed, self.since) + self.seconds, self.since + self.most)
+        patience = self.seconds if in_contact else min(self.seconds, self.seconds_away)
+        end = min(max(progressed, self.since) + patience, self.since + self.most)
         return end - time.monotonic()
 
 
@@ -102,9 +107,9 @@ class Outbox:
             return tuple(self._refused)
 
     def experiment_id(self, *, seconds: float) -> str:
-        """Give MLflow's id of the experiment; empty where it was not reached within some seconds."""
+        """Give MLflow's id of the experiment; empty where it was not reached within some seconds, or is away."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._experiment_id), timeout=seconds)
+            self._changed.wait_for(lambda: bool(self._experiment_id) or not self._in_contact, timeout=seconds)
             return self._experiment_id
 
     def _note_progress(self) -> None:
@@ -118,22 +123,32 @@ class Outbox:
             self._refused.append(text)
 
     def wait_idle(self, seconds: float) -> bool:
-        """Wait until no job is left; False where some are after these seconds."""
+        """Wait until no job is left; False where some are after these seconds, or as soon as MLflow is away."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._begun and not self._jobs, timeout=seconds)
+            self._changed.wait_for(lambda: self._idle() or not self._in_contact, timeout=seconds)
+            return self._idle()
 
-    def close(self, *, seconds: float, most: float) -> None:
+    def _idle(self) -> bool:
+        return self._begun and not self._jobs
+
+    def close(self, *, seconds: float, seconds_away: float, most: float) -> None:
         """Wait until all is done.
 
         Args:
             seconds: To wait while MLflow takes nothing; whatever it takes grants them anew.
+            seconds_away: To wait instead while it is known to be away.
             most: To wait in all.
         """
+        since = time.monotonic()
         with self._changed:
-            self._closing = closing = _Closing(since=time.monotonic(), seconds=seconds, most=most)
+            self._closing = _Closing(since=since, seconds=seconds, seconds_away=seconds_away, most=most)
             self._changed.notify_all()
-        while self._thread.is_alive() and (left := closing.left(self._progressed)) > 0:
-            self._thread.join(left)
+        while self._thread.is_alive() and (left := self._left()) > 0:
+            self._thread.join(min(left, _LOOK_SECONDS))
+
+    def _left(self) -> float:
+        """Seconds that are left while it closes."""
+        return math.inf if self._closing is None else self._closing.left(self._progressed, in_contact=self._in_contact)
 
     def _work(self) -> None:
         # The experiment is made at once: a new database takes seconds, and somebody may want to watch.
@@ -144,7 +159,7 @@ class Outbox:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._jobs) or self._closing is not None)
-                if not self._jobs or self._out_of_time():
+                if not self._jobs or self._left() <= 0:
                     return
                 job = self._jobs[0]
             if not self._do(job):
@@ -185,6 +200,7 @@ class Outbox:
             self._experiment = None
             first, self._in_contact = self._in_contact, False
             self._problem = told_plainly(self._uri, error)
+            self._changed.notify_all()
         if first:
             _logger.warning("MLflow cannot be reached, records are kept and sent when it is back: %s", self._problem)
 
@@ -194,9 +210,6 @@ class Outbox:
         if first:
             _logger.warning("MLflow is back; records that were kept are being sent")
 
-    def _out_of_time(self) -> bool:
-        return self._closing is not None and self._closing.left(self._progressed) <= 0
-
     def _sleep(self, seconds: float) -> bool:
         """Wait, less where the outbox closes; False when time has run out."""
         with self._changed:
@@ -204,4 +217,4 @@ class Outbox:
                 self._changed.wait(min(seconds, 1.0))
             else:
                 self._changed.wait_for(lambda: self._closing is not None, timeout=seconds)
-            return not self._out_of_time()
+            return self._left() > 0

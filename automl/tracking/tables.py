@@ -71,6 +71,13 @@ def _whole(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
+def _on_front(run: Run) -> str:
+    """Count as the report does: a student in two precisions is one student, in two versions."""
+    students = len({member.digest for member in run.front.members})
+    versions = len(run.front.members)
+    return f"{counted(students, 'student')} on the front" + (f", in {versions} versions" if versions > students else "")
+
+
 def note(run: Run, experiment_id: str, *, summary_id: str = "") -> str:
     """Describe the front, in Markdown, with links to the pages that show it.
 
@@ -89,7 +96,7 @@ def note(run: Run, experiment_id: str, *, summary_id: str = "") -> str:
     if summary_id:
         links += f" · [report and files]({run_link(experiment_id, summary_id)})"
     state = "" if run.finished else " (the search has not ended; latencies are provisional)"
-    head = f"**{counted(len(run.front.members), 'student')} on the front{state}:** {links}"
+    head = f"**{_on_front(run)}{state}:** {links}"
     facts = f"{counted(len(run.trials), 'trial')}: {counts}. Hypervolume {run.front.hypervolume:.4f}."
     limits = f" Limits: {', '.join(str(limit) for limit in run.limits)}." if run.limits else ""
     table = markdown(short_table(run))

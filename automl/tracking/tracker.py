@@ -14,6 +14,9 @@ from automl.tracking.rows import NOTE_TAG
 from automl.tracking.summary import Summary, summary_steps
 from automl.tracking.views import UiHint, ui_hint, view_tags
 
+_SILENT_SECONDS = 2.0
+"""Time that nobody minds to wait without being told what for."""
+
 
 class Tracker:
     """Sends trials, and at the end the front, to MLflow from a thread of its own, in the order in which they are given.
@@ -92,7 +95,7 @@ class Tracker:
 
         Args:
             port: On which ``mlflow ui`` is to serve.
-            seconds: How long to wait for MLflow, at most.
+            seconds: How long to wait for MLflow, at most; not at all while it is known to be away.
 
         Returns:
             The command and the addresses; None while MLflow has not been reached.
@@ -100,25 +103,43 @@ class Tracker:
         experiment_id = self._outbox.experiment_id(seconds=seconds)
         return ui_hint(self.uri, experiment_id, port=port) if experiment_id else None
 
-    def wait_idle(self, seconds: float) -> bool:
+    def wait_idle(self, seconds: float, *, say: Callable[[str], None] | None = None) -> bool:
         """Wait until nothing is left to send, so that the thread takes no processor's time from what is measured.
 
         Args:
-            seconds: To wait at most.
+            seconds: To wait at most; not at all while MLflow is known to be away.
+            say: Is told what is waited for, unless it is soon over.
 
         Returns:
             Whether the thread rests; it does not while MLflow is away and records wait for it.
         """
-        return self._outbox.wait_idle(seconds)
+        unheard = _SILENT_SECONDS if say is not None and seconds > _SILENT_SECONDS else seconds
+        if self._outbox.wait_idle(unheard):
+            return True
+        if say is None or unheard == seconds or self.problem:
+            return False
+        say(f"waiting at most {seconds:.0f} s until MLflow has taken what ended, to measure latency alone")
+        return self._outbox.wait_idle(seconds - unheard)
 
-    def close(self, *, seconds: float = 30.0, most: float = 600.0) -> TrackingReport:
+    def close(
+        self,
+        *,
+        seconds: float = 30.0,
+        seconds_away: float = 2.0,
+        most: float = 600.0,
+        say: Callable[[str], None] | None = None,
+    ) -> TrackingReport:
         """Wait until all is sent, and say what was sent and what was not.
 
         Args:
             seconds: To wait while MLflow takes nothing; each record that it takes grants them anew.
+            seconds_away: To wait instead while it is known to be away; a resumed search sends what it lacks.
             most: To wait in all.
+            say: Is told what is waited for, unless it is soon over.
         """
-        self._outbox.close(seconds=seconds, most=most)
+        if say is not None and not self._outbox.wait_idle(_SILENT_SECONDS) and not self.problem:
+            say(f"waiting until MLflow has taken what is left; at most {seconds:.0f} s while it takes nothing")
+        self._outbox.close(seconds=seconds, seconds_away=seconds_away, most=most)
         with self._counting:
             return TrackingReport(
                 sent=len(self._sent),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl.commands_to_type import typed
 from automl.masking import mask
 from automl.objectives import Objective
 from automl.tracking.connection import is_server
@@ -53,7 +54,8 @@ def ui_hint(uri: str, experiment_id: str, *, port: int = 5000) -> UiHint:
     if is_server(uri):
         command, base = "", mask(uri).rstrip("/")
     else:
-        command, base = f"mlflow ui --backend-store-uri {_short(mask(uri))} --port {port}", f"http://127.0.0.1:{port}"
+        command = typed("mlflow", "ui", "--backend-store-uri", _short(mask(uri)), "--port", str(port))
+        base = f"http://127.0.0.1:{port}"
     return UiHint(
         command=command, **{key: base + "/" + link(experiment_id, key) for key in ("charts", "members", "trials")}
     )

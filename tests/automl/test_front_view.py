@@ -2,6 +2,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -172,6 +173,11 @@ def test_next_steps_name_a_tracking_server_where_there_is_one(make_run: MakeRun)
     steps = next_steps(run).splitlines()
     assert "charts  http://mlflow:5000/#/experiments/1" in steps
     assert not any(step.startswith("MLflow") for step in steps)
+
+
+def test_next_steps_can_be_pasted_whatever_the_run_is_called(make_run: MakeRun) -> None:
+    last = next_steps(make_run(folder=Path("my dir/R x"), name="R x")).splitlines()[-1]
+    assert last == "export  automl export 'my dir/R x' --pick knee --to 'R x-student'"
 
 
 def test_how_near_a_graph_is_to_the_module_has_a_name_for_each_meaning(make_run: MakeRun) -> None:

@@ -14,8 +14,8 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 
-from automl.errors import UserError
-from automl.journal import GroupedJournal, RunLock, mend_journal
+from automl.errors import UserError, WorkFailed
+from automl.journal import GroupedJournal, RunLock, mend_journal, require_whole_journal
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,3 +148,29 @@ def test_the_lock_is_free_after_its_holder_was_killed(tmp_path: Path) -> None:
     holder.communicate(timeout=30)
     with RunLock(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+@pytest.mark.parametrize("garbage", [b"garbage{", b"\xff\xfe", b"17", b""])
+def test_a_damaged_line_is_named_with_what_to_cut(tmp_path: Path, garbage: bytes) -> None:
+    path = tmp_path / "study.journal"
+    study = open_study(path)
+    for value in range(3):
+        study.tell(study.ask(), value)
+    lines = path.read_bytes().split(b"\n")
+    require_whole_journal(path)
+    path.write_bytes(b"\n".join([*lines[:4], garbage, *lines[5:]]))
+    with pytest.raises(WorkFailed) as caught:
+        require_whole_journal(path)
+    assert str(caught.value).startswith(f"{path}:5: this line of the study is damaged")
+    command = str(caught.value).split("`")[1]
+    subprocess.run(command, shell=True, check=True)
+    require_whole_journal(path)
+    assert len(open_study(path).get_trials()) >= 1
+
+
+def test_half_a_last_line_may_be_being_written(tmp_path: Path) -> None:
+    path = tmp_path / "study.journal"
+    open_study(path)
+    with path.open("ab") as file:
+        file.write(b'{"op_code":')
+    require_whole_journal(path)

@@ -49,14 +49,17 @@ def test_what_comes_up_in_three_trials_is_told_while_the_search_goes_on_and_neve
     ]
 
 
-def test_what_is_rare_is_told_at_the_end(with_shares, said):
+@pytest.mark.parametrize(
+    ("shares", "told"), [([FAINT, EVEN, EVEN], 0), ([FAINT, EVEN, EVEN, FAINT], 1), ([FAINT], 1), ([EVEN], 0)]
+)
+def test_what_half_of_few_trials_had_is_told_at_the_end_and_nothing_rarer(with_shares, said, shares, told):
     watch = LopsidedWatch([], said.append)
-    for finished in with_shares(FAINT, EVEN, EVEN, EVEN):
+    for finished in with_shares(*shares):
         watch.on_finished(finished, None)
     assert said == []
     watch.tell_rest()
-    assert len(said) == 1
-    assert "in 1 of 4 trained trials" in said[0]
+    assert len(said) == told
+    assert all(f"in {shares.count(FAINT)} of {len(shares)} trained trial" in line for line in said)
 
 
 def test_trials_from_before_a_resume_count(with_shares, said):

@@ -155,3 +155,9 @@ def test_a_failure_is_told_at_once_by_its_last_line(make_run: Callable[..., Run]
     odd = replace(run.trials[2], result=replace(run.trials[2].result, error="KeyError: '[bold]x[/]'"))
     progress.on_finished(odd, standing)
     assert file.getvalue().endswith("trial 2 failed: KeyError: '[bold]x[/]'\n")  # Not read as markup.
+
+
+def test_no_more_is_done_than_there_is(make_run: Callable[..., Run], clock: Clock) -> None:
+    progress = Progress(trials=9, seconds=None, console=plain()[0])
+    standing = follow(progress, make_run(trials=10, finished=False), clock, seconds=5)
+    assert progress.line(standing, running=2).startswith("10/10 done · 2 running")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.errors import UserError
+from automl.errors import UserError, WorkFailed
 from automl.report import render
 from automl.run import Run
 from automl.run_folder import CONFIG_FILE, find_run, load_run
@@ -63,3 +63,13 @@ def test_a_name_that_is_no_id_asks_no_server(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("automl.tracking.find_run_folder", lambda *asked: pytest.fail("a server was asked"))
     with pytest.raises(UserError, match="there are no runs"):
         find_run("digts")
+
+
+def test_a_damaged_study_is_told_by_its_line(small_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(small_run.folder, folder)
+    journal = folder / "study.journal"
+    lines = journal.read_bytes().split(b"\n")
+    journal.write_bytes(b"\n".join([*lines[:4], b"garbage" + lines[4], *lines[5:]]))
+    with pytest.raises(WorkFailed, match=rf"^{journal}:5: this line of the study is damaged"):
+        load_run(folder)

@@ -142,6 +142,7 @@ NAMES = {
 TOGETHER = {
     "an objective twice": ("[accuracy, size_bytes]", "[accuracy, accuracy]", "10:24: objectives[1]: 'accuracy' stands here twice; keep one"),
     "a limit twice": ("search:", "limits: [params <= 5, params <= 6]\nsearch:", "11:23: limits[1]: params has an upper bound already; keep one"),
+    "limits that exclude each other": ("search:", "limits: [accuracy >= 0.9, params <= 5, accuracy <= 0.5]\nsearch:", "11:40: limits[2]: nothing keeps both accuracy >= 0.9 and accuracy <= 0.5; loosen or remove one"),
     "a loss without teachers": ("{weight: 1}", "{weight: 1}\n    kd: {weight: [0, 1]}", f"10:5: recipe.losses.kd: {LISTENS}"),
     "no loss that always counts": ("{weight: 1}", "{weight: [0, 1]}", "8:3: recipe.losses: all weights can be 0 at once, and nothing would be trained; give one loss a weight that is never 0"),
     "a choice outside the space": ("space: mlp", "space: mlp, choices: {depth: {low: 1, high: 9}}", "3:33: student.choices.depth: expected a whole number from 1 to 4, got 9"),

@@ -166,6 +166,16 @@ def test_missing_files_are_told(damaged, tmp_path, name):
     assert not (tmp_path / "student").exists()
 
 
+def test_a_damaged_graph_is_told_with_its_file_and_what_to_do(damaged, tmp_path):
+    for graph in (damaged.folder / "students").glob("*/model.onnx"):
+        graph.write_bytes(b"bad\n")
+    with pytest.raises(
+        WorkFailed, match=r"students/\w+/model\.onnx is damaged: .*; bring it back from a copy of the run"
+    ):
+        export(damaged, pick="knee", to=tmp_path / "student")
+    assert not (tmp_path / "student").exists()
+
+
 def test_a_run_of_int8_alone_gets_its_float32_graph(damaged, tmp_path):
     member = next(member for member in damaged.front.members if member.precision == "int8")
     folder = damaged.folder / "students" / member.digest

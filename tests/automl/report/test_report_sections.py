@@ -49,7 +49,7 @@ def test_what_to_type_next_can_be_typed(read_page, make_run, tmp_path):
 
 def test_the_limit_of_the_example_is_one_that_members_keep(read_page, make_run):
     run = make_run(12)
-    bound = float(re.search(r'--where "size_bytes<=(\d+)"', read_page(render(run)).text).group(1))
+    bound = float(re.search(r"--where 'size_bytes<=(\d+)'", read_page(render(run)).text).group(1))
     assert any(member.metrics["size_bytes"] <= bound for member in run.front.members)
 
 

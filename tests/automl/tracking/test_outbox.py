@@ -88,6 +88,18 @@ def test_an_unreachable_server_costs_the_search_nothing_and_is_reported(
     assert "alice" not in str(report) + caplog.text
 
 
+def test_nobody_waits_for_a_server_that_is_known_to_be_away(run: Run, start: Callable[..., Tracker]) -> None:
+    tracker = start(f"http://127.0.0.1:{unused_port()}")
+    tracker.sync(run)
+    told: list[str] = []
+    before = time.monotonic()
+    assert tracker.ui_hint(seconds=60) is None
+    assert tracker.wait_idle(60, say=told.append) is False
+    assert tracker.close(seconds_away=0.5).unsent == 8
+    assert time.monotonic() - before < 20, "importing MLflow takes a while, but far from a minute"
+    assert told == []
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -132,7 +144,7 @@ def test_records_reach_a_server_that_comes_up_late(
     ):
         try:
             tracker.finish(Summary(run=run, files={"front.png": png}, example=example))
-            report = tracker.close(seconds=200)
+            report = tracker.close(seconds=200, seconds_away=200)
         finally:
             os.killpg(server.pid, 15)
     assert (report.sent, report.unsent, report.summary_owed) == (8, 0, False)
@@ -189,6 +201,12 @@ def test_the_tracker_is_idle_when_all_is_sent_and_not_before(
     tracker = start()
     tracker.add(run.trials[0])
     assert tracker.wait_idle(0.05) is False
+    monkeypatch.setattr(tracker_module, "_SILENT_SECONDS", 0.05)
+    told: list[str] = []
+    assert tracker.wait_idle(0.1, say=told.append) is False
+    assert told == ["waiting at most 0 s until MLflow has taken what ended, to measure latency alone"]
+    tracker.close(seconds=0.1, say=told.append)
+    assert told[1:] == ["waiting until MLflow has taken what is left; at most 0 s while it takes nothing"]
     go_on.set()
     assert tracker.wait_idle(20) is True
     assert store.names() == ["trial-0000"]

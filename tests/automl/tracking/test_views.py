@@ -32,6 +32,11 @@ def test_the_hint_names_store_and_preset_page(
     assert served.members.startswith("https://***@mlflow.example.org/#/experiments/7/runs?viewStateShareKey=members")
 
 
+def test_the_command_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    command = ui_hint(f"sqlite:///{tmp_path}/R x/mlflow.db", "7").command
+    assert command == f"mlflow ui --backend-store-uri 'sqlite:///{tmp_path}/R x/mlflow.db' --port 5000"
+
+
 def test_the_preset_page_shows_each_cost_against_the_primary_metric(make_run: MakeRun) -> None:
     tags = view_tags(make_run(2).front.objectives, primary_metric="accuracy", precisions=[".int8"], final=True)
     charts = json.loads(tags[VIEW_TAG + "front"])["compareRunCharts"]

@@ -1,0 +1,16 @@
+"""What holds for all tests."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def activated() -> Iterator[None]:
+    """The environment of these tests is activated, so that commands are shown by their plain names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        yield
