@@ -22,6 +22,7 @@ def test_numeric_columns_make_vectors(tmp_path):
     raw = read_table(path=write(tmp_path / "a.csv"), label="kind", columns=["site"])
     assert raw.inputs.tolist() == [[1, 2.5, 1], [2, 3, 0], [3, 4.5, 1]]
     assert raw.inputs.dtype == np.float32
+    assert raw.feature_names == ("age", "weight", "flag")
     # "NA" is a name, "01" is not 1, and what is empty is missing.
     assert (raw.labels.tolist(), raw.class_names) == ([0, 1, -100], ("NA", "dog"))
     assert raw.columns["site"].tolist() == ["01", "02", ""]
@@ -31,11 +32,13 @@ def test_features_in_the_order_asked_for_and_columns_that_are_features_too(tmp_p
     raw = read_table(path=write(tmp_path / "a.csv"), label="kind", features=["weight", "age"], columns=["age"])
     assert raw.inputs.tolist() == [[2.5, 1], [3, 2], [4.5, 3]]
     assert raw.columns["age"].tolist() == [1, 2, 3]
+    assert raw.feature_names == ("weight", "age")
 
 
 def test_texts(tmp_path):
     raw = read_table(path=write(tmp_path / "a.tsv", "t\ty\nnull\tb\n\ta\n1\tb\n"), label="y", text="t")
     assert raw.inputs == ["null", "", "1"]
+    assert raw.feature_names is None
     assert raw.labels.tolist() == [1, 0, 1]
 
 
