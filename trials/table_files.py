@@ -72,8 +72,8 @@ def _check_header(path: Path, header: Sequence[str], separator: str, needed: Col
             if other != separator and len(found) > 1 and (len(header) == 1 or set(needed) <= set(found)):
                 raise ValueError(
                     f"{path}: its columns are separated by {name}, expected {_SEPARATORS[separator]}; write it anew, "
-                    f"as with pandas.read_csv(FILE, sep={other!r}).to_csv(NEW, sep={separator!r}, index=False), and mind "
-                    "decimal commas (decimal=',')"
+                    f"as with pandas.read_csv(FILE, sep={other!r}).to_csv(NEW, sep={separator!r}, index=False), "
+                    "and mind decimal commas (decimal=',')"
                 )
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
         raise ValueError(

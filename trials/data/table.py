@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trials.data.dataset import SPLITS
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, files_of_splits
+from trials.table_files import check_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +82,8 @@ def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
     suffix = next((suffix for suffix in reversed(file.suffixes) if suffix != ".gz"), "").lower()
     if suffix not in (*_SEPARATORS, *_PARQUET):
         raise ValueError(f"{file}: the suffix must be one of {', '.join(sorted((*_SEPARATORS, *_PARQUET)))}")
+    if suffix not in _PARQUET:
+        check_rows(file, separator=_SEPARATORS[suffix], needed=needed)
     try:
         if suffix in _PARQUET:
             frame = pd.read_parquet(file, dtype_backend="numpy_nullable")
