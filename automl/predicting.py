@@ -4,6 +4,7 @@ Shape letters: B = batch, C = classes.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,8 @@ def predict(folder: Path, input_path: Path, *, precision: str | None = None, top
     Args:
         folder: As ``automl export`` wrote it.
         input_path: ``.npy`` or ``.npz`` with one input or a batch, an image, a folder of images, or a ``.csv`` with
-            one row of features an input.
+            one row of features an input. Where it has a header and the student knows the names of its features,
+            columns are found by name; else they are taken in their order.
         precision: Which graph to run; None means the first one that the description names.
         top_k: Number of classes in ``Prediction.top``.
 
@@ -126,10 +128,21 @@ def _edges(folder: Path, description: Mapping[str, Any]) -> tuple[list[str], Inp
             shape=tuple(record["shape"]),
             dtype=str(record["dtype"]),
             value_range=(float(low), float(high)),
+            feature_names=_feature_names(description, record),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'student.json'} is incomplete ({error!r}); export the student again") from error
     return class_names, spec
+
+
+def _feature_names(description: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Give the names of a vector's values; exports made before they were kept have none."""
+    names = description.get("feature_names")
+    if names is None:
+        return None
+    if not isinstance(names, list) or len(names) != math.prod(record["shape"]):
+        raise ValueError("feature_names does not name each value of an input")
+    return tuple(map(str, names))
 
 
 def _softmax(logits_BC: NDArray[np.float32]) -> NDArray[np.float64]:

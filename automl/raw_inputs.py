@@ -3,11 +3,9 @@
 Shape letters: B = batch, H, W = height and width, C = channels, D = values of a row.
 """
 
-import csv
 import math
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from automl.raw_rows import FILL_IN, read_rows
 from trials.image_files import IMAGE_MODES, IMAGE_SUFFIXES, pixels
 
-_FILL = "fill it as in training, or leave the row out"
 READABLE = (".csv", ".npy", ".npz", *IMAGE_SUFFIXES)
 
 
@@ -31,6 +29,7 @@ class InputSpec:
         shape: Of one input: (C, H, W) of an image, (D,) of a vector; None where a size is free.
         dtype: numpy's name of the element type.
         value_range: Raw values of an image file's black and white.
+        feature_names: Of the values of a vector, in their order; None where they are not known.
     """
 
     name: str
@@ -38,6 +37,7 @@ class InputSpec:
     shape: tuple[int | None, ...]
     dtype: str
     value_range: tuple[float, float]
+    feature_names: tuple[str, ...] | None = None
 
 
 def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.generic]]:
@@ -106,38 +106,11 @@ def _read_array(path: Path, spec: InputSpec) -> NDArray[np.generic]:
 
 
 def _read_rows(path: Path, spec: InputSpec) -> NDArray[np.generic]:
-    """Read a table of numbers; a first row that holds none is a header."""
     if None in spec.shape:
         raise ValueError(f"{path} is a table, but the student takes {_wanted(spec)}; give an .npy")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(reader_line, row) for reader_line, row in enumerate(csv.reader(file), start=1) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read as a table: {error}") from error
-    if rows and _numbers(rows[0][1]) is None:
-        rows = rows[1:]
-    num_values = math.prod(size for size in spec.shape if size is not None)
-    table: list[list[float]] = []
-    for line, row in rows:
-        values = _numbers(row)
-        if values is None:
-            raise ValueError(f"{path}, line {line}: expected numbers only, got {row[:5]}")
-        if not all(map(math.isfinite, values)):
-            raise ValueError(
-                f"{path}, line {line}: expected finite numbers, got {_first_bad(np.array(values))}; {_FILL}"
-            )
-        if len(values) != num_values:
-            raise ValueError(f"{path}, line {line}: expected {num_values} values, got {len(values)}")
-        table.append(values)
-    array = np.array(table, dtype=np.float64).reshape(len(table), *(size for size in spec.shape if size is not None))
-    return _cast(array, spec, path)
-
-
-def _numbers(row: Sequence[str]) -> list[float] | None:
-    try:
-        return [float(value) for value in row]
-    except ValueError:
-        return None
+    sizes = [size for size in spec.shape if size is not None]
+    rows_BD = read_rows(path, num_values=math.prod(sizes), feature_names=spec.feature_names)
+    return _cast(rows_BD.reshape(len(rows_BD), *sizes), spec, path)
 
 
 def _fit(array: NDArray[np.generic], spec: InputSpec, path: Path) -> NDArray[np.generic]:
@@ -185,7 +158,7 @@ def _refuse_bad_numbers(array: NDArray[np.generic], path: Path) -> None:
         others = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
         raise ValueError(
             f"{path}, row {rows[0]}{others}: expected finite numbers of {array.dtype}, "
-            f"got {_first_bad(array[rows[0]])}; {_FILL}"
+            f"got {_first_bad(array[rows[0]])}; {FILL_IN}"
         )
 
 

@@ -30,6 +30,7 @@ def describe(
     seed: int,
     precisions: Sequence[str],
     metrics: Mapping[str, Mapping[str, float]] | None = None,
+    feature_names: Sequence[str] | None = None,
 ) -> dict[str, object]:
     """Say all that is needed to run a student without this program, and to build it again with it.
 
@@ -42,6 +43,7 @@ def describe(
         seed: Of the trial.
         precisions: Which graphs lie beside the description; the first one is run unless another is asked for.
         metrics: What was measured, by precision; what is not a finite number is left out, since JSON has no NaN.
+        feature_names: Of the values of a vector, in their order; None where the data named none.
 
     Returns:
         Plain data that JSON can write.
@@ -60,6 +62,7 @@ def describe(
         "outputs": [_plain_tensor(tensor) for tensor in signature.outputs],
         "vocabulary_size": signature.vocabulary_size,
         "class_names": list(class_names),
+        "feature_names": None if feature_names is None else list(feature_names),
         "graphs": {precision: PRECISIONS[precision].file_name for precision in precisions},
         "weights": WEIGHTS_FILE,
         "normalisation": None

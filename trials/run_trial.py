@@ -101,6 +101,7 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
         seed=trial.seed,
         precisions=setting.precisions,
         metrics={candidate.precision: candidate.metrics for candidate in candidates},
+        feature_names=setting.dataset.feature_names,
     )
     files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
     files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}

@@ -10,6 +10,7 @@ import torch
 from automl.batch_check import oversized_batch
 from automl.cache_view import plan_lines
 from automl.check.forecast import Forecast, forecast
+from automl.check.input_notes import input_notes
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.space import Sampled, draw, limits_known_by_cost
 from automl.check.teachers import examine_teachers, foresee, stand_ins
@@ -67,7 +68,7 @@ def check(path: str | Path) -> CheckReport:
     return CheckReport(
         path=str(path),
         name=config.name,
-        notes=tuple(_notes(prepared, sampled, found)),
+        notes=(*_notes(prepared, sampled, found), *input_notes(prepared, examined)),
         data=_data(prepared.dataset, config),
         teachers=tuple(
             TeacherCheck(

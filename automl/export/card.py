@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl.export.feeding import PREPROCESSING_FILE, python_example
+from automl.export.feeding import PREPROCESSING_FILE, order_in_words, python_example
 from automl.export.parity import Parity
 from automl.front import Member
 from automl.masking import mask
@@ -71,8 +71,9 @@ def _summary(run: Run, description: Mapping[str, Any], *, picked: str, trial: in
     shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
     return (
         f"A small model that tells {len(classes)} classes apart ({shown}). It takes {tensor['kind']} inputs of {shape} "
-        f"({tensor['dtype']}), and was found and distilled by the search `{run.name}`: trial {trial}, picked in "
-        f"**{picked}** (`{description['graphs'][picked]}`)."
+        f"({tensor['dtype']}){order_in_words(description)}; it was found and distilled "
+        f"by the search `{run.name}`: trial {trial}, picked in **{picked}** "
+        f"(`{description['graphs'][picked]}`)."
     )
 
 

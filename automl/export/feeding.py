@@ -25,6 +25,8 @@ def preprocessing(description: Mapping[str, Any]) -> dict[str, object]:
         "dtype": tensor["dtype"],
         "layout": _LAYOUTS.get(tensor["kind"], "N..."),
     }
+    if (names := description.get("feature_names")) is not None:
+        record["feature_names"] = names
     if tensor["kind"] == "image":
         channels, height, width = tensor["shape"]
         record["channels"] = _COLOURS.get(channels, ("", f"{channels} channels"))[1]
@@ -52,6 +54,12 @@ def preprocessing(description: Mapping[str, Any]) -> dict[str, object]:
     return record
 
 
+def order_in_words(description: Mapping[str, Any]) -> str:
+    """Say in which order the values of a vector stand; nothing where the data named none."""
+    names = description.get("feature_names") or ()
+    return f", in this order: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}" if names else ""
+
+
 def python_example(description: Mapping[str, Any], file_name: str) -> str:
     """Write a few lines of Python that run the student with numpy and ONNX Runtime alone.
 
@@ -67,7 +75,7 @@ def python_example(description: Mapping[str, Any], file_name: str) -> str:
         f'session = onnxruntime.InferenceSession("{file_name}")',
         f'with open("{PREPROCESSING_FILE}") as file:',
         '    names = json.load(file)["output"]["class_names"]',
-        *(_image(description, tensor) if is_image else _array(tensor)),
+        *(_image(description, tensor) if is_image else _array(description, tensor)),
         f'logits = session.run(None, {{"{tensor["name"]}": batch}})[0]',
         "print(names[int(logits[0].argmax())])",
     ]
@@ -90,6 +98,7 @@ def _image(description: Mapping[str, Any], tensor: Mapping[str, Any]) -> list[st
     ]
 
 
-def _array(tensor: Mapping[str, Any]) -> list[str]:
+def _array(description: Mapping[str, Any], tensor: Mapping[str, Any]) -> list[str]:
     shape = ", ".join("N" if size is None else str(size) for size in tensor["shape"])
-    return [f'batch = np.load("rows.npy").astype("{tensor["dtype"]}")  # (any number, {shape})']
+    order = "" if description.get("feature_names") is None else ", in the order of feature_names"
+    return [f'batch = np.load("rows.npy").astype("{tensor["dtype"]}")  # (any number, {shape}){order}']

@@ -152,19 +152,38 @@ def _read_skops(path: Path) -> object:
 
 
 def _columns(known: NDArray[np.generic], class_names: Sequence[str], labels: Sequence[int] | None) -> list[int]:
-    """Find the estimator's column of each class: by name if all of its classes are names, else by number."""
+    """Find the estimator's column of each class: by name if all of its classes are names, else by number.
+
+    Classes that the data does not have are passed over where the labels are given, and refused where they are not: such
+    an estimator was most likely fitted on other data.
+    """
     if known.dtype.kind == "f" and (known == np.floor(known)).all():
         known = known.astype(np.int64)  # Labels that went through a table with gaps come back as 0.0, 1.0, …
     names = [str(value) for value in known]
-    by_name = set(names) <= set(class_names)
-    position = {name: column for column, name in enumerate(names)}
-    columns = []
-    for label in range(len(class_names)) if labels is None else labels:
-        wanted = class_names[label] if by_name else str(label)
-        if wanted not in position:
-            raise ValueError(
-                f"the estimator does not know class {class_names[label]!r}, it knows {', '.join(names)}; "
-                "set the labels that this teacher covers"
-            )
-        columns.append(position[wanted])
-    return columns
+    numbers = [str(label) for label in range(len(class_names))]
+    wanted = range(len(class_names)) if labels is None else labels
+    if set(names) <= set(class_names):
+        ways: list[Sequence[str]] = [class_names]
+    elif set(names) <= set(numbers):
+        ways = [numbers]
+    else:
+        ways = [way for way in (class_names, numbers) if {way[label] for label in wanted} <= set(names)]
+    if len({tuple(way[label] for label in wanted) for way in ways}) > 1:
+        raise ValueError(
+            f"the estimator knows classes {', '.join(names)}, which may be names or numbers of the data's classes "
+            f"{', '.join(class_names)}; fit it on the names"
+        )
+    way = ways[0] if ways else class_names
+    if unknown := [class_names[label] for label in wanted if way[label] not in names]:
+        raise ValueError(
+            f"the estimator does not know class {unknown[0]!r}, it knows {', '.join(names)}; "
+            "set the labels that this teacher covers"
+        )
+    surplus = [name for name in names if name not in way]
+    if surplus and labels is None:
+        raise ValueError(
+            f"the estimator knows classes {', '.join(surplus)}, which the data does not have; the data has "
+            f"{', '.join(class_names)}. Was it fitted on other data? If it shall be heard all the same, list the "
+            "classes that it covers (covers: {labels: [...]}), else fit it on the classes of the data"
+        )
+    return [names.index(way[label]) for label in wanted]

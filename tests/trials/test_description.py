@@ -65,6 +65,12 @@ def test_all_that_builds_a_student_comes_back_equal(exported):
     assert parse_statistics(description) == STATISTICS
 
 
+@pytest.mark.parametrize("names", [None, ("länge", "breite", "höhe")])
+def test_names_of_features_are_told_in_their_order(names):
+    described = json.loads(description_bytes(make_description(feature_names=names)))["feature_names"]
+    assert described == (None if names is None else list(names))
+
+
 def test_signatures_of_tokens_come_back_equal():
     signature = ModelSignature(
         inputs=(TensorSpec(name="ids", shape=(None,), dtype="int64"),),

@@ -125,6 +125,7 @@ def test_files_of_a_trained_student_load_back_with_its_accuracy(trained, setting
         answers = onnx_predictor(artefacts.files[name])(batch.inputs).argmax(axis=-1)
         assert float((answers == batch.labels.numpy()).mean()) == pytest.approx(candidate.metrics["accuracy"])
     described = json.loads(artefacts.files["student.json"])
+    assert described["feature_names"] is None
     assert described["digest"] == result.digest
     assert described["metrics"]["int8"]["accuracy"] == result.candidates[1].metrics["accuracy"]
 

@@ -28,6 +28,7 @@ class Dataset:
         labelled: Rows whose label a student may see (N,); None means all.
         columns: Further facts of each row (N,), by which teachers can be routed.
         augmentation: How students see other views of training rows; None shows the rows as they are.
+        feature_names: Name of each of the D values of a vector; None where the data names none.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -37,6 +38,7 @@ class Dataset:
     labelled: NDArray[np.bool_] | None = None
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     augmentation: Augmentation | None = None
+    feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Reject rows that do not match, classes out of range and splits that overlap.

@@ -23,6 +23,7 @@ class RawData:
         columns: Further facts of each row (N,), numbers or strings, by which teachers can be routed.
         given_splits: Row numbers of the splits that came with the data, int64: none, some or all of ``train``,
             ``validation`` and ``test``, without a row in common.
+        feature_names: Name of each of the D values of a vector; None where the data names none.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -30,6 +31,7 @@ class RawData:
     class_names: tuple[str, ...]
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     given_splits: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Reject inputs of another type, rows that do not match and splits that overlap.
@@ -38,6 +40,7 @@ class RawData:
             ValueError: Something does not fit together; the message says what.
         """
         self._check_inputs()
+        self._check_feature_names()
         self._check_labels()
         for name, column in self.columns.items():
             if column.shape != (len(self.inputs),) or column.dtype.kind not in "biufU":
@@ -60,6 +63,17 @@ class RawData:
         if self.inputs.dtype == np.float32 and not np.isfinite(self.inputs).all():
             row = int(np.argmin(np.isfinite(self.inputs).reshape(len(self.inputs), -1).all(axis=1)))
             raise ValueError(f"row {row} of the inputs holds NaN or infinity; fill such values or leave the row out")
+
+    def _check_feature_names(self) -> None:
+        names = self.feature_names
+        if names is None:
+            return
+        shape = () if isinstance(self.inputs, list) else self.inputs.shape[1:]
+        if shape != (len(names),) or len(set(names)) < len(names):
+            raise ValueError(
+                f"feature_names must name each value of a vector once; a row of the inputs has shape {shape}, "
+                f"got {len(names)} names: {', '.join(names)}"
+            )
 
     def _check_labels(self) -> None:
         if self.labels.shape != (len(self.inputs),) or self.labels.dtype != np.int64:

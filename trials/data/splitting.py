@@ -66,6 +66,7 @@ def split(
         splits={name: np.searchsorted(kept, splits[name]) for name in SPLITS},
         labelled=None if visible is None else np.isin(kept, visible),
         columns={name: column if everything else column[kept] for name, column in raw.columns.items()},
+        feature_names=raw.feature_names,
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trials.data.dataset import SPLITS
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, files_of_splits
+from trials.table_files import check_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,12 +65,14 @@ def read_table(
         given = {} if "" in files else consecutive_splits({name: len(part) for name, part in frames.items()})
     values = [None if pd.isna(value) else value for value in frame[label].tolist()]
     labels, names = encode_labels(values, class_names)
+    names_of_vector = _features_of(frame, features, as_texts) if text is None else None
     return RawData(
-        inputs=_vectors(frame, features, as_texts) if text is None else _texts(frame[text]),
+        inputs=_texts(frame[text]) if names_of_vector is None else _vectors(frame, names_of_vector),
         labels=labels,
         class_names=names,
         columns={name: _routing_column(frame[name]) for name in columns},
         given_splits=given,
+        feature_names=None if names_of_vector is None else tuple(names_of_vector),
     )
 
 
@@ -79,6 +82,8 @@ def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
     suffix = next((suffix for suffix in reversed(file.suffixes) if suffix != ".gz"), "").lower()
     if suffix not in (*_SEPARATORS, *_PARQUET):
         raise ValueError(f"{file}: the suffix must be one of {', '.join(sorted((*_SEPARATORS, *_PARQUET)))}")
+    if suffix not in _PARQUET:
+        check_rows(file, separator=_SEPARATORS[suffix], needed=needed)
     try:
         if suffix in _PARQUET:
             frame = pd.read_parquet(file, dtype_backend="numpy_nullable")
@@ -108,7 +113,7 @@ def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
     return frame
 
 
-def _vectors(frame: "pd.DataFrame", features: Sequence[str] | None, elsewhere: set[str]) -> NDArray[np.float32]:
+def _features_of(frame: "pd.DataFrame", features: Sequence[str] | None, elsewhere: set[str]) -> Sequence[str]:
     from pandas.api.types import is_numeric_dtype
 
     if features is None:
@@ -120,6 +125,10 @@ def _vectors(frame: "pd.DataFrame", features: Sequence[str] | None, elsewhere: s
         raise ValueError(
             f"no numeric column is left for features; the columns are {', '.join(map(str, sorted(frame.columns)))}"
         )
+    return features
+
+
+def _vectors(frame: "pd.DataFrame", features: Sequence[str]) -> NDArray[np.float32]:
     for name in features:
         empty = frame[name].isna().to_numpy(dtype=bool)
         if empty.any():

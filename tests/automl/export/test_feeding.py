@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from automl.export.feeding import preprocessing, python_example
+from automl.export.feeding import order_in_words, preprocessing, python_example
 
 
 def describe(kind, shape, dtype, value_range=None):
@@ -93,3 +93,14 @@ def test_the_example_of_a_vector_reads_rows(tmp_path):
     batch = run_until_the_batch(describe("vector", [3], "float32", [0.0, 1.0]), tmp_path)
     assert batch.dtype == np.float32
     np.testing.assert_array_equal(batch, np.eye(3))
+
+
+def test_the_order_of_named_features_is_told():
+    unnamed = describe("vector", [2], "float32")
+    named = unnamed | {"feature_names": ["width", "length"]}
+    assert preprocessing(named)["feature_names"] == ["width", "length"]
+    assert order_in_words(named) == ", in this order: width, length"
+    assert "in the order of feature_names" in python_example(named, "model.onnx")
+    assert "feature_names" not in preprocessing(unnamed)
+    assert order_in_words(unnamed | {"feature_names": None}) == ""
+    assert "feature_names" not in python_example(unnamed, "model.onnx")

@@ -32,6 +32,12 @@ def test_takes_vectors_images_and_texts():
         ({"labels": np.array([0, 1, 2])}, "labels run from 0 to 2, but there are 2 classes"),
         ({"labels": np.array([0, 1, -1])}, "labels run from -1 to 1"),
         ({"class_names": ("a", "a")}, "must differ"),
+        (
+            {"feature_names": ("x",)},
+            r"each value of a vector once; a row of the inputs has shape \(2,\), got 1 names: x",
+        ),
+        ({"feature_names": ("x", "x")}, "got 2 names: x, x"),
+        ({"inputs": ["x", "", "y"], "feature_names": ("x",)}, "feature_names must name"),
         ({"columns": {"site": np.array(["x", "y"])}}, "column 'site' must hold"),
         ({"columns": {"site": np.array([{}, {}, {}], dtype=object)}}, "column 'site' must hold"),
         ({"given_splits": {"val": np.array([0])}}, r"unknown splits val; the known ones are test, train, validation"),

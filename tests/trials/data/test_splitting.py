@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -167,3 +169,9 @@ def test_every_class_is_in_every_split_near_its_share(sizes, validation, test, l
             assert abs(count - share * size) < 3
     assert min(counts(dataset, "train")) >= 1
     assert set(dataset.student_labels[dataset.splits["train"]]) >= {0, 1, 2}
+
+
+@pytest.mark.parametrize("limit_rows", [None, {"train": 9}])
+def test_names_of_features_stay(limit_rows):
+    raw = replace(make(LABELS), feature_names=("x",))
+    assert split(raw, **SHARES, limit_rows=limit_rows).feature_names == ("x",)

@@ -22,6 +22,7 @@ def test_numeric_columns_make_vectors(tmp_path):
     raw = read_table(path=write(tmp_path / "a.csv"), label="kind", columns=["site"])
     assert raw.inputs.tolist() == [[1, 2.5, 1], [2, 3, 0], [3, 4.5, 1]]
     assert raw.inputs.dtype == np.float32
+    assert raw.feature_names == ("age", "weight", "flag")
     # "NA" is a name, "01" is not 1, and what is empty is missing.
     assert (raw.labels.tolist(), raw.class_names) == ([0, 1, -100], ("NA", "dog"))
     assert raw.columns["site"].tolist() == ["01", "02", ""]
@@ -31,11 +32,13 @@ def test_features_in_the_order_asked_for_and_columns_that_are_features_too(tmp_p
     raw = read_table(path=write(tmp_path / "a.csv"), label="kind", features=["weight", "age"], columns=["age"])
     assert raw.inputs.tolist() == [[2.5, 1], [3, 2], [4.5, 3]]
     assert raw.columns["age"].tolist() == [1, 2, 3]
+    assert raw.feature_names == ("weight", "age")
 
 
 def test_texts(tmp_path):
     raw = read_table(path=write(tmp_path / "a.tsv", "t\ty\nnull\tb\n\ta\n1\tb\n"), label="y", text="t")
     assert raw.inputs == ["null", "", "1"]
+    assert raw.feature_names is None
     assert raw.labels.tolist() == [1, 0, 1]
 
 
@@ -102,6 +105,9 @@ def test_a_word_among_numbers_is_told_and_a_column_of_words_left_out(tmp_path):
         ("x,y,s\n1,a,dev\n", {"label": "y", "split": "s"}, r"'s' must hold one of .*'dev'"),
         ("x,y,s\n1,a,\n2,a,train\n", {"label": "y", "split": "s"}, r"in every row, it also holds ''"),
         ("x,y\n", {"label": "y"}, "has no rows"),
+        ("x,y\n1,a\n2\n", {"label": "y"}, r"a\.csv, line 3: has 1 field, but the header names 2 columns"),
+        ("x,x,y\n1,2,a\n", {"label": "y"}, r"a\.csv, line 1: names 'x' more than once"),
+        ("x;y\n1;a\n", {"label": "y"}, r"a\.csv: its columns are separated by ';', expected ','"),
         ("", {"label": "y"}, r"a\.csv is empty; expected a line with the names of the columns"),
         ('x,y\n1,"a\n', {"label": "y"}, "cannot read .*a.csv"),
         (CSV, {"label": "kind", "text": "site", "features": ["age"]}, "either a text column or features"),
@@ -119,7 +125,7 @@ def test_files_that_are_no_tables(tmp_path):
     with pytest.raises(ValueError, match=r"cannot read .*a\.parquet"):
         read_table(path=write(tmp_path / "a.parquet"), label="y")
     (tmp_path / "latin.csv").write_bytes(b"x,y\n1,\xe9\n")
-    with pytest.raises(ValueError, match=r"cannot read .*latin\.csv"):
+    with pytest.raises(ValueError, match=r"latin\.csv, line 2: is no UTF-8 text"):
         read_table(path=tmp_path / "latin.csv", label="y")
     files = {"train": write(tmp_path / "a.csv")}
     with pytest.raises(ValueError, match="either files by split or a split column"):
