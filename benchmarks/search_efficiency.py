@@ -1,6 +1,6 @@
 """How much of the true front a sampler finds in so many evaluations, on tables that hold every answer.
 
-Run it from the root of the repository, with the folder of the tables (see ``benchmarks/tabular.py``)::
+Run it from the root of the repository, with the folder of the tables (see ``benchmarks/_tabular.py``)::
 
     python benchmarks/search_efficiency.py --data FOLDER --task nb201:c10:gold_6226 --sampler pareto
 
@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+from _tabular import TASKS, TabularTask, load_task
 from numpy.typing import NDArray
-from tabular import TASKS, TabularTask, load_task
 
 from automl.objectives import Objective
 from automl.samplers import SAMPLERS, SearchContext, make_sampler

@@ -99,7 +99,8 @@ def test_bench_runs_every_benchmark(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "failed" not in done.stdout
     there = {f"benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.py") if path.name[0] != "_"}
-    assert {run.split()[0] for run in asked} == there
+    needs_data = {"benchmarks/search_efficiency.py"}  # tables that the user names
+    assert {run.split()[0] for run in asked} == there - needs_data
 
 
 def test_bench_goes_on_after_a_failure_and_ends_with_the_names_of_those_that_failed(tmp_path: Path) -> None:
