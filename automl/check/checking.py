@@ -12,6 +12,7 @@ from automl.cache_view import plan_lines
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
+from automl.check.servers import silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
 from automl.check.teachers import examine_teachers, foresee, stand_ins
 from automl.config import Config, load_config
@@ -133,7 +134,7 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
         notes.append(f"the forecast is for this machine, not for the cluster at {config.address}")
     if config.resources.gpus and not torch.cuda.is_available():
         notes.append("the forecast was made without the GPUs that trials will have")
-    return notes
+    return [*notes, *silent_servers(config)]
 
 
 def _data(dataset: Dataset, config: Config) -> DataCheck:
