@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from automl.config import Config
 from automl.masking import mask
@@ -20,7 +20,7 @@ def silent_servers(config: Config) -> Iterator[str]:
     uri = config.tracking.expanded_uri() or ""
     parts = urlsplit(uri)
     is_server = parts.scheme in _PORTS and parts.hostname is not None
-    if is_server and not _answers(str(parts.hostname), parts.port or _PORTS[parts.scheme]):
+    if is_server and not _answers(str(parts.hostname), _port(parts)):
         yield (
             f"MLflow's server {mask(uri)} does not answer now; a search goes on without it, and sends its records when "
             "it is back"
@@ -28,6 +28,13 @@ def silent_servers(config: Config) -> Iterator[str]:
     host, _, port = (config.address or "").rpartition(":")
     if host and port.isdecimal() and not _answers(host, int(port)):
         yield f"the cluster at {config.address} does not answer now; a search would stop there"
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        return parts.port or _PORTS[parts.scheme]
+    except ValueError:  # There is no such port, so that nobody answers at it.
+        return 0
 
 
 def _answers(host: str, port: int) -> bool:

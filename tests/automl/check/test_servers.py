@@ -38,6 +38,10 @@ def test_what_answers_is_not_spoken_of(tmp_path: Path, ports: tuple[int, int]) -
     assert list(silent_servers(config_of(tmp_path, "address: auto\n"))) == []
 
 
+def test_a_port_that_cannot_be_is_one_at_which_nobody_answers(tmp_path: Path) -> None:
+    assert len(list(silent_servers(config_of(tmp_path, "tracking: {uri: 'http://127.0.0.1:99999'}\n")))) == 1
+
+
 def test_servers_that_do_not_answer_are_named_without_their_secrets(tmp_path: Path, ports: tuple[int, int]) -> None:
     _, silent = ports
     more = f"tracking: {{uri: 'http://me:word@127.0.0.1:{silent}'}}\naddress: 127.0.0.1:{silent}\n"
