@@ -15,14 +15,14 @@ from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.metric_checks import check_metrics
 from automl.surroundings import demands
-from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values, require_outputs, sample
+from automl.trying_out import try_out
+from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
-from trials.aggregation import AGGREGATIONS, misfit, traits_of
+from trials.aggregation import misfit
 from trials.data import READERS, Dataset
 from trials.data.augmentation import Augmentation
-from trials.data.splitting import split
-from trials.heads import check_foldable
+from trials.data.splitting import SettingError, split
 from trials.lesson import without_labels
 from trials.recipe import Recipe
 from trials.records import Trial
@@ -98,13 +98,14 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         statistics = normalisation(dataset)
     dataset = _augmented(config, dataset)
     # A task of the project's own refuses nothing but the data.
-    with at(config, "data" if config.task.kind in TASKS else "task"):
+    refused = "data" if config.task.kind in TASKS else "task"
+    with at(config, refused):
         task = _make_task(config.task.kind, dataset)
-    with at(config, "task"):
+    with at(config, refused, *(["text"] if refused == "data" and getattr(config.data, "text", None) else [])):
         signature = task.signature(dataset)
     with at(config, "student"):
         space = config.student.make_space()
-        _try_out(config, space, signature)
+        try_out(config, space, signature)
     coverages = {}
     for position, teacher in enumerate(config.teachers):
         with at(config, "teachers", position, "covers"):
@@ -159,7 +160,8 @@ def at(config: Config, *path: str | int) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if disk_is_full(error):
             raise
-        raise UserError(str(error), place=config.place(*path)) from error
+        setting = error.setting if isinstance(error, SettingError) else ()
+        raise UserError(str(error), place=config.place(*path, *setting)) from error
 
 
 def _augmented(config: Config, dataset: Dataset) -> Dataset:
@@ -182,34 +184,6 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
     if kind not in TASKS:
         raise ValueError(f"unknown task {kind!r}; tasks are {', '.join(sorted(TASKS))}, or package.module:name")
     return TASKS[kind].for_dataset(dataset)
-
-
-def _try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
-    """Build and run one student, so that a space of the user's that does not work is told before the search.
-
-    The same goes for heads, where an aggregation asks for them.
-    """
-    values = config.student.fixed_values(space)
-    if values is None:
-        values = sample(space.choices, np.random.default_rng(config.seed))
-    spec = space.spec(values)
-    student = f"the student {values}" if values else "its student"
-    try:
-        model = space.build(spec, signature)
-    except Exception as error:
-        raise ValueError(f"space {space.name!r} cannot build {student}: {type(error).__name__}: {error}") from error
-    try:
-        require_outputs(model, signature)
-    except Exception as error:
-        raise ValueError(f"space {space.name!r} built {student}, but {_as_told(error)}") from error
-    aggregations = map(str, possible_values(config.recipe.aggregation))
-    if any(traits_of(AGGREGATIONS[name]).has_heads for name in aggregations):
-        check_foldable(space, spec, signature)
-
-
-def _as_told(error: Exception) -> str:
-    """Give a message of the project's own as it is, any other with its kind."""
-    return str(error) if isinstance(error, ValueError) else f"running it raised {type(error).__name__}: {error}"
 
 
 def _coverage(covers: Covers, dataset: Dataset) -> Coverage:

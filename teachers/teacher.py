@@ -69,7 +69,7 @@ class Coverage:
         if self.column is None:
             return np.ones(num_rows, dtype=bool)
         if self.column not in columns:
-            raise ValueError(f"the data has no column {self.column!r}; it has {', '.join(sorted(columns))}")
+            raise ValueError(f"the data has no column {self.column!r}; it has {', '.join(sorted(columns)) or 'none'}")
         covered = np.isin(columns[self.column].astype(str), [str(value) for value in self.values])
         if not covered.any():
             found = sorted(set(columns[self.column].astype(str).tolist()))[:20]

@@ -112,6 +112,8 @@ def test_coverage_is_by_names_of_classes(prepared: Prepared) -> None:
             r"share no class, but classes 3, 5 are known by several",
         ),
         ("name: digits}", "name: digits, limit_rows: 5}", r":2:\d+: data", ""),
+        ("name: digits}", "name: digits, labelled: 99999}", r":2:\d+: data\.labelled", "got 99999"),
+        ("name: digits}", "name: digits, labelled: 3}", r":2:\d+: data\.labelled", "3 rows are too few"),
     ],
 )
 def test_what_does_not_fit_the_data_is_told_with_its_place(
@@ -137,6 +139,26 @@ def test_a_space_that_cannot_be_built_is_told_before_the_search(
     text = CONFIG.replace("space: mlp\n  choices:\n    depth: [1, 2]\n", "space: broken_space:space\n")
     with pytest.raises(UserError, match=r":5:\d+: student: space 'broken' cannot build .*RuntimeError: no layers"):
         prepare(config_of(tmp_path, text))
+
+
+def test_what_a_space_cannot_take_comes_before_the_student_that_was_tried(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x,y\n" + "1,a\n2,b\n" * 10)
+    config = CONFIG[: CONFIG.index("teachers:")] + CONFIG[CONFIG.index("objectives:") :]
+    config = config.replace("kind: sklearn, name: digits", "kind: table, path: rows.csv, label: y")
+    config = config.replace("space: mlp\n  choices:\n    depth: [1, 2]", "space: convnet").replace(
+        ", kd: {weight: 1.0}", ""
+    )
+    with pytest.raises(
+        UserError, match=r"student: space 'convnet' cannot build a student: a convnet needs .*mlp \(tried"
+    ):
+        prepare(config_of(tmp_path, config))
+
+
+def test_texts_are_told_where_the_config_asks_for_them(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x,y\n" + "one,a\ntwo,b\n" * 10)
+    text = "kind: table, path: rows.csv, label: y, text: x"
+    with pytest.raises(UserError, match=r":2:\d+: data\.text: a student that classifies takes .*got texts"):
+        prepare(config_of(tmp_path, CONFIG.replace("kind: sklearn, name: digits", text)))
 
 
 def test_a_full_disk_is_not_the_config_s_fault(tmp_path: Path) -> None:

@@ -12,6 +12,11 @@ from teachers import MISSING_LABEL
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, files_of_splits
 
+
+class _PickledError(ValueError):
+    """An array of Python objects, told in our own words."""
+
+
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -67,7 +72,9 @@ def _load(file: Path, names: tuple[str, str]) -> Arrays:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise OSError("it is a single array, expected an archive as np.savez writes it")
-            found = {name: archive[name] for name in archive.files}
+            found = {name: _array(file, archive, name) for name in archive.files}
+    except _PickledError:
+        raise
     except ValueError as error:  # numpy's own words advise to unpickle the file
         raise ValueError(f"cannot read {file}: it is no archive of plain arrays, as np.savez writes it") from error
     except (OSError, EOFError, zipfile.BadZipFile) as error:
@@ -79,6 +86,19 @@ def _load(file: Path, names: tuple[str, str]) -> Arrays:
     if scalar := [name for name in names if arrays[name].ndim == 0]:
         raise ValueError(f"{file}: {', '.join(scalar)} is a single value, expected one a row")
     return arrays
+
+
+def _array(file: Path, archive: Any, name: str) -> NDArray[Any]:  # noqa: ANN401 RUF100 - numpy's class is not generic
+    try:
+        array: NDArray[Any] = archive[name]
+    except ValueError as error:
+        if "object" not in str(error).lower():  # numpy has one class of error for all that is wrong
+            raise
+        raise _PickledError(
+            f"cannot read {file}: array {name!r} holds Python objects, which are not unpickled; save it as plain "
+            f"values, as with {name}.astype(str) for strings, or leave it out"
+        ) from error
+    return array
 
 
 def _plain(array: NDArray[Any]) -> NDArray[np.generic]:

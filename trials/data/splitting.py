@@ -15,6 +15,19 @@ from trials.data.raw import RawData
 Rows = NDArray[np.int64]
 
 
+class SettingError(ValueError):
+    """A number of the caller's does not fit the rows.
+
+    Args:
+        message: What was expected, and what came.
+        setting: Name of the argument, and of the split where there is one a split.
+    """
+
+    def __init__(self, message: str, *setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
 def split(
     raw: RawData,
     *,
@@ -79,7 +92,9 @@ def _cut(raw: RawData, shares: Mapping[str, float], strata_N: Rows, names_S: lis
         rest = np.setdiff1d(np.arange(len(raw.labels)), np.concatenate([*splits.values(), np.empty(0, dtype=np.int64)]))
     shares = {name: share for name, share in shares.items() if name not in splits}
     if not all(0 < share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
-        raise ValueError(f"shares of the splits to cut must lie above 0 and add up to less than 1, got {dict(shares)}")
+        raise SettingError(
+            f"shares of the splits to cut must lie above 0 and add up to less than 1, got {dict(shares)}", "split"
+        )
     known = rest[raw.labels[rest] != MISSING_LABEL]
     num_known = len(known)
     if shares and not num_known:
@@ -114,7 +129,7 @@ def _limit(
     limited = dict(splits)
     for name, limit in limits.items():
         if limit < 1:
-            raise ValueError(f"limit_rows of {name} must be at least 1, got {limit}")
+            raise SettingError(f"limit_rows of {name} must be at least 1, got {limit}", "limit_rows", name)
         if limit < len(splits[name]):
             rng = np.random.default_rng([seed, 3 + SPLITS.index(name)])
             limited[name] = _stratified(splits[name], strata_N, limit, rng, what=f"limit_rows of {name}")
@@ -126,9 +141,10 @@ def _visible(train: Rows, labelled: float, strata_N: Rows, names_S: list[str], s
     known = train[strata_N[train] < len(names_S) - 1]
     is_count = isinstance(labelled, int)
     if isinstance(labelled, bool) or not (1 <= labelled <= len(known) if is_count else 0 < labelled <= 1):
-        raise ValueError(
+        raise SettingError(
             f"labelled must be a share above 0 and up to 1.0, or a whole number of rows up to the {len(known)} "
-            f"training rows that have a label, got {labelled}"
+            f"training rows that have a label, got {labelled}",
+            "labelled",
         )
     total = int(labelled) if is_count else round(labelled * len(known))
     if total == len(known):
@@ -136,9 +152,10 @@ def _visible(train: Rows, labelled: float, strata_N: Rows, names_S: list[str], s
     rng = np.random.default_rng([seed, 6])
     num_classes = len(np.unique(strata_N[known]))
     if is_count and total < num_classes:
-        raise ValueError(
+        raise SettingError(
             f"labelled: {labelled} rows are too few, there are {num_classes} classes and each needs one; "
-            "a share is written with a point, as 1.0"
+            "a share is written with a point, as 1.0",
+            "labelled",
         )
     return _stratified(known, strata_N, max(total, num_classes), rng, what="labelled")
 

@@ -32,10 +32,9 @@ class Classification:
     def __post_init__(self) -> None:
         """Reject fewer than two classes, and one name twice."""
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
-            raise ValueError(
-                f"a classification needs at least two classes of different names, got "
-                f"{', '.join(self.class_names) or 'none'}"
-            )
+            names = ", ".join(map(repr, self.class_names))
+            got = {0: "none", 1: f"one: {names}"}.get(len(self.class_names), names)
+            raise ValueError(f"a classification needs at least two classes of different names, got {got}")
 
     @classmethod
     def for_dataset(cls, dataset: Dataset) -> Self:

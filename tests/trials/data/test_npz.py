@@ -56,7 +56,9 @@ def test_strings_are_texts(tmp_path):
 
 def test_pickled_objects_are_refused(tmp_path):
     path = save(tmp_path / "a.npz", inputs=np.zeros((2, 2)), labels=np.array(["a", None], dtype=object))
-    with pytest.raises(ValueError, match=r"cannot read .*a\.npz: it is no archive of plain arrays"):
+    with pytest.raises(
+        ValueError, match=r"cannot read .*a\.npz: array 'labels' holds Python objects, which are not unp"
+    ):
         read_npz(path=path)
 
 
@@ -100,3 +102,11 @@ def test_what_is_no_archive_is_named(tmp_path):
             read_npz(path=tmp_path / name)
     with pytest.raises(ValueError, match="expected a file at"):
         read_npz(path=tmp_path / "nothing.npz")
+
+
+@pytest.mark.parametrize("name", ["y", "extra"])
+def test_an_array_of_objects_is_named_with_its_remedy(tmp_path, name):
+    arrays = {"x": np.zeros((2, 2)), "y": np.array(["a", "b"])} | {name: np.array(["a", "b"], dtype=object)}
+    with pytest.raises(ValueError, match=rf"array '{name}' holds Python objects, .* as with {name}\.astype\(str\)"):
+        read_npz(path=save(tmp_path / "a.npz", **arrays), inputs="x", labels="y")
+    read_npz(path=save(tmp_path / "a.npz", **arrays | {name: arrays[name].astype(str)}), inputs="x", labels="y")

@@ -139,7 +139,7 @@ def test_texts_have_no_signature():
         TASKS["classification"].for_dataset(dataset).signature(dataset)
 
 
-@pytest.mark.parametrize("names", [("a",), ("a", "a")])
-def test_fewer_than_two_classes_are_no_task(names):
-    with pytest.raises(ValueError, match="at least two classes of different names"):
+@pytest.mark.parametrize(("names", "got"), [((), "none"), (("0",), "one: '0'"), (("a", "a"), "'a', 'a'")])
+def test_fewer_than_two_classes_are_no_task(names, got):
+    with pytest.raises(ValueError, match=rf"at least two classes of different names, got {got}$"):
         Classification(names)
