@@ -148,16 +148,13 @@ def test_a_space_that_cannot_be_built_is_told_before_the_search(
 
 def test_what_a_space_cannot_take_comes_before_the_student_that_was_tried(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("x,y\n" + "1,a\n2,b\n" * 10)
-    text = "kind: table, path: rows.csv, label: y"
     config = CONFIG[: CONFIG.index("teachers:")] + CONFIG[CONFIG.index("objectives:") :]
-    config = (
-        config.replace(", kd: {weight: 1.0}", "")
-        .replace("kind: sklearn, name: digits", text)
-        .replace("space: mlp\n  choices:\n    depth: [1, 2]", "space: convnet")
+    config = config.replace("kind: sklearn, name: digits", "kind: table, path: rows.csv, label: y")
+    config = config.replace("space: mlp\n  choices:\n    depth: [1, 2]", "space: convnet").replace(
+        ", kd: {weight: 1.0}", ""
     )
     with pytest.raises(
-        UserError,
-        match=r"student: space 'convnet' cannot build a student: a convnet needs images .*; use mlp \(tried: ",
+        UserError, match=r"student: space 'convnet' cannot build a student: a convnet needs .*mlp \(tried"
     ):
         prepare(config_of(tmp_path, config))
 
@@ -165,9 +162,7 @@ def test_what_a_space_cannot_take_comes_before_the_student_that_was_tried(tmp_pa
 def test_texts_are_told_where_the_config_asks_for_them(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("x,y\n" + "one,a\ntwo,b\n" * 10)
     text = "kind: table, path: rows.csv, label: y, text: x"
-    with pytest.raises(
-        UserError, match=r":2:\d+: data\.text: a student that classifies takes images or vectors, got texts"
-    ):
+    with pytest.raises(UserError, match=r":2:\d+: data\.text: a student that classifies takes .*got texts"):
         prepare(config_of(tmp_path, CONFIG.replace("kind: sklearn, name: digits", text)))
 
 

@@ -16,6 +16,11 @@ def batch(rows, labels):
     return Batch(index=torch.tensor(rows), inputs=torch.zeros(len(rows), 2), labels=torch.tensor(labels))
 
 
+def test_data_without_columns_is_told_to_have_none():
+    with pytest.raises(ValueError, match=r"the data has no column 'pen'; it has none$"):
+        Coverage(column="pen", values=("x",)).rows(4, {})
+
+
 def test_all_vote_everywhere_without_coverage():
     assert ensemble(Coverage(), Coverage()).votes(batch([0, 3], [2, MISSING_LABEL])).tolist() == [[1, 1], [1, 1]]
 

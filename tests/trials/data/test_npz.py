@@ -56,7 +56,9 @@ def test_strings_are_texts(tmp_path):
 
 def test_pickled_objects_are_refused(tmp_path):
     path = save(tmp_path / "a.npz", inputs=np.zeros((2, 2)), labels=np.array(["a", None], dtype=object))
-    with pytest.raises(ValueError, match=r"cannot read .*a\.npz: array 'labels' holds Python objects"):
+    with pytest.raises(
+        ValueError, match=r"cannot read .*a\.npz: array 'labels' holds Python objects, which are not unp"
+    ):
         read_npz(path=path)
 
 
