@@ -89,7 +89,7 @@ def bench(folder: Path, *, failing: str = "none") -> tuple[list[str], subprocess
     python = folder / "python"
     python.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\ncase "$*" in *{failing}*) exit 3;; esac\n')
     python.chmod(0o755)
-    command = ["make", "bench", f"STAMP={folder / 'installed'}", f"BIN={folder}"]
+    command = ["make", "--no-print-directory", "bench", f"STAMP={folder / 'installed'}", f"BIN={folder}"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     return (folder / "asked").read_text().splitlines(), done
 
