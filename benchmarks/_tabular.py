@@ -48,10 +48,10 @@ class TabularTask:
     name: str
     choices: tuple[Choice, ...]
     row_of: Mapping[tuple[Value, ...], int]
-    accuracy_R: NDArray[np.float64]  # noqa: N815 - the shape
-    early_accuracy_R: NDArray[np.float64] | None  # noqa: N815 - the shape
-    latency_R: NDArray[np.float64]  # noqa: N815 - the shape
-    params_R: NDArray[np.float64]  # noqa: N815 - the shape
+    accuracy_R: NDArray[np.float64]
+    early_accuracy_R: NDArray[np.float64] | None
+    latency_R: NDArray[np.float64]
+    params_R: NDArray[np.float64]
     chance: float
 
     def row(self, values: Values) -> int | None:

@@ -19,12 +19,11 @@ from automl.controller import Controller
 from automl.executor import Executor, Share
 from automl.ledger import Ledger, Proposal, open_ledger
 from automl.objectives import Objective
-from automl.run import FinishedTrial
 from automl.samplers import SearchContext, make_sampler
 from automl.standing import Standing
 from automl.stop_rule import StopRule
 from automl.students import Students
-from automl.tracking import Tracker
+from automl.tracking import SendingTrials, Tracker
 from search_spaces import StudentSpec, convnet
 from trials.recipe import LossTerm, Recipe
 from trials.records import Artefacts, Candidate, Latency, Outcome, Trial, TrialResult
@@ -65,24 +64,8 @@ def open_empty(folder: Path, *, sampler: str, sqlite: bool = False) -> Ledger:
         name="benchmark",
         choices=CHOICES,
         directions=["maximize", "minimize"],
-        sampler=make_sampler(
-            sampler, seed=0, options={}, context=SearchContext(choices=CHOICES, objectives=OBJECTIVES)
-        ),
+        sampler=make_sampler(sampler, seed=0, options={}, context=CONTEXT),
     )
-
-
-class _Track:
-    """Hands trials to MLflow, as a search does."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-
-    def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
-        del standing
-        self._tracker.add(finished)
-
-    def on_tick(self, standing: Standing, *, running: int, proposed: int) -> None:
-        """Nothing to do."""
 
 
 def run_trials(
@@ -100,7 +83,7 @@ def run_trials(
         if track:
             tracker = Tracker(None, folder, experiment="benchmark", objectives=OBJECTIVES, primary_metric="accuracy")
             tracker.ui_hint(seconds=60)  # Making the database is done once a search, and is not what is measured.
-            listeners = (_Track(tracker),)
+            listeners = (SendingTrials(tracker),)
         controller = Controller(
             ledger=open_empty(folder, sampler="random", sqlite=sqlite),
             executor=executor,

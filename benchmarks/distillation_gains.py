@@ -22,6 +22,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from _lessons import convnet
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 from torch import nn
@@ -43,16 +44,6 @@ LABELS = LossTerm(name=HARD_LABEL, weight=1.0)
 KD = LossTerm(name="kd", weight=1.0, options={"temperature": 2.0})
 RECIPE = Recipe(losses=(LABELS, KD), epochs=40, batch_size=64, learning_rate=0.005)
 ALONE = "labels only"
-
-
-def convnet(stem: int, *widths: int) -> Values:
-    """Give a convnet of one plain block a stage, which pools."""
-    values: dict[str, str | int | float] = {"activation": "relu", "stem.width": stem, "stem.stride": 1}
-    values["stages"] = len(widths)
-    for number, width in enumerate(widths, start=1):
-        values |= {f"stage{number}.depth": 1, f"stage{number}.width": width, f"stage{number}.kernel": 3}
-        values |= {f"stage{number}.stride": 2, f"stage{number}.stride_by": "pool", f"stage{number}.block": "plain"}
-    return values
 
 
 NEED_ATTENTION = {"minilm", "tinybert"}

@@ -40,7 +40,7 @@ def cost(trial: Trial, *, provisional: bool = True) -> Candidate:
 def run_quickly(trial: Trial, given: Any) -> tuple[TrialResult, Artefacts]:
     assert given[1] is None  # There are no teachers.
     candidate = cost(trial)
-    accuracy = 1 - 1 / (2 + trial.spec.values["layer1.width"] * trial.recipe.learning_rate)  # type: ignore[operator]
+    accuracy = 1 - 1 / (2 + trial.spec.values["layer1.width"] * trial.recipe.learning_rate)  # type: ignore[operator] # a width is a number
     candidate = replace(candidate, metrics={**candidate.metrics, "accuracy": accuracy})
     result = TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.TRAINED, candidates=(candidate,))
     return result, Artefacts(files={"model.onnx": json.dumps(dict(trial.spec.values)).encode()})

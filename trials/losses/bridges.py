@@ -20,7 +20,7 @@ class Bridge(nn.Module):
     target's features come from one, so that its next stage sees what it knows. Those have no negative value.
     """
 
-    slope_K: Tensor  # noqa: N815 - shape letters
+    slope_K: Tensor
 
     def __init__(self, source: Tensor, target: Tensor, *, separate: bool) -> None:
         """Make the layers.

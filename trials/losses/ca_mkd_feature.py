@@ -28,8 +28,8 @@ class ConfidenceAwareFeatures(nn.Module):
     vote have weight 1 / K. The classifier is taken to be a mean over positions and the teacher's last ``nn.Linear``.
     """
 
-    weight_KCD: Tensor  # noqa: N815 - shape letters
-    bias_KC: Tensor  # noqa: N815 - shape letters
+    weight_KCD: Tensor
+    bias_KC: Tensor
 
     def __init__(self, pairing: Pairing, *, layers: str = "last") -> None:
         """Make the adapters, and copy the classifiers.

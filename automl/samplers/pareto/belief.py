@@ -35,8 +35,8 @@ class Belief:
     """
 
     warp: Callable[[Array], Array]
-    mean_C: Array  # noqa: N815 - the shape
-    deviation_C: Array  # noqa: N815 - the shape
+    mean_C: Array
+    deviation_C: Array
 
     def below(self, levels_E: Array) -> Array:
         """Give the probability that each candidate's loss lies below each level, shape (C, E)."""

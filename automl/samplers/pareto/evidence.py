@@ -32,7 +32,7 @@ class Evidence:
     """
 
     points: list[Point]
-    loss_ND: Array  # noqa: N815 - the shape
+    loss_ND: Array
     excess: Mapping[str, Array]
     pending: list[Point]
     names: frozenset[object]

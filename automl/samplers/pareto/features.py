@@ -29,7 +29,7 @@ class Read:
         costs: Metrics that are known before training, each of shape (P,).
     """
 
-    rows_PX: Array  # noqa: N815 - the shape
+    rows_PX: Array
     costs: Mapping[str, Array]
 
 

@@ -54,7 +54,7 @@ class ParetoSampler(BaseSampler):
 
     Only what a student learns is expensive to find out. Parameters and MACs are exact before training where the space
     has them in closed form; latency and size follow a model fitted to what was measured; a Gaussian process learns the
-    rest. See ``docs/how-to/samplers.md``.
+    rest.
 
     Args:
         memory: Of the search.

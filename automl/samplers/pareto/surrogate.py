@@ -32,8 +32,8 @@ class Features:
         trend_X: Whether the trend runs along the column.
     """
 
-    group_X: NDArray[np.intp]  # noqa: N815 - the shape
-    trend_X: NDArray[np.bool_]  # noqa: N815 - the shape
+    group_X: NDArray[np.intp]
+    trend_X: NDArray[np.bool_]
 
     @property
     def num_groups(self) -> int:
@@ -59,7 +59,7 @@ class Kernel:
     trend: float
     sharing: float
     noise: float
-    weight_G: Array  # noqa: N815 - the shape
+    weight_G: Array
 
     def between(self, one_NX: Array, other_CX: Array) -> Array:
         """Give the covariance of the function at two sets of points, shape (N, C)."""
