@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from automl.check.input_notes import input_notes
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.servers import silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
-from automl.check.teachers import examine_teachers, foresee, stand_ins
+from automl.check.teachers import Examined, examine_teachers, foresee, stand_ins
 from automl.config import Config, load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
@@ -71,23 +72,27 @@ def check(path: str | Path) -> CheckReport:
         name=config.name,
         notes=(*_notes(prepared, sampled, found), *input_notes(prepared, examined)),
         data=_data(prepared.dataset, config),
-        teachers=tuple(
-            TeacherCheck(
-                name=name,
-                kind=config.teachers[k].kind,
-                covers=describe_coverage(coverage, prepared.dataset.class_names),
-                metrics=examined[k].metrics if k in examined else {},
-                rows=examined[k].rows if k in examined else 0,
-                training_seconds=found.schooling_seconds.get(k),
-                kept=kept and plan is not None and k in plan.packed,
-            )
-            for k, (name, coverage) in enumerate(prepared.coverages.items())
-        ),
+        teachers=tuple(_teacher_checks(prepared, examined, found, packed=plan.packed if kept and plan else ())),
         space=_space(prepared, sampled),
         cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
     )
+
+
+def _teacher_checks(
+    prepared: Prepared, examined: Mapping[int, Examined], found: Forecast, *, packed: Collection[int]
+) -> Iterator[TeacherCheck]:
+    for k, (name, coverage) in enumerate(prepared.coverages.items()):
+        yield TeacherCheck(
+            name=name,
+            kind=prepared.config.teachers[k].kind,
+            covers=describe_coverage(coverage, prepared.dataset.class_names),
+            metrics=examined[k].metrics if k in examined else {},
+            rows=examined[k].rows if k in examined else 0,
+            training_seconds=found.schooling_seconds.get(k),
+            kept=k in packed,
+        )
 
 
 def _measure(prepared: Prepared) -> tuple[dict[str, tuple[Candidate, ...]], float]:

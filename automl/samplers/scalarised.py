@@ -69,4 +69,5 @@ def chebyshev(loss_ND: NDArray[np.float64], weight_D: NDArray[np.float64]) -> ND
         ``folded_N``.
     """
     weighted_ND = loss_ND * weight_D
-    return weighted_ND.max(axis=-1) + _SLOPE * weighted_ND.sum(axis=-1)
+    folded_N: NDArray[np.float64] = weighted_ND.max(axis=-1) + _SLOPE * weighted_ND.sum(axis=-1)
+    return folded_N
