@@ -31,6 +31,8 @@ class StudentModel:
     """
 
     preprocessing = None
+    copies_held = 2
+    """Of the graph's file, the file and its session; the module travels beside it, and is held once."""
 
     def __init__(self, graph: TeacherModel, tapped: TeacherModel, module: nn.Module) -> None:
         """Take both.

@@ -10,7 +10,7 @@ from pathlib import Path
 from automl import stored
 from automl.answering import answer_all, probe_all
 from automl.cache_view import plan_lines
-from automl.caching import entries_of, plan_answers, wanted
+from automl.caching import entries_of, plan_answers, require_memory, wanted
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
@@ -220,22 +220,27 @@ def fill_cache(
         Where trials hear the teachers; what is known of each teacher; how many shards had to be computed.
 
     Raises:
-        UserError: The answers of a teacher do not fit the data, or it lacks a feature.
+        UserError: The answers of a teacher do not fit the data, it lacks a feature, or those that run in trials do not
+            fit into memory.
     """
     needed = wanted(prepared)
     shared = [executor.share(teacher) for teacher in teachers]
     probes = probe_all(prepared, shared, needed.features, executor)
-    entries = entries_of(prepared, teachers, plan_answers(prepared, probes, needed))
+    resources = prepared.config.resources
+    share = Share(cpus=resources.cpus, gpus=resources.gpus)
+    trials = executor.on_one_machine(prepared.config.search.in_flight, share)
+    entries = entries_of(prepared, teachers, plan_answers(prepared, probes, needed, trials=trials))
     leases.enter_context(store.lease(entries.leased))
     missing = entries.missing(store)
     to_come = entries.bytes_to_come(store, missing)
     for line in plan_lines(prepared, entries.plan, teachers, bytes_there=entries.plan.num_bytes - to_come):
         say(line)
+    require_memory(prepared, entries.plan)
     try:
         store.make_room(to_come)
     except ValueError as error:
         raise UserError(str(error), place=prepared.config.place("cache", "gb")) from error
-    answer_all(prepared, shared, missing, executor, store)
+    answer_all(prepared, shared, missing, executor, store, plan=entries.plan)
     packed = [teachers[k] for k in entries.plan.packed]
     for shards in entries.logits.values():
         pack(store, shards, packed, num_classes=prepared.dataset.num_classes)

@@ -9,6 +9,7 @@ import torch
 
 from automl.batch_check import oversized_batch
 from automl.cache_view import plan_lines
+from automl.caching import require_memory
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
@@ -53,6 +54,8 @@ def check(path: str | Path) -> CheckReport:
     schoolings, examined = examine_teachers(prepared)
     teachers = stand_ins(prepared, schoolings, examined)
     plan, bytes_there = foresee(prepared, teachers, examined) if teachers else (None, 0)
+    if plan is not None:
+        require_memory(prepared, plan)
     measured, probing_seconds = _measure(prepared)
     sampled = draw(prepared, measured)
     kept = plan is not None and bytes_there >= plan.num_bytes

@@ -11,6 +11,7 @@ import numpy as np
 from automl.answering import answering
 from automl.caching import entries_of, plan_answers, probe_rows, wanted
 from automl.errors import UserError
+from automl.machine import trials_here
 from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.student_teachers import untrained_student_teacher
@@ -105,7 +106,7 @@ def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[i
         examined[k].probe if k in examined else _probe(prepared, k, teacher, needed.features)
         for k, teacher in enumerate(teachers)
     ]
-    plan = plan_answers(prepared, probes, needed)
+    plan = plan_answers(prepared, probes, needed, trials=trials_here(prepared.config))
     if len(examined) < len(teachers):
         return plan, 0
     store = OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
@@ -129,8 +130,10 @@ def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
 
 
 def _probe(prepared: Prepared, position: int, teacher: Teacher, features: tuple[str, ...]) -> Probe:
+    threads = prepared.config.resources.threads
     with answering(prepared, position):
-        return probe(teacher, probe_rows(prepared.dataset), features, num_threads=prepared.config.resources.threads)
+        found = probe(teacher, probe_rows(prepared.dataset), features, num_threads=threads)
+    return replace(found, digest=f"to be trained, {position}")  # Two that are not trained yet look like one model.
 
 
 def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Teacher:
