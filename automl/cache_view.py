@@ -42,11 +42,11 @@ def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher],
 def _memory_line(plan: CachePlan, names: Sequence[str], *, is_there: bool) -> str:
     """Say what teachers take of each machine's memory; files are mapped, and no more of them is held than has room."""
     trials = counted(plan.budget.trials, "trial")
-    parts = [f"memory: no teacher runs in a trial, of at most {byte_count(plan.budget.memory_bytes)}"]
+    parts = [f"  memory: no teacher runs in a trial, of at most {byte_count(plan.budget.memory_bytes)}"]
     if of := plan.needs_models:
         untold = [names[k] for k in of if plan.held_bytes[k] is None]
         parts = [
-            f"memory: {byte_count(plan.memory_bytes)} of at most {byte_count(plan.budget.memory_bytes)} for "
+            f"  memory: {byte_count(plan.memory_bytes)} of at most {byte_count(plan.budget.memory_bytes)} for "
             f"{_names(names, of)} in {trials} at a time, {byte_count(plan.trial_bytes)} in each"
             + (f", and what {listed(untold)} takes, which cannot be told" if untold else "")
         ]

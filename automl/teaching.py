@@ -151,7 +151,9 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
             if teacher.kind in ("train", "run"):
                 path = trained[teacher.name] if teacher.kind == "train" else teacher.path
                 coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
-                model = load_student_teacher(path, teacher, prepared.dataset.inputs)
+                model = load_student_teacher(
+                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
+                )
             else:
                 model = _load(teacher, coverage, prepared.dataset.class_names)
             loaded.append(model.teacher(teacher.name, coverage))

@@ -15,8 +15,9 @@ from automl.machine import trials_here
 from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.student_teachers import untrained_student_teacher
+from automl.teachers_strength import metrics_of, strength_on
 from automl.teaching import load_teachers
-from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe, teacher_strength
+from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from trials.export import stand_in
 from trials.student import Student
 from trials.templates import trace_once
@@ -157,20 +158,9 @@ def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...]) ->
     started = time.perf_counter()
     answers = compute_shard(teacher, chosen, num_classes=dataset.num_classes, dtype=prepared.config.cache.dtype)
     seconds = time.perf_counter() - started
-    logits = answers[LOGITS]["values"].astype(np.float32)
-    labels = teacher.coverage.labels
-    if labels is not None and logits.shape[1] != len(labels):
-        logits = logits[:, list(labels)]  # As the ensemble hears it.
-    strength = teacher_strength(
-        logits,
-        dataset.labels[rows],
-        coverage=teacher.coverage,
-        class_names=dataset.class_names,
-        columns={name: column[rows] for name, column in dataset.columns.items()},
-    )
-    metrics = {"home": strength.home, "abroad": strength.abroad}
+    strength = strength_on(dataset, rows, teacher, answers[LOGITS]["values"].astype(np.float32))
     return Examined(
-        metrics={name: value for name, value in metrics.items() if np.isfinite(value)},
+        metrics=metrics_of(strength),
         rows=len(rows),
         rows_per_second=len(rows) / max(seconds, 1e-9),
         probe=probe(teacher, probe_rows(dataset), features, num_threads=prepared.config.resources.threads),

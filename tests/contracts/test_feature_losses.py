@@ -43,7 +43,7 @@ class Setting:
 MAPS = {"stage1": (3, 6, 6), "last": (4, 3, 3)}, {"stage1": (5, 6, 6), "last": (6, 6, 6)}
 ATTENTION = {
     side: {f"attention_last.{part}": (heads, 5, width // heads) for part in ("query", "key", "value")}
-    | {"attention_last.scores": (4, 5, 5), "last": (5, width)}
+    | {"attention_last.scores": (4, 5, 5), "attention_last.seen": (5,), "last": (5, width)}
     for side, heads, width in (("student", 4, 8), ("teacher", 3, 12))
 }
 SETTINGS = {
