@@ -65,6 +65,13 @@ def answer_all(
         executor.cancel(list(flights))
 
 
+def trials_at_a_time(prepared: Prepared, executor: Executor) -> int:
+    """Say how many trials may meet on one machine."""
+    resources = prepared.config.resources
+    share = Share(cpus=resources.cpus, gpus=resources.gpus)
+    return executor.on_one_machine(prepared.config.search.in_flight, share)
+
+
 def _most_at_a_time(executor: Executor, share: Share, plan: CachePlan) -> int:
     """Say how many chunks are under way at a time: twice what there is room for, so that no process waits for one."""
     if plan.filling_at_a_time >= executor.on_one_machine(None, share):

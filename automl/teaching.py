@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from automl import stored
-from automl.answering import answer_all, probe_all
+from automl.answering import answer_all, probe_all, trials_at_a_time
 from automl.cache_view import plan_lines
 from automl.caching import entries_of, plan_answers, require_memory, wanted
 from automl.config.teachers import Teacher as TeacherConfig
@@ -17,7 +17,7 @@ from automl.executor import Executor, Share
 from automl.ledger import Ledger
 from automl.nodes import CachePlace
 from automl.preparation import Prepared, at
-from automl.recipe_checks import check_aggregation
+from automl.recipe_checks import check_aggregation, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.schooling import schooling
 from automl.student_teachers import load_student_teacher
@@ -71,9 +71,8 @@ def teach(
     for k, record in enumerate(records):
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
         say(f"teacher {record.name}: {record.covers}; accuracy {strength}{' (from the cache)' if k in warm else ''}")
-    train = prepared.dataset.splits["train"]
-    if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
-        say(f"{unheard} of {len(train)} training rows have no teacher")
+    if unheard := rows_without_teacher(config, prepared.dataset, ensemble):
+        say(f"{unheard} of {len(prepared.dataset.splits['train'])} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
     return ready, place
 
@@ -228,10 +227,8 @@ def fill_cache(
     needed = wanted(prepared)
     shared = [executor.share(teacher) for teacher in teachers]
     probes = probe_all(prepared, shared, needed.features, executor)
-    resources = prepared.config.resources
-    share = Share(cpus=resources.cpus, gpus=resources.gpus)
-    trials = executor.on_one_machine(prepared.config.search.in_flight, share)
-    entries = entries_of(prepared, teachers, plan_answers(prepared, probes, needed, trials=trials))
+    plan = plan_answers(prepared, probes, needed, trials=trials_at_a_time(prepared, executor))
+    entries = entries_of(prepared, teachers, plan)
     leases.enter_context(store.lease(entries.leased))
     missing = entries.missing(store)
     to_come = entries.bytes_to_come(store, missing)

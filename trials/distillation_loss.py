@@ -25,6 +25,9 @@ GATE = "gate"
 _SMALLEST_MAGNITUDE = 1e-4
 """Below it a term counts as learnt, and is not blown up any further."""
 
+_SMALLEST_WEIGHT = 1e-12
+"""Of a teacher that votes: too little to teach anything."""
+
 
 class Term(nn.Module):
     """One term of a recipe that listens to teachers: its loss, once for each group of teachers that it can stack."""
@@ -192,6 +195,8 @@ class DistillationLoss(nn.Module):
         weights_KB = self.weigh(
             teachers.logits, batch.labels, votes_KB=votes_KB, fixed_K=self.fixed_K, ensemble=self.ensemble
         )
+        if self.weigh is not fixed:  # A weight that is rounded to 0 would say that the teacher does not vote.
+            weights_KB = votes_KB * weights_KB.clamp(min=_SMALLEST_WEIGHT)
         return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum().clamp(min=1)
 
 

@@ -20,6 +20,7 @@ from automl.config import Config, load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
+from automl.recipe_checks import rows_without_teacher
 from automl.run_folder import CONFIG_FILE
 from automl.sampling import sampler_of
 from automl.teachers_strength import describe_coverage
@@ -127,10 +128,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
             "no random student keeps the limits on params, MACs and bytes; narrow the space towards small ones"
         )
     train = prepared.dataset.splits["train"]
-    if prepared.ensemble is not None:
-        unheard = prepared.ensemble.num_unheard(train, prepared.dataset.student_labels[train])
-        if unheard:
-            notes.append(f"{unheard} of {len(train)} training rows have no teacher")
+    if prepared.ensemble and (unheard := rows_without_teacher(config, prepared.dataset, prepared.ensemble)):
+        notes.append(f"{unheard} of {len(train)} training rows have no teacher")
     if note := oversized_batch(prepared):
         notes.append(note)
     if config.address is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from teachers.cache.keys import DTYPES, LOGITS, rows_of_shard
 
 LEADING_COPIES = 2
-"""Copies of a teacher beside those of trials: in the process that leads, and in the store that it is handed out from."""
+"""Copies of a teacher beside those of trials: in the process that leads, and in the store that hands it out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from automl.nodes import trial_on_node
 from automl.numbers import byte_count
 from automl.preparation import Prepared, prepare
 from automl.teaching import fill_cache
-from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher, held_bytes, probe
+from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher, probe
 from trials.losses import LOSSES, Needs
 from trials.records import Outcome
 
@@ -269,34 +269,36 @@ def test_losses_that_run_models_are_told_with_their_price(
 
 
 def test_memory_is_told_for_the_trials_that_run_teachers_at_a_time(
-    make: Make, fill: Callable[[Prepared], Filled], tmp_path: Path, in_process: Any
+    make: Make,
+    fill: Callable[[Prepared], Filled],
+    tmp_path: Path,
+    in_process: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert fill(make(HINT)).said[-1].startswith("  memory: no teacher runs in a trial, of at most ")
     assert "; a process that fills the cache takes about " not in fill(make(HINT)).said[-1]
-    one = held_bytes(teachers()[0])
-    assert one is not None
+    monkeypatch.setattr("teachers.cache.probing.held_bytes", lambda teacher: 1000)
     tight = make(HINT, cache=gb_for(40, 12) | {"memory_gb": 1e-3}, search={"trials": 1, "in_flight": 3})
     told = re.fullmatch(
-        r"  memory: (.+) of at most 1 MB for all teachers in 3 trials at a time, ([^,;]+) in each; a process that fills "
-        r"the cache takes about .+",
+        r"  memory: (.+) of at most 1 MB for all teachers in 3 trials at a time, ([^,;]+) in each; a process that "
+        r"fills the cache takes about .+",
         Filled(tight, tmp_path / "other", in_process()).said[-1],
     )
     assert told is not None
-    assert told[2] == byte_count(2 * one)
-    assert told[1] == byte_count((3 + 2) * 2 * one)
+    assert told[2] == byte_count(2 * 1000)
+    assert told[1] == byte_count((3 + 2) * 2 * 1000)
 
 
 def test_teachers_that_do_not_fit_into_memory_are_refused_with_what_would_help(
-    make: Make, fill: Callable[[Prepared], Filled]
+    make: Make, fill: Callable[[Prepared], Filled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = held_bytes(teachers()[0])
-    assert one is not None
+    monkeypatch.setattr("teachers.cache.probing.held_bytes", lambda teacher: 1000)
     search = {"trials": 1, "in_flight": 3}
-    tight = {"memory_gb": 4.5 * 2 * one / 1e9}
+    tight = {"memory_gb": 9000 / 1e9}
     expected = (
-        r"made\.yaml:\d+:\d+: cache\.memory_gb: big and small would run in 3 trials at a time, since cache\.gb has no room "
-        r"for all that they say: .* in each and .* in all, .*; set cache\.gb to 0\.000[0-9]+, which keeps all that they "
-        r"say, or set search\.in_flight to 2, or raise it to 0\.00000[0-9]+"
+        r"made\.yaml:\d+:\d+: cache\.memory_gb: big and small would run in 3 trials at a time, since cache\.gb has no "
+        r"room for all that they say: .* in each and .* in all, .*; set cache\.gb to 0\.000[0-9]+, which keeps all "
+        r"that they say, or set search\.in_flight to 2, or raise it to 0\.0000100"
     )
     with pytest.raises(UserError, match=expected):
         fill(make(HINT, cache=gb_for(40, 12) | tight, search=search))

@@ -43,7 +43,7 @@ class Setting:
 MAPS = {"stage1": (3, 6, 6), "last": (4, 3, 3)}, {"stage1": (5, 6, 6), "last": (6, 6, 6)}
 ATTENTION = {
     side: {f"attention_last.{part}": (heads, 5, width // heads) for part in ("query", "key", "value")}
-    | {"attention_last.scores": (4, 5, 5), "attention_last.seen": (5,), "last": (5, width)}
+    | {"attention_last.scores": (4, 5, 5), "last": (5, width)}
     for side, heads, width in (("student", 4, 8), ("teacher", 3, 12))
 }
 SETTINGS = {
@@ -76,7 +76,8 @@ def paired(name):
         SimpleNamespace(module=net((5, 6), (1, 1)).eval().requires_grad_(False), preprocessing=None) for _ in range(K)
     ]
     shapes = setting.student | {"inputs": (2, 6, 6)}
-    student = {each: randn(B, *shapes[each], seed=i).requires_grad_() for i, each in enumerate(needs.student)}
+    read = [each for each in needs.student if not each.endswith(".seen")]  # Where it is not told, all count.
+    student = {each: randn(B, *shapes[each], seed=i).requires_grad_() for i, each in enumerate(read)}
     teacher = {each: randn(K, B, *setting.teacher[each], seed=20 + i) for i, each in enumerate(needs.teacher)}
     return Pairing(
         student=Outputs(logits=randn(B, C, seed=40), features=student),
