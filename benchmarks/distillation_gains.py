@@ -57,9 +57,11 @@ PAPERS: Mapping[str, tuple[LossTerm, ...]] = {
     "attention_transfer": (LABELS, LossTerm(name="attention_transfer", weight=1000.0)),
     "afd": (LABELS, replace(KD_4, weight=0.9), LossTerm(name="afd", weight=200.0)),
     "ca_mkd_feature": (LABELS, KD_4, LossTerm(name="ca_mkd_feature", weight=50.0, first_epoch=2)),
-    "fcfd": (LABELS, KD_4, LossTerm(name="fcfd", weight=1.0)),
+    "fcfd": (LABELS, KD_4, LossTerm(name="fcfd", weight=1.0, options={"feature_warmup": 3})),
 }
-"""Terms with the weights of the papers and no balance; those of papers that name none are left out."""
+"""Terms with the weights of the papers and no balance; those of papers that name none are left out.
+
+FCFD warms up over a twelfth of its epochs, DKD over 20."""
 ATTENTIVE: Mapping[str, tuple[LossTerm, ...]] = {
     "kd": PAPERS["kd"],
     "minilm": (LABELS, LossTerm(name="minilm", weight=1.0)),

@@ -64,6 +64,12 @@ class Term(nn.Module):
             self.comparisons, student, teachers, label_B, weights_KB=weights_KB, temperature=self.temperature
         )
 
+    def begin(self, epoch: int | None) -> None:
+        """Tell the epoch, counted from 1, to losses with learnt parts that have an attribute ``epoch``."""
+        for comparison in self.comparisons:
+            if hasattr(comparison.loss, "epoch"):
+                comparison.loss.epoch = epoch
+
     def of_each(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
         """Give the part of each teacher, weighted: ``loss_KB``; see ``Traits.of_each``."""
         return traits_of(self.aggregate).of_each(self.comparisons, student, teachers, label_B, weights_KB)
@@ -141,6 +147,7 @@ class DistillationLoss(nn.Module):
         for name, term in self.taught():
             if name in late:
                 continue
+            term.begin(epoch)
             means[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum() / heard
         if isinstance(self.weigh, LearntWeighting):
             assert self.ensemble is not None
