@@ -1,6 +1,5 @@
 """Which answers of teachers a search needs, and what of them is kept."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -122,10 +121,11 @@ def require_memory(prepared: Prepared, plan: CachePlan) -> None:
     )
 
 
-def _gb(num_bytes: float) -> str:
-    """Write gigabytes for a config, rounded up so that they suffice."""
-    digits = max(0, 2 - math.floor(math.log10(num_bytes / 1e9)))
-    return f"{math.ceil(num_bytes / 1e9 * 10**digits) / 10**digits:.{digits}f}"
+def _gb(num_bytes: int) -> str:
+    """Write gigabytes for a config with three digits that count, rounded up so that they suffice."""
+    dropped = max(0, len(str(num_bytes)) - 3)
+    rounded = -(-num_bytes // 10**dropped) * 10**dropped
+    return f"{rounded / 1e9:.{max(0, 9 - dropped)}f}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
