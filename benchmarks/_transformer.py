@@ -3,6 +3,7 @@
 Shape letters: B = batch, C = classes.
 """
 
+import torch
 from _lessons import NUM_CLASSES
 from torch import Tensor, nn
 
@@ -14,12 +15,13 @@ class Transformer(nn.Module):
         """Make the layers."""
         super().__init__()
         self.embed = nn.Conv2d(1, width, 2, stride=2)
+        self.position = nn.Parameter(0.02 * torch.randn(16, width))
         self.blocks = nn.ModuleList(_Block(width) for _ in range(2))
         self.head = nn.Linear(width, NUM_CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Give logits (B, C)."""
-        tokens = self.embed(images).flatten(2).transpose(1, 2)
+        tokens = self.embed(images).flatten(2).transpose(1, 2) + self.position
         for block in self.blocks:
             tokens = block(tokens)
         logits: Tensor = self.head(tokens.mean(dim=1))
