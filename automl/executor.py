@@ -121,9 +121,7 @@ class Executor:
 
     def room(self, share: Share) -> int:
         """Count the tasks of a kind that the cluster can run at once; 1 at least."""
-        total = ray.cluster_resources()
-        asked = {"CPU": share.cpus, "GPU": share.gpus}
-        return max(1, int(min(total.get(kind, 0.0) // amount for kind, amount in asked.items() if amount > 0)))
+        return _room(ray.cluster_resources(), share)
 
     def in_flight(self, asked: int | None, share: Share) -> int:
         """Give the number of tasks at a time; a task's time runs from its start, so none waits here for a place.
@@ -134,6 +132,11 @@ class Executor:
         """
         room = self.room(share)
         return min(asked or room, room) if self.local else asked or room
+
+    def on_one_machine(self, asked: int | None, share: Share) -> int:
+        """Give the number of tasks at a time that may meet on one machine; arguments are those of ``in_flight``."""
+        most = max((_room(node["Resources"], share) for node in ray.nodes() if node["Alive"]), default=1)
+        return min(self.in_flight(asked, share), most)
 
     @property
     def num_nodes(self) -> int:
@@ -259,6 +262,11 @@ class Executor:
         """Leave the cluster; one that was started here ends."""
         with held_back("Ray has stopped"):
             ray.shutdown()
+
+
+def _room(total: Mapping[str, float], share: Share) -> int:
+    asked = {"CPU": share.cpus, "GPU": share.gpus}
+    return max(1, int(min(total.get(kind, 0.0) // amount for kind, amount in asked.items() if amount > 0)))
 
 
 def resolve(reference: Any) -> Any:

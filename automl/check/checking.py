@@ -10,6 +10,7 @@ import torch
 
 from automl.batch_check import oversized_batch
 from automl.cache_view import plan_lines
+from automl.caching import require_memory
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
@@ -20,6 +21,7 @@ from automl.config import Config, load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
+from automl.recipe_checks import rows_without_teacher
 from automl.run_folder import CONFIG_FILE
 from automl.sampling import sampler_of
 from automl.teachers_strength import describe_coverage
@@ -54,6 +56,8 @@ def check(path: str | Path) -> CheckReport:
     schoolings, examined = examine_teachers(prepared)
     teachers = stand_ins(prepared, schoolings, examined)
     plan, bytes_there = foresee(prepared, teachers, examined) if teachers else (None, 0)
+    if plan is not None:
+        require_memory(prepared, plan)
     measured, probing_seconds = _measure(prepared)
     sampled = draw(prepared, measured)
     kept = plan is not None and bytes_there >= plan.num_bytes
@@ -129,10 +133,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
             "no random student keeps the limits on params, MACs and bytes; narrow the space towards small ones"
         )
     train = prepared.dataset.splits["train"]
-    if prepared.ensemble is not None:
-        unheard = prepared.ensemble.num_unheard(train, prepared.dataset.student_labels[train])
-        if unheard:
-            notes.append(f"{unheard} of {len(train)} training rows have no teacher")
+    if prepared.ensemble and (unheard := rows_without_teacher(config, prepared.dataset, prepared.ensemble)):
+        notes.append(f"{unheard} of {len(train)} training rows have no teacher")
     if note := oversized_batch(prepared):
         notes.append(note)
     if config.address is not None:

@@ -1,6 +1,5 @@
 """What a search will take: time, memory and disk, worked out from a few untrained students and a few steps."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,7 @@ import psutil
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.errors import WorkFailed
+from automl.machine import trials_here
 from automl.preparation import Prepared
 from automl.schooling import Schooling
 from teachers import CachePlan, TeacherModel
@@ -123,7 +123,7 @@ def forecast(
     if plan is not None:
         answers = MadeUpAnswers(plan.shapes, prepared.dataset.num_classes)
         setting = replace(setting, teachers=answers, teacher_models=teacher_models if plan.models else ())
-    parallel = config.search.in_flight or max(1, int((os.cpu_count() or 1) // max(config.resources.cpus, 0.01)))
+    parallel = trials_here(config)
     overhead, worker_bytes = _overhead(sampled, setting)
     schooling_seconds, answering_seconds = _schooling(prepared, schoolings, overhead)
     answering_seconds += sum(len(prepared.dataset) / speed for speed in rows_per_second.values())

@@ -89,6 +89,8 @@ class Cache(Part):
 
     gb: PositiveReal = 10.0
     """Disk that the cache may fill, in gigabytes."""
+    memory_gb: PositiveReal | None = None
+    """Memory of a machine that teachers which run may take, in gigabytes; null takes half of it."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the numbers that are kept."""
     top_k: PositiveInt | None = None

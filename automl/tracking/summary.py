@@ -11,6 +11,7 @@ from pathlib import Path
 
 from automl.front import Member
 from automl.run import FinishedTrial, Run
+from automl.run_folder import REPORT_FILE
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import Example, model_file, send_model
 from automl.tracking.rows import (
@@ -216,6 +217,15 @@ def _send_files(experiment: Experiment, run_id: str, summary: Summary) -> None:
     experiment.client.set_tag(run_id, "mlflow.loggedArtifacts", tables)
     if PICTURE in files:
         _send_picture(experiment, run_id, files[PICTURE], step=len(run.trials))
+
+
+def send_report(experiment: Experiment, report: bytes) -> None:
+    """Put a report in the place of the one that is there; without a run that shows the front there is none."""
+    if experiment.summary_id is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            page = Path(scratch) / REPORT_FILE
+            page.write_bytes(report)
+            experiment.client.log_artifact(experiment.summary_id, str(page))
 
 
 def _rounded(value: object) -> object:

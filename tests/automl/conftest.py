@@ -269,6 +269,9 @@ class InProcessExecutor:
     def in_flight(self, asked: int | None, share: "Share") -> int:
         return asked or self.room(share)
 
+    def on_one_machine(self, asked: int | None, share: "Share") -> int:
+        return self.in_flight(asked, share)
+
     def submit(
         self,
         function: Callable[..., Any],

@@ -241,6 +241,29 @@ def test_a_recipe_that_listens_to_nobody_and_to_no_labels_is_told(setting: str, 
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("teacher_weights: {one: [0, 1]}", "teacher_weights"),
+        ("teacher_weights: {one: {low: 0, high: 1}}", "teacher_weights"),
+        ("taking_part: {one: [true, false]}", "taking_part"),
+    ],
+)
+def test_a_recipe_that_may_come_to_listen_to_nobody_and_to_no_labels_is_told(setting: str, place: str) -> None:
+    text = TAUGHT.replace("  epochs: 3\n", f"  epochs: 3\n  {setting}\n")
+    Path("x.yaml").write_text(text)
+    load_config("x.yaml")
+    remedy = "let one teacher always be listened to, or give hard_label a weight that is never 0"
+    assert message(text.replace("    hard_label: {weight: 1}\n", "", 1)) == (
+        f"x.yaml:6:3: recipe.{place}: the search may listen to no teacher, by a weight of 0 or by taking_part, and no "
+        f"loss hard_label reads labels, so that nothing would be learnt; {remedy}"
+    )
+    assert message(text.replace("hard_label: {weight: 1}", "hard_label: {weight: [0, 1]}", 1)) == (
+        f"x.yaml:6:3: recipe.{place}: the search may listen to no teacher, by a weight of 0 or by taking_part, and "
+        f"hard_label may have the weight 0, so that nothing would be learnt; {remedy}"
+    )
+
+
 def test_an_unknown_option_of_a_loss_is_told_with_the_known_ones() -> None:
     text = TAUGHT.replace("kd: {weight: 1}", "kd: {weight: 1, temprature: 4}")
     assert message(text) == (
