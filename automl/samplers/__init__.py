@@ -13,8 +13,10 @@ from optuna.samplers.nsgaii._elite_population_selection_strategy import (  # The
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
+from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
 from automl.samplers.pareto import Memory, ParetoSampler
+from automl.samplers.points import PointSampler
 from search_spaces.imports import import_object
 
 Maker = Callable[..., BaseSampler]
@@ -23,6 +25,12 @@ Maker = Callable[..., BaseSampler]
 
 def _pareto(context: SearchContext) -> Maker:
     return partial(ParetoSampler, Memory(context))
+
+
+def _evolution(context: SearchContext) -> Maker:
+    return lambda *, seed, **options: PointSampler(
+        Evolution(context, seed=seed, **options), choices=context.choices, seed=seed
+    )
 
 
 def _tpe(context: SearchContext) -> Maker:
@@ -55,6 +63,7 @@ def _random(context: SearchContext) -> Maker:
 
 SAMPLERS: dict[str, Callable[[SearchContext], Maker]] = {
     "pareto": _pareto,
+    "evolution": _evolution,
     "tpe": _tpe,
     "nsga2": _nsga2,
     "random": _random,

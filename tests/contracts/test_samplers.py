@@ -26,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tpe": {"n_startup_trials": 4},
     "nsga2": {"population_size": 4},
     "pareto": {"startup_trials": 4},
+    "evolution": {"population_size": 4, "tournament_size": 3},
 }
 """So that a sampler does what it does best within a few trials, and not only what it begins with."""
 
