@@ -36,9 +36,9 @@ ONLY_IN = {
     "datasets": ["trials/data/huggingface.py"],
     "pandas": ["trials/data/*"],
     "moocore": [
-        "automl/dominance.py",
         "automl/front.py",
         "automl/hypervolume_history.py",
+        "automl/ranking.py",
         "automl/samplers/pareto/outlook.py",
     ],
     "pydantic": ["automl/config/*", "automl/stored.py"],

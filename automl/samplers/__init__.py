@@ -33,6 +33,15 @@ def _evolution(context: SearchContext) -> Maker:
     )
 
 
+def _reinforce(context: SearchContext) -> Maker:
+    from automl.samplers.reinforce import Memory, Reinforce  # Loads torch, which who only reads a study need not have.
+
+    memory = Memory(context)
+    return lambda *, seed, **options: PointSampler(
+        Reinforce(memory, seed=seed, **options), choices=context.choices, seed=seed
+    )
+
+
 def _tpe(context: SearchContext) -> Maker:
     del context
     # `group` lets it model choices jointly although some are conditional.
@@ -64,6 +73,7 @@ def _random(context: SearchContext) -> Maker:
 SAMPLERS: dict[str, Callable[[SearchContext], Maker]] = {
     "pareto": _pareto,
     "evolution": _evolution,
+    "reinforce": _reinforce,
     "tpe": _tpe,
     "nsga2": _nsga2,
     "random": _random,

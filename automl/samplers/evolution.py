@@ -1,6 +1,6 @@
 """Regularised evolution with Pareto tournaments.
 
-Shape letters: N = students of the population, K = those that were trained and keep the limits, D = objectives.
+Shape letters: K = students that were trained and keep the limits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from automl.dominance import crowding, pareto_ranks
+from automl.ranking import places
 from automl.samplers.context import SearchContext
 from automl.samplers.points import Point, first_new, other_points
 from automl.samplers.scalarised import Told
@@ -20,7 +20,7 @@ _CHILDREN = 60
 _PER_CHANGE = 20
 """Children with so many changes before the next ones have one more: near a champion all is known at last."""
 
-Standing = tuple[int, float, float]
+Standing = tuple[int, float]
 
 
 class Evolution:
@@ -52,8 +52,8 @@ class Evolution:
         context: SearchContext,
         *,
         seed: int,
-        population_size: int = 20,
-        tournament_size: int = 5,
+        population_size: int = 40,
+        tournament_size: int = 10,
         crossover_probability: float = 0.0,
     ) -> None:
         if population_size < 2:
@@ -97,14 +97,13 @@ def standings_of(population: Sequence[Told]) -> list[Standing]:
     """Say where each student stands in a population; who has less comes first.
 
     Returns:
-        0, rank and minus the crowding distance, for those that keep the limits; 1 and the excess, for those that break
-        them; 2 for failures.
+        0 and the place by rank and crowding, for those that keep the limits; 1 and the excess, for those that break them;
+        2 for failures.
     """
     kept = [row for row, told in enumerate(population) if told.loss_D is not None and told.excess <= 0]
-    loss_KD = np.array([population[row].loss_D for row in kept])
-    rank_K = pareto_ranks(loss_KD)
-    distance_K = crowding(loss_KD, rank_K)
-    found: list[Standing] = [(2, 0.0, 0.0) if told.loss_D is None else (1, told.excess, 0.0) for told in population]
-    for row, rank, distance in zip(kept, rank_K, distance_K, strict=True):
-        found[row] = (0, float(rank), -float(distance))
+    found: list[Standing] = [(2, 0.0) if told.loss_D is None else (1, told.excess) for told in population]
+    if kept:
+        place_K = places(np.array([population[row].loss_D for row in kept]))
+        for row, place in zip(kept, place_K, strict=True):
+            found[row] = (0, float(place))
     return found
