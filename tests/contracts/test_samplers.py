@@ -27,6 +27,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "nsga2": {"population_size": 4},
     "pareto": {"startup_trials": 4},
     "evolution": {"population_size": 4, "tournament_size": 3},
+    "reinforce": {"learning_rate": 0.05, "hidden_size": 16},
 }
 """So that a sampler does what it does best within a few trials, and not only what it begins with."""
 
