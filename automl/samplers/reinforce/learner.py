@@ -38,7 +38,7 @@ class Teaching:
     """
 
     learning_rate: float = 0.01
-    entropy_weight: float = 0.01
+    entropy_weight: float = 0.05
     baseline_decay: float = 0.95
     penalty: float = 1.0
     batch_size: int = 8
@@ -112,9 +112,7 @@ class Learner:
         self._objectives = context.objectives
         self._teaching = teaching
         self._decisions = Decisions(context.choices, bins=teaching.bins)
-        self.policy = Policy(
-            self._decisions, num_objectives=len(context.objectives), hidden_size=teaching.hidden_size
-        )
+        self.policy = Policy(self._decisions, num_objectives=len(context.objectives), hidden_size=teaching.hidden_size)
         self._adam = torch.optim.Adam(self.policy.parameters(), lr=teaching.learning_rate)
         self._learnt: list[Told] = []
         self._losses: list[Array] = []

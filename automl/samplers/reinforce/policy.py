@@ -86,7 +86,9 @@ class Policy(nn.Module):
     def _step(
         self, before_BL: Tensor, choice_BL: Tensor, weight_BD: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        shown_BLH = self.before(before_BL) + self.asked(choice_BL) + self.wanted(weight_BD)[:, None]
+        # Around 0, so that what they change in the net is what differs between them.
+        wanted_BD = weight_BD * weight_BD.shape[1] - 1
+        shown_BLH = self.before(before_BL) + self.asked(choice_BL) + self.wanted(wanted_BD)[:, None]
         hidden_BLH, state = self.memory(shown_BLH, state)
         logit_BLO = self.head(hidden_BLH).masked_fill(self.get_buffer("other_CO")[choice_BL], _NEVER)
         return torch.log_softmax(logit_BLO, dim=2), state

@@ -12,7 +12,7 @@ from automl.samplers.distributions import distribution_of
 from automl.samplers.evolution import Evolution, standings_of
 from automl.samplers.scalarised import Told
 from search_spaces import Categorical, Choice, Values, walk
-from tests.automl.samplers.test_pareto_sampler import different, hypervolume, params, search
+from tests.automl.samplers.test_pareto_sampler import different, hypervolume, search
 from trials.records import Limit
 
 CHOICES = tuple(Choice(name=f"gene{k}", domain=Categorical(options=("a", "b", "c", "d"))) for k in range(8))
@@ -108,12 +108,21 @@ def test_it_finds_more_than_chance_does_and_nothing_twice(in_flight: int) -> Non
 
 
 def test_limits_are_kept_more_and_more() -> None:
-    limit = Limit(metric="params", at_most=True, value=1000.0)
+    limit = Limit(metric="macs", at_most=True, value=3.0)
+    context = SearchContext(choices=CHOICES, objectives=OBJECTIVES, limits=(limit,))
 
     def kept(sampler: str) -> float:
-        context_limits = (limit,)
-        points = search(sampler, trials=100, limits=context_limits)[60:]
-        return float(np.mean([params(values) <= limit.value for values in points]))
+        study = optuna.create_study(
+            directions=["maximize", "minimize"], sampler=make_sampler(sampler, seed=0, options={}, context=context)
+        )
+        found = []
+        for _ in range(120):
+            trial = study.ask({choice.name: distribution_of(choice) for choice in CHOICES})
+            macs = float(sum(letter != "a" for letter in trial.params.values()))
+            trial.set_constraint(str(limit), limit.excess({"macs": macs}) / limit.value)
+            study.tell(trial, [macs / 8, 50.0])  # Who breaks the limit seems to be better.
+            found.append(macs <= limit.value)
+        return float(np.mean(found[60:]))
 
     assert kept("evolution") > kept("random") + 0.3
 
