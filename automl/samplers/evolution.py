@@ -97,8 +97,8 @@ def standings_of(population: Sequence[Told]) -> list[Standing]:
     """Say where each student stands in a population; who has less comes first.
 
     Returns:
-        0 and the place by rank and crowding, for those that keep the limits; 1 and the excess, for those that break them;
-        2 for failures.
+        0 and the place by rank and crowding, for those that keep the limits; 1 and the excess, for those that break
+        them; 2 for failures.
     """
     kept = [row for row, told in enumerate(population) if told.loss_D is not None and told.excess <= 0]
     found: list[Standing] = [(2, 0.0) if told.loss_D is None else (1, told.excess) for told in population]

@@ -8,7 +8,7 @@ from bisect import bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces import Categorical, Choice, Real, Value, Values, check_values, walk
+from search_spaces import Categorical, Choice, Real, Value, Values, check_values
 from search_spaces.scales import num_values, position, same, value_at
 
 

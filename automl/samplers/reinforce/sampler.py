@@ -62,10 +62,10 @@ class Reinforce:
     before would have got under the weights of this one: what is easy to get under some weights is hard under others.
 
     Beside the entropy and the weights this differs from the paper: advantages are divided by the spread of rewards, so
-    that one learning rate fits all tasks; each trial takes part in m updates, since hundreds of trials must do where the
-    paper has thousands; and no point is proposed twice, others are drawn instead. Trials in flight come from earlier
-    parameters, as those of the paper's replicas do; their gradient is taken at the parameters of now, without importance
-    weights. The parameters begin the same in every search: chance is in the drawing.
+    that one learning rate fits all tasks; each trial takes part in m updates, since hundreds of trials must do where
+    the paper has thousands; and no point is proposed twice, others are drawn instead. Trials in flight come from
+    earlier parameters, as those of the paper's replicas do; their gradient is taken at the parameters of now, without
+    importance weights. The parameters begin the same in every search: chance is in the drawing.
 
     Args:
         memory: Of the search.
