@@ -60,8 +60,8 @@ OBJECTIVES = (
     Objective(metric="accuracy", higher_is_better=True, worst=0.1, best=1.0),
     Objective(metric="size_bytes", higher_is_better=False, worst=1e5, best=1e2, log=True),
 )
-LIMIT = Limit(metric="size_bytes", at_most=True, value=200.0)
-"""Broken by about a third of the points: each sampler meets some that are refused."""
+LIMIT = Limit(metric="size_bytes", at_most=True, value=100.0)
+"""Broken by about half of the points: each sampler meets some that are refused."""
 CONTEXT = SearchContext(choices=CHOICES, objectives=OBJECTIVES, limits=(LIMIT,))
 LATENCY = Latency(median_ms=1.0, low_ms=0.9, high_ms=1.1, runs=10, provisional=True, device="none")
 RECIPE = Recipe(losses=(LossTerm(name="hard_label", weight=1.0),), epochs=1, batch_size=8, learning_rate=0.01)
