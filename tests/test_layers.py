@@ -35,7 +35,12 @@ ONLY_IN = {
     "timm": ["teachers/loading/*", "search_spaces/timm_models.py"],
     "datasets": ["trials/data/huggingface.py"],
     "pandas": ["trials/data/*"],
-    "moocore": ["automl/front.py", "automl/hypervolume_history.py", "automl/samplers/pareto/outlook.py"],
+    "moocore": [
+        "automl/front.py",
+        "automl/hypervolume_history.py",
+        "automl/ranking.py",
+        "automl/samplers/pareto/outlook.py",
+    ],
     "pydantic": ["automl/config/*", "automl/stored.py"],
     "yaml": ["automl/config/*"],
     "plotly": ["automl/report/*"],

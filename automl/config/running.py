@@ -36,7 +36,7 @@ class Sampler(Part):
     """Who proposes students."""
 
     name: CatalogName = "tpe"
-    """tpe, nsga2, pareto, random, or package.module:name of a function that returns an Optuna sampler."""
+    """tpe, nsga2, pareto, evolution, reinforce, random, or package.module:name of what makes an Optuna one."""
     options: Options = Field(default={})
     """Keyword arguments of the sampler."""
 

@@ -13,8 +13,10 @@ from optuna.samplers.nsgaii._elite_population_selection_strategy import (  # The
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
+from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
 from automl.samplers.pareto import Memory, ParetoSampler
+from automl.samplers.points import PointSampler
 from search_spaces.imports import import_object
 
 Maker = Callable[..., BaseSampler]
@@ -23,6 +25,21 @@ Maker = Callable[..., BaseSampler]
 
 def _pareto(context: SearchContext) -> Maker:
     return partial(ParetoSampler, Memory(context))
+
+
+def _evolution(context: SearchContext) -> Maker:
+    return lambda *, seed, **options: PointSampler(
+        Evolution(context, seed=seed, **options), choices=context.choices, seed=seed
+    )
+
+
+def _reinforce(context: SearchContext) -> Maker:
+    from automl.samplers.reinforce import Memory, Reinforce  # Loads torch, which who only reads a study need not have.
+
+    memory = Memory(context)
+    return lambda *, seed, **options: PointSampler(
+        Reinforce(memory, seed=seed, **options), choices=context.choices, seed=seed
+    )
 
 
 def _tpe(context: SearchContext) -> Maker:
@@ -55,6 +72,8 @@ def _random(context: SearchContext) -> Maker:
 
 SAMPLERS: dict[str, Callable[[SearchContext], Maker]] = {
     "pareto": _pareto,
+    "evolution": _evolution,
+    "reinforce": _reinforce,
     "tpe": _tpe,
     "nsga2": _nsga2,
     "random": _random,
