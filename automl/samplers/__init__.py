@@ -17,6 +17,7 @@ from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
 from automl.samplers.pareto import Memory, ParetoSampler
 from automl.samplers.points import PointSampler
+from automl.samplers.refused_options import refused_option
 from search_spaces.imports import import_object
 
 Maker = Callable[..., BaseSampler]
@@ -104,6 +105,8 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
     try:
         return FreshSampler(lambda trial_seed: _made(name, make, seed=trial_seed, options=options), seed=seed)
     except (TypeError, ImportError) as error:
+        if refused := refused_option(error):
+            raise ValueError(f"sampler {name!r} {refused}") from error
         raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {error}") from error
 
 
