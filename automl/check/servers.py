@@ -21,8 +21,8 @@ def require_cluster(config: Config) -> None:
     host, _, port = (config.address or "").rpartition(":")
     if host and port.isdecimal() and not _answers(host, int(port)):
         raise WorkFailed(
-            f"{config.place('address')}: the cluster at {config.address} does not answer, and a search would stop there; "
-            "start it, mend the address, or leave it out to search on this machine"
+            f"{config.place('address')}: the cluster at {config.address} does not answer, and a search would stop "
+            "there; start it, mend the address, or leave it out to search on this machine"
         )
 
 
