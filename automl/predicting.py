@@ -4,6 +4,7 @@ Shape letters: B = batch, C = classes.
 """
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from automl.raw_inputs import InputSpec, read_inputs
+from automl.raw_inputs import InputSpec, far_outside, read_inputs
 
+_logger = logging.getLogger("automl.predicting")
 _BATCH = 256
 
 
@@ -58,6 +60,8 @@ def predict(folder: Path, input_path: Path, *, precision: str | None = None, top
     session = _open(folder, description, precision)
     class_names, spec = _edges(folder, description)
     sources, inputs = read_inputs(input_path, spec)
+    if description["normalisation"] is not None and (note := far_outside(inputs, sources, spec)):
+        _logger.warning("%s", note)
     predictions: list[Prediction] = []
     for start in range(0, len(inputs), _BATCH):
         logits_BC = session.run(None, {spec.name: inputs[start : start + _BATCH]})[0]

@@ -6,6 +6,7 @@ Shape letters: B = batch, H, W = height and width, C = channels, D = values of a
 import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.gene
         files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith("."))
         if not files:
             raise ValueError(f"{path} holds no images; their names must end in one of {', '.join(IMAGE_SUFFIXES)}")
-        return [file.name for file in files], np.concatenate([_read_image(file, spec) for file in files])
+        return [file.name for file in files], _read_images(files, spec)
     if not path.is_file():
         raise ValueError(f"{path} does not exist; give a file or a folder of images")
     suffix = path.suffix.lower()
@@ -72,6 +73,40 @@ def read_inputs(path: Path, spec: InputSpec) -> tuple[list[str], NDArray[np.gene
     if not len(inputs):
         raise ValueError(f"{path} holds no inputs")
     return [path.name] if len(inputs) == 1 else [f"{path.name}#{row}" for row in range(len(inputs))], inputs
+
+
+def far_outside(inputs: NDArray[np.generic], sources: Sequence[str], spec: InputSpec) -> str:
+    """Say which inputs hold values further outside those of training than these lie apart; empty where none does.
+
+    Args:
+        inputs: (B, *shape).
+        sources: Name of each.
+        spec: Its range of values is that of training.
+    """
+    low, high = spec.value_range
+    flat_BD = inputs.reshape(len(inputs), -1).astype(np.float64)
+    beyond_B = np.maximum(low - flat_BD.min(axis=1), flat_BD.max(axis=1) - high)
+    rows = np.flatnonzero(beyond_B > high - low)
+    if not len(rows):
+        return ""
+    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return (
+        f"{sources[rows[0]]}{more}: values far outside {low:g} to {high:g}, the range of training; what the student "
+        "says of them means little. Give raw values, as it was trained on"
+    )
+
+
+def _read_images(files: Sequence[Path], spec: InputSpec) -> NDArray[np.generic]:
+    """Read the images of a folder; all that cannot be read are named at once."""
+    images, mistakes = [], []
+    for file in files:
+        try:
+            images.append(_read_image(file, spec))
+        except ValueError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return np.concatenate(images)
 
 
 def _read_image(path: Path, spec: InputSpec) -> NDArray[np.generic]:

@@ -382,3 +382,26 @@ def test_what_training_refuses_is_refused(tmp_path):
             read_inputs(tmp_path / f"{name}.png", SPEC)
         with pytest.raises(ValueError, match="cannot read the image"):
             decode_image(tmp_path / f"{name}.png", image_size=(2, 3), channels=3)
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1.0, False), (1.9, False), (1e30, True)])
+def test_values_far_outside_those_of_training_are_noted(
+    factor: float, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    export(tmp_path, body, shape=(1, 2, 2), dtype="float32", class_names=("a", "b"), value_range=(0.0, 16.0))
+    np.save(tmp_path / "x.npy", np.stack([np.zeros((1, 2, 2)), np.full((1, 2, 2), 16.0 * factor)]).astype("float32"))
+    assert len(predict(tmp_path, tmp_path / "x.npy")) == 2
+    assert [record.message.partition(",")[0] for record in caplog.records] == (
+        ["x.npy#1: values far outside 0 to 16"] if told else []
+    )
+
+
+def test_all_images_of_a_folder_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    for name in ("a.png", "c.png"):
+        (tmp_path / name).write_bytes(b"none")
+    Image.new("L", (2, 2)).save(tmp_path / "b.png")
+    spec = InputSpec(name="input", kind="image", shape=(1, 2, 2), dtype="uint8", value_range=(0.0, 255.0))
+    with pytest.raises(ValueError, match=r"a\.png cannot be read") as refusal:
+        read_inputs(tmp_path, spec)
+    assert ["a.png" in line or "c.png" in line for line in str(refusal.value).splitlines()] == [True, True]
