@@ -72,8 +72,8 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
             ledger = _open(prepared, fresh=fresh)
             return _search(prepared, ledger)
         except (UserError, WorkFailed) as error:
-            never_began = ledger is None or isinstance(error, NoClusterError)
-            if fresh and (never_began or (isinstance(error, UserError) and not ledger.finished())):
+            wrong_from_the_start = ledger is None or (isinstance(error, UserError) and not ledger.finished())
+            if fresh and (wrong_from_the_start or isinstance(error, NoClusterError)):
                 undo(config, ledger)
             raise
 

@@ -128,8 +128,8 @@ def _read_pickle(path: Path, *, trust: bool) -> object:
     if not trust:
         raise ValueError(
             f"{path} is a pickle, which can run code when it is read; set trust: true for this teacher if you trust "
-            "its origin, or write the estimator with skops.io.dump(estimator, 'name.skops'), which is read without running "
-            "code (trees and forests need trust: true there, too)"
+            "its origin, or write the estimator with skops.io.dump(estimator, 'name.skops'); trees and forests need "
+            "trust there, too"
         )
     import joblib  # type: ignore[import-untyped]  # it ships no types
 

@@ -42,8 +42,8 @@ def test_code_that_hides_a_package_is_named(path: str, hidden: str, what: str, t
     (tmp_path / path).touch()
     name = Path(hidden).stem
     message = (
-        f"{tmp_path / hidden}: this {what} hides the package {name!r} of automl-distill, since Python looks there first; "
-        "rename it, or take the folder that holds it off PYTHONPATH\n"
+        f"{tmp_path / hidden}: this {what} hides the package {name!r} of automl-distill, since Python looks there "
+        "first; rename it, or take the folder that holds it off PYTHONPATH\n"
     )
     assert ended(tmp_path, PREDICT) == (2, message)
     code, told = ended(tmp_path, FROM_PYTHON)

@@ -152,7 +152,9 @@ def test_a_pickle_without_trust_is_refused_and_not_run(tmp_path):
 def test_a_forest_in_a_skops_file_needs_trust_and_is_read_with_it(tmp_path):
     estimator = fitted([0, 1, 2], kind=RandomForestClassifier, n_estimators=3, random_state=0)
     skops.io.dump(estimator, tmp_path / "m.skops")
-    with pytest.raises(ValueError, match=r"not hold safe: sklearn\.tree\._tree\.Tree; .* [Ss]et trust: true") as refusal:
+    with pytest.raises(
+        ValueError, match=r"not hold safe: sklearn\.tree\._tree\.Tree; .* [Ss]et trust: true"
+    ) as refusal:
         load_estimator(path=tmp_path / "m.skops", class_names=NAMES)
     assert "\n" not in str(refusal.value)
     x = torch.tensor([[0.0, 0.0], [2.0, 2.0]])
