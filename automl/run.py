@@ -8,7 +8,7 @@ from pathlib import Path
 from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
 from search_spaces import Value
-from trials.records import Latency, Limit, Outcome, Trial, TrialResult
+from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +88,7 @@ class Run:
         folder: ``runs/NAME``.
         config_text: ``config.yaml`` as resolved.
         primary_metric: The task's first metric, which chooses the best student.
+        primary_higher_is_better: Its direction; it need not be an objective.
         front: The front as it stands; its latencies are final where ``finished``.
         limits: What members keep.
         trials: Those that ended, by number.
@@ -104,6 +105,7 @@ class Run:
     folder: Path
     config_text: str
     primary_metric: str
+    primary_higher_is_better: bool
     front: ParetoFront
     limits: tuple[Limit, ...]
     trials: tuple[FinishedTrial, ...]
@@ -113,6 +115,13 @@ class Run:
     finished: bool
     tracking: Mapping[str, str] = field(default_factory=dict)
     attributions: tuple[Attribution, ...] = ()
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""
+        if metric == self.primary_metric:
+            return self.primary_higher_is_better
+        directions = {objective.metric: objective.higher_is_better for objective in self.front.objectives}
+        return directions.get(metric, metric not in METRICS_OF_COST)
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""

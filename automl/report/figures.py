@@ -13,7 +13,6 @@ from automl.report.points import (
     drawable,
     edge,
     front_points,
-    higher_is_better,
     other_points,
     quality_metric,
 )
@@ -39,7 +38,7 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     others = drawable(other_points(run), quality, cost)
     figure = go.Figure()
     figure.add_trace(_other_trace(others, quality=quality, cost=cost))
-    figure.add_trace(_staircase(members, quality=quality, cost=cost, rising=higher_is_better(run, quality)))
+    figure.add_trace(_staircase(members, quality=quality, cost=cost, rising=run.higher_is_better(quality)))
     largest = max((point.metrics.get(area, 0.0) for point in members), default=0.0) or 1.0
     for precision, colour in precision_colours(members).items():
         shown = [point for point in members if point.precision == precision]
@@ -53,7 +52,7 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     seen, hidden = quality_range(
         [point.metrics[quality] for point in members],
         [point.metrics[quality] for point in others],
-        rising=higher_is_better(run, quality),
+        rising=run.higher_is_better(quality),
     )
     _draw_limits(figure, run, quality=quality, cost=cost)
     figure.update_yaxes(title_text=escape(title(quality)), range=seen)

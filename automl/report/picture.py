@@ -17,7 +17,6 @@ from automl.report.points import (
     drawable,
     edge,
     front_points,
-    higher_is_better,
     other_points,
     quality_metric,
 )
@@ -47,7 +46,7 @@ def front_png(run: Run, *, dots_per_inch: int = 160) -> bytes:
     seen, hidden = quality_range(
         [point.metrics.get(quality, math.nan) for point in members],
         [point.metrics.get(quality, math.nan) for point in others],
-        rising=higher_is_better(run, quality),
+        rising=run.higher_is_better(quality),
     )
     if seen:
         panels[0].set_ylim(seen)
@@ -78,7 +77,7 @@ def _draw(panel: Axes, run: Run, *, members: Sequence[Point], others: Sequence[P
     _dress(panel, cost)
     members, others = drawable(members, quality, cost), drawable(others, quality, cost)
     panel.scatter(*_columns(others, cost, quality), s=11, color="#c3c6cc", linewidths=0, label="not on the front")
-    reached = edge(members, quality, cost, rising=higher_is_better(run, quality))
+    reached = edge(members, quality, cost, rising=run.higher_is_better(quality))
     panel.plot(*_columns(reached, cost, quality), drawstyle="steps-post", color="#a9adb5", linewidth=1, zorder=1)
     for precision, colour in precision_colours(members).items():
         shown = [point for point in members if point.precision == precision]

@@ -52,7 +52,7 @@ def front_points(run: Run) -> list[Point]:
     metric = run.primary_metric
     marked = {"knee": knee(run.front)}
     if any(metric in member.metrics for member in run.front.members):
-        marked["best"] = best(run.front, metric, higher_is_better=higher_is_better(run, metric))
+        marked["best"] = best(run.front, metric, higher_is_better=run.higher_is_better(metric))
     values = {finished.trial.number: finished.values for finished in run.trials}
     ties = {(one.trial, one.precision): f"{two.trial} {two.precision}" for one, two in latency_ties(run.front)}
     return [
@@ -90,14 +90,6 @@ def other_points(run: Run) -> Iterator[Point]:
                     agreement_share=candidate.agreement_share,
                     values=finished.values,
                 )
-
-
-def higher_is_better(run: Run, metric: str) -> bool:
-    """Tell the direction of a metric: its objective's, else less for costs and more for the rest."""
-    for objective in run.front.objectives:
-        if objective.metric == metric:
-            return objective.higher_is_better
-    return metric not in METRICS_OF_COST
 
 
 def quality_metric(run: Run) -> str:

@@ -230,6 +230,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             folder=folder or tmp_path / "runs" / "digits",
             config_text=f"name: {name}\nseed: {seed}\nstudent:\n  space: convnet\n",
             primary_metric="accuracy",
+            primary_higher_is_better=True,
             front=pareto_front(members, objectives, limits),
             limits=limits,
             trials=ended,
