@@ -99,6 +99,7 @@ class Run:
         tracking: How to see the run in MLflow: ``command`` to type (none where a server shows it already) and address
             of the ``charts``; empty before MLflow was reached.
         attributions: What teachers contributed to the students of some trials, by number of the trial.
+        measured: What was measured alone as the search ended, of members of the front and of those that contended.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Run:
     finished: bool
     tracking: Mapping[str, str] = field(default_factory=dict)
     attributions: tuple[Attribution, ...] = ()
+    measured: tuple[FinalMeasurement, ...] = ()
 
     def higher_is_better(self, metric: str) -> bool:
         """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""

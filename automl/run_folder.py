@@ -73,6 +73,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         finished=ended,
         tracking=ledger.recall("tracking") or {},
         attributions=attributions_in(ledger),
+        measured=tuple(final),
     )
 
 

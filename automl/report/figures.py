@@ -9,7 +9,9 @@ import plotly.graph_objects as go
 from automl.numbers import counted, milliseconds, title, written
 from automl.report.looks import BAD, FAINT, LINE, layout, log_axis, precision_colours, quality_range
 from automl.report.points import (
+    OTHER_PROVISIONAL,
     Point,
+    by_comparability,
     drawable,
     edge,
     front_points,
@@ -37,7 +39,8 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     members = drawable(front_points(run), quality, cost)
     others = drawable(other_points(run), quality, cost)
     figure = go.Figure()
-    figure.add_trace(_other_trace(others, quality=quality, cost=cost))
+    for name, part in by_comparability(others, run, cost).items():
+        figure.add_trace(_other_trace(part, name=name, quality=quality, cost=cost))
     figure.add_trace(_staircase(members, quality=quality, cost=cost, rising=run.higher_is_better(quality)))
     largest = max((point.metrics.get(area, 0.0) for point in members), default=0.0) or 1.0
     for precision, colour in precision_colours(members).items():
@@ -85,14 +88,14 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _other_trace(points: Sequence[Point], *, quality: str, cost: str) -> go.Scatter:
-    """Draw what is not on the front, faint."""
+def _other_trace(points: Sequence[Point], *, name: str, quality: str, cost: str) -> go.Scatter:
+    """Draw what is not on the front, faint; hollow where its cost does not compare."""
     return go.Scatter(
         x=[point.metrics[cost] for point in points],
         y=[point.metrics[quality] for point in points],
         mode="markers",
-        name="not on the front",
-        marker={"color": FAINT, "size": 5},
+        name=name,
+        marker={"color": FAINT, "size": 5, "symbol": "circle-open" if name == OTHER_PROVISIONAL else "circle"},
         hovertext=[hover_text(point) for point in points],
         hoverinfo="text",
     )
