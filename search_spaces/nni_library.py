@@ -5,7 +5,8 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 
@@ -42,9 +43,7 @@ def _alone(path: str) -> Iterator[None]:
 
     Workers that start at once would read each other's half of it.
     """
-    with open(path, "rb") as file:
-        try:
+    with Path(path).open("rb") as file:
+        with suppress(OSError):  # Not every network's file system can lock what is open to be read.
             fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:  # Not every network's file system can lock what is open to be read.
-            pass
         yield

@@ -199,7 +199,7 @@ def _categorical(label: str, mutable: Any, *, is_depth: bool) -> Leaf:
     options = _options(mutable.values)
     # A depth is a number by what it does; of all else NNI says that numbers are options without an order.
     domain = _even(options) if is_depth else None
-    places = {option: value for option, value in zip(options, mutable.values, strict=True)}
+    places = dict(zip(options, mutable.values, strict=True))
     return Leaf(
         mutable=mutable,
         domains={label: domain or Categorical(options=options)},

@@ -26,9 +26,9 @@ def nni_space(*, factory: str, arguments: Mapping[str, object] | None = None) ->
     """Make a space of the students of an NNI ``ModelSpace``.
 
     Args:
-        factory: Import name ``package.module:name`` of a ``ModelSpace``, or of a function that returns one. Its students
-            take inputs that are float and normalised already, and return the signature's outputs: logits for a
-            classifier.
+        factory: Import name ``package.module:name`` of a ``ModelSpace``, or of a function that returns one. Its
+            students take inputs that are float and normalised already, and return the signature's outputs: logits for
+            a classifier.
         arguments: Keyword arguments, as plain data. They are part of each student's name. ``num_classes`` follows from
             the data where the factory has a parameter of this name and ``arguments`` do not give it.
 

@@ -1,0 +1,234 @@
+"""NNI's tuners as samplers: TPE, evolution, random and grid, of its last release, 3.0.
+
+A tuner of NNI is one object from the start of a search to its end. Here it is made anew for each proposal and told the
+search so far, so that a proposal depends on the seed, the trial's number and what was told, and on nothing else. It is
+told of the points that were tried, in the order in which they ended, and of those that still run.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from optuna.samplers import BaseSampler
+
+from automl.samplers.context import SearchContext
+from automl.samplers.fresh import trial_seed
+from automl.samplers.nni_parameters import Point, Translation
+from automl.samplers.nni_sampler import TRIES, History, NniSampler, Tuner
+
+
+class Tpe:
+    """NNI's TPE (Bergstra et al., 2011): each choice on its own, and a liar for trials that run.
+
+    Args:
+        translation: Of the search.
+        context: Of the search.
+        options: NNI's ``TpeArguments``.
+    """
+
+    def __init__(self, translation: Translation, context: SearchContext, **options: Any) -> None:
+        del context
+        self._translation = translation
+        self._options = options
+        self._made(0)
+
+    def _made(self, seed: int) -> Any:
+        from nni.algorithms.hpo.tpe_tuner import TpeTuner
+
+        try:
+            return _spaced(TpeTuner(optimize_mode="minimize", seed=seed, tpe_args=self._options), self._translation)
+        except KeyError as error:
+            raise ValueError(f"constant_liar_type must be best, worst or mean, got {error}") from error
+
+    def propose(self, history: History) -> Point | None:
+        """Model each choice by what was told of it."""
+        tuner = self._made(history.seed)
+        for each in history.all:
+            # Not NNI's `import_data`: it knows no failures, and takes seconds for 1,000 trials.
+            formatted, text = self._translation.formatted(each.values)
+            tuner.dedup._history.add(text)
+            tuner._running_params[each.number] = formatted
+        for each in history.ended:
+            if each.told is None:
+                tuner.trial_end(each.number, False)
+            else:
+                tuner.receive_trial_result(each.number, None, each.told)
+        return _asked(tuner, history.number, self._translation)
+
+
+class Random:
+    """NNI's random tuner, which proposes nothing twice where choices are finite.
+
+    Args:
+        translation: Of the search.
+        context: Of the search.
+    """
+
+    def __init__(self, translation: Translation, context: SearchContext) -> None:
+        del context
+        self._translation = translation
+
+    def propose(self, history: History) -> Point | None:
+        """Draw a point."""
+        from nni.algorithms.hpo.random_tuner import RandomTuner
+
+        tuner = _spaced(RandomTuner(seed=history.seed), self._translation)
+        tuner.dedup._history.update(self._translation.formatted(each.values)[1] for each in history.all)
+        return _asked(tuner, history.number, self._translation)
+
+
+class Grid:
+    """NNI's grid search: all options, and numbers by halves, quarters, eighths of their range.
+
+    The grid has one order, whatever is told: a trial gets the point of its number.
+
+    Args:
+        translation: Of the search.
+        context: Of the search.
+    """
+
+    def __init__(self, translation: Translation, context: SearchContext) -> None:
+        del context
+        from nni.algorithms.hpo.gridsearch_tuner import GridSearchTuner
+
+        self._translation = translation
+        self._points: list[Point] = []
+        self._tuner = GridSearchTuner()
+        self._tuner.space = translation.specs
+        if translation.specs:
+            self._tuner._init_grid()
+
+    def propose(self, history: History) -> Point | None:
+        """Give the point; None after the last."""
+        while len(self._points) <= history.number:
+            if (point := _asked(self._tuner, history.number, self._translation)) is None:
+                return None
+            self._points.append(point)
+        return self._points[history.number]
+
+
+class Evolution:
+    """NNI's evolution (after Real et al., 2017): of two at random the worse dies, and the better has a child.
+
+    The tuner's steps are taken again, each by the chance of its own trial; the child is then the point that was tried.
+    What has children under other weights of the objectives may differ, and so do the children that follow.
+
+    Args:
+        translation: Of the search.
+        context: Of the search.
+        population_size: Points drawn at random first, and those that live at a time.
+    """
+
+    def __init__(self, translation: Translation, context: SearchContext, *, population_size: int = 32) -> None:
+        if population_size < 2:
+            raise ValueError(f"population_size must be at least 2, got {population_size}")
+        self._translation = translation
+        self._context = context
+        self._size = population_size
+
+    def propose(self, history: History) -> Point | None:
+        """Take the steps of all trials so far, and the next one: again by other chance where its point is known."""
+        if not self._translation.specs:
+            return None
+        tuner, known = self._replayed(history), history.names(self._context)
+        for attempt in range(TRIES):
+            before = list(tuner.population)
+            point = self._translation.point(self._step(tuner, history.number, str(attempt or "")))
+            if self._context.name(point) not in known:
+                return point
+            del tuner.running_trials[history.number]
+            if all(each.result is not None for each in before):
+                tuner.population = before  # Nobody dies for a child that is not born.
+        return None
+
+    def _replayed(self, history: History) -> Any:
+        from nni.algorithms.hpo.evolution_tuner import EvolutionTuner
+
+        tuner = EvolutionTuner(optimize_mode="minimize", population_size=0)
+        tuner.update_search_space(self._translation.genes())
+        tuner.random_state = np.random.RandomState(self._context.seed % 2**32)  # NNI's own has no seed.
+        for _ in range(self._size):
+            tuner._random_generate_individual()
+        tuner.population_size = self._size
+        for each in history.all:
+            self._step(tuner, each.number)
+            rng = np.random.default_rng(trial_seed(self._context.seed, each.number))
+            tuner.running_trials[each.number].config = self._translation.individual(each.values, rng)
+            if each in history.running:
+                continue
+            if each.told is None:
+                tuner.trial_end(each.number, False)
+            else:
+                tuner.receive_trial_result(each.number, None, each.told)
+        return tuner
+
+    def _step(self, tuner: Any, number: int, attempt: str = "") -> Any:
+        seed = trial_seed(self._context.seed, number, attempt)
+        tuner.random_state = np.random.RandomState(seed)
+        if not tuner.population:  # More run at once than the population has: NNI would stop here.
+            tuner._random_generate_individual()
+        with _global_random(seed):
+            return tuner.generate_parameters(number)
+
+
+@contextmanager
+def _global_random(seed: int) -> Iterator[None]:
+    """Seed Python's own generator, from which NNI's evolution draws, and leave it as it was."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _spaced(tuner: Any, translation: Translation) -> Any:
+    """Give a tuner its search space, as ``update_search_space`` would, but with our conditions."""
+    from nni.common.hpo_utils import Deduplicator
+
+    tuner.space = translation.specs
+    tuner.dedup = Deduplicator(translation.specs)
+    return tuner
+
+
+def _asked(tuner: Any, number: int, translation: Translation) -> Point | None:
+    from nni import NoMoreTrialError
+
+    if not translation.specs:  # A single point: NNI's grid search cannot be without a choice.
+        return None
+    try:
+        return translation.point(tuner.generate_parameters(number))
+    except NoMoreTrialError:
+        return None
+
+
+TUNERS: dict[str, Callable[..., Tuner]] = {
+    "nni_tpe": Tpe,
+    "nni_evolution": Evolution,
+    "nni_random": Random,
+    "nni_grid": Grid,
+}
+"""Each is made from the translation, the search's context, and options."""
+
+
+def nni_maker(name: str, context: SearchContext) -> Callable[..., BaseSampler]:
+    """Give what makes the sampler of a proposal, from a seed and options.
+
+    What a tuner keeps is of its choices and options only, and is shared by all proposals.
+
+    Args:
+        name: In the catalog of tuners.
+        context: Of the search.
+    """
+    translation = Translation(context.choices)
+    made: dict[str, Tuner] = {}
+
+    def sampler(*, seed: int, **options: Any) -> BaseSampler:
+        key = repr(sorted(options.items()))
+        if key not in made:
+            made[key] = TUNERS[name](translation, context, **options)
+        return NniSampler(context, made[key], seed=seed)
+
+    return sampler
