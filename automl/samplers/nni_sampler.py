@@ -30,11 +30,13 @@ class Heard:
     Args:
         number: Of the trial.
         values: Its point.
-        told: One number, lower is better; None where it failed.
+        ended: Whether it did.
+        told: One number, lower is better; None where it failed or has not ended.
     """
 
     number: int
     values: Values
+    ended: bool
     told: float | None
 
 
@@ -67,9 +69,11 @@ class History:
         return cls(
             number=trial.number,
             seed=seed,
-            ended=[Heard(number=each.number, values=each.values, told=_folded(each, weight_D)) for each in told],
+            ended=[
+                Heard(number=each.number, values=each.values, ended=True, told=_folded(each, weight_D)) for each in told
+            ],
             running=[
-                Heard(number=each.number, values=each.params, told=None)
+                Heard(number=each.number, values=each.params, ended=False, told=None)
                 for each in running
                 if each.number < trial.number
             ],

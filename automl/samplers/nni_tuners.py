@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler
 from automl.samplers.context import SearchContext
 from automl.samplers.fresh import trial_seed
 from automl.samplers.nni_parameters import Point, Translation
-from automl.samplers.nni_sampler import TRIES, History, NniSampler, Tuner
+from automl.samplers.nni_sampler import TRIES, Heard, History, NniSampler, Tuner
 
 
 class Tpe:
@@ -50,11 +50,10 @@ class Tpe:
             formatted, text = self._translation.formatted(each.values)
             tuner.dedup._history.add(text)
             tuner._running_params[each.number] = formatted
-        for each in history.ended:
-            if each.told is None:
-                tuner.trial_end(each.number, False)
-            else:
+            if each.told is not None:
                 tuner.receive_trial_result(each.number, None, each.told)
+            elif each.ended:
+                tuner.trial_end(each.number, False)
         return _asked(tuner, history.number, self._translation)
 
 
@@ -127,15 +126,22 @@ class Evolution:
         self._translation = translation
         self._context = context
         self._size = population_size
+        self._individuals: dict[tuple[object, ...], dict[str, Any]] = {}
 
     def propose(self, history: History) -> Point | None:
         """Take the steps of all trials so far, and the next one: again by other chance where its point is known."""
         if not self._translation.specs:
             return None
-        tuner, known = self._replayed(history), history.names(self._context)
+        with _global_random_kept():
+            return self._proposed(self._replayed(history), history)
+
+    def _proposed(self, tuner: Any, history: History) -> Point | None:
+        known = history.names(self._context)
         for attempt in range(TRIES):
             before = list(tuner.population)
-            point = self._translation.point(self._step(tuner, history.number, str(attempt or "")))
+            seed = trial_seed(self._context.seed, history.number, str(attempt or ""))
+            tuner.random_state = np.random.RandomState(seed)
+            point = self._translation.point(_step(tuner, history.number, seed))
             if self._context.name(point) not in known:
                 return point
             del tuner.running_trials[history.number]
@@ -144,6 +150,23 @@ class Evolution:
         return None
 
     def _replayed(self, history: History) -> Any:
+        tuner = self._begun()
+        whole, part = (tuner.searchspace_json, tuner.space), _first_gene(tuner.searchspace_json)
+        for each in history.all:
+            seed = trial_seed(self._context.seed, each.number)
+            # The child gives way to the point that was tried, so that most of it need not be made.
+            tuner.searchspace_json, tuner.space = part
+            _step(tuner, each.number, seed)
+            tuner.searchspace_json, tuner.space = whole
+            tuner.running_trials[each.number].config = self._individual(each, seed)
+            if each.told is not None:
+                tuner.receive_trial_result(each.number, None, each.told)
+            elif each.ended:
+                tuner.random_state = np.random.RandomState(seed)  # A point drawn at random takes its place.
+                tuner.trial_end(each.number, False)
+        return tuner
+
+    def _begun(self) -> Any:
         from nni.algorithms.hpo.evolution_tuner import EvolutionTuner
 
         tuner = EvolutionTuner(optimize_mode="minimize", population_size=0)
@@ -152,32 +175,34 @@ class Evolution:
         for _ in range(self._size):
             tuner._random_generate_individual()
         tuner.population_size = self._size
-        for each in history.all:
-            self._step(tuner, each.number)
-            rng = np.random.default_rng(trial_seed(self._context.seed, each.number))
-            tuner.running_trials[each.number].config = self._translation.individual(each.values, rng)
-            if each in history.running:
-                continue
-            if each.told is None:
-                tuner.trial_end(each.number, False)
-            else:
-                tuner.receive_trial_result(each.number, None, each.told)
         return tuner
 
-    def _step(self, tuner: Any, number: int, attempt: str = "") -> Any:
-        seed = trial_seed(self._context.seed, number, attempt)
-        tuner.random_state = np.random.RandomState(seed)
-        if not tuner.population:  # More run at once than the population has: NNI would stop here.
-            tuner._random_generate_individual()
-        with _global_random(seed):
-            return tuner.generate_parameters(number)
+    def _individual(self, heard: Heard, seed: int) -> dict[str, Any]:
+        key = (heard.number, *heard.values.items())
+        if key not in self._individuals:
+            self._individuals[key] = self._translation.individual(heard.values, np.random.default_rng(seed))
+        return self._individuals[key]
+
+
+def _step(tuner: Any, number: int, seed: int) -> Any:
+    if not tuner.population:  # More run at once than the population has: NNI would stop here.
+        tuner._random_generate_individual()
+    random.seed(seed)
+    return tuner.generate_parameters(number)
+
+
+def _first_gene(space: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    from nni.utils import json2space
+
+    name = next(iter(space))
+    part = {name: space[name]}
+    return part, json2space(part)
 
 
 @contextmanager
-def _global_random(seed: int) -> Iterator[None]:
-    """Seed Python's own generator, from which NNI's evolution draws, and leave it as it was."""
+def _global_random_kept() -> Iterator[None]:
+    """Leave Python's own generator, from which NNI's evolution draws, as it was."""
     state = random.getstate()
-    random.seed(seed)
     try:
         yield
     finally:
