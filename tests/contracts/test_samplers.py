@@ -26,6 +26,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tpe": {"n_startup_trials": 4},
     "nsga2": {"population_size": 4},
     "pareto": {"startup_trials": 4},
+    "nni_tpe": {"n_startup_jobs": 4},
+    "nni_evolution": {"population_size": 6},
 }
 """So that a sampler does what it does best within a few trials, and not only what it begins with."""
 
@@ -36,6 +38,10 @@ USERS = {
 """By import name: one of a library, and one of a user's own."""
 
 NAMES = [*SAMPLERS, *USERS]
+DEAF = ("random", "nni_random", "nni_grid")
+"""Propose the same whatever they are told, but for points that are known."""
+UNSEEDED = ("nni_grid",)
+"""Propose the same in each search."""
 TRIALS = 14
 
 CHOICES = (
@@ -150,7 +156,7 @@ def test_proposals_are_points_of_the_space(name: str, undisturbed: Callable[...,
     for values in proposed:
         check_values(CHOICES, values)
     assert len({json.dumps(values) for values in proposed}) > TRIALS // 2
-    assert {values["depth"] for values in proposed} > {1}  # Conditional choices were among them.
+    assert max(int(values["depth"]) for values in proposed) > 1  # Conditional choices were among them.
     if "OwnSampler" in name:
         assert max(float(values["learning_rate"]) for values in proposed) <= 0.02
 
@@ -189,13 +195,13 @@ def test_another_process_proposes_the_same(undisturbed: Callable[..., Any], tmp_
 @pytest.mark.parametrize("name", NAMES)
 def test_another_seed_proposes_others(name: str, undisturbed: Callable[..., Any], tmp_path: Path) -> None:
     other = propose(tmp_path, name, seed=1)
-    assert sum(values in undisturbed(name)[1] for values in other) < TRIALS // 2
+    assert (sum(values in undisturbed(name)[1] for values in other) < TRIALS // 2) == (name not in UNSEEDED)
 
 
 @pytest.mark.parametrize("name", [*SAMPLERS, "optuna.samplers:NSGAIIISampler"])
 def test_what_was_told_is_listened_to(name: str, undisturbed: Callable[..., Any], tmp_path: Path) -> None:
     listened = propose(tmp_path, name, told=False) != undisturbed(name)[1]
-    assert listened == (name != "random")
+    assert listened == (name not in DEAF)
 
 
 @pytest.mark.parametrize("name", NAMES)
