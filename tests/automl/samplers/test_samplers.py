@@ -13,7 +13,9 @@ CONTEXT = SearchContext(choices=(Choice(name="wide", domain=Categorical(options=
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"unknown sampler 'tbe'; samplers are nni_evolution, .*nsga2, pareto, random, tpe, or pack"):
+    with pytest.raises(
+        ValueError, match=r"unknown sampler 'tbe'; samplers are nni_evolution, .*nsga2, pareto, random, tpe, or pack"
+    ):
         make_sampler("tbe", seed=0, options={}, context=CONTEXT)
 
 
