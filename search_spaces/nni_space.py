@@ -62,7 +62,7 @@ def build_nni(spec: StudentSpec, signature: ModelSignature) -> nn.Module:
     """
     factory, arguments = str(spec.constants["factory"]), spec.constants.get("arguments", {})
     assert isinstance(arguments, dict)
-    make = partial(_model_space, factory, arguments, num_classes=signature.outputs[0].shape[-1])
+    make = partial(_model_space, factory, arguments, num_classes=signature.sole_output_shape[-1])
     space = make()
     reading = Reading(space)
     if broken := _broken(space, reading, spec.values):

@@ -46,7 +46,7 @@ class Translation:
                 return translation._by_name[self.name].when is not None
 
         self.specs = {(name,): Conditional(**_specified(choice)) for name, choice in self._free.items()}
-        self._formatted: dict[tuple[tuple[str, Value], ...], tuple[dict[tuple[str], float], str]] = {}
+        self._formatted: dict[tuple[tuple[str, type, Value], ...], tuple[dict[tuple[str], float], str]] = {}
 
     def genes(self) -> dict[str, dict[str, Any]]:
         """Give the search space as NNI's evolution takes it: all choices side by side."""
@@ -63,7 +63,7 @@ class Translation:
 
     def formatted(self, values: Values) -> tuple[dict[tuple[str], float], str]:
         """Give a point as tuners hold it, and the text by which they tell points apart; it is found out once."""
-        key = tuple(values.items())
+        key = tuple((name, type(value), value) for name, value in values.items())  # True is not 1 here.
         if key not in self._formatted:
             self._formatted[key] = self._format(values)
         return self._formatted[key]

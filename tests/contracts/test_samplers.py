@@ -103,11 +103,11 @@ def open_at(folder: Path, name: str, *, seed: int = 0) -> Ledger:
 
 
 def answer(proposal: Proposal) -> tuple[Trial, TrialResult]:
-    """Judge a proposal by its values and number alone: some are refused, some fail."""
+    """Judge a proposal by its values and number alone: some are refused, some fail, whatever is proposed."""
     values, number = proposal.values, proposal.number
     trial = Trial(number=number, spec=StudentSpec(space="own", values=values), recipe=RECIPE, seed=0)
     size = float(sum(int(value) for name, value in values.items() if name.endswith("width")) * int(values["depth"]))
-    size *= 4 if values["block"] == "inverted" else 1
+    size = max(size, 2 * LIMIT.value) if number % 7 == 3 else size
     metrics = {"accuracy": 1 - 1 / (1 + size) ** 0.2 - abs(float(values["learning_rate"]) - 0.01), "size_bytes": size}
     candidate = Candidate(precision="float32", metrics=metrics, latency=LATENCY)
     result = TrialResult(number=number, digest=trial.digest, outcome=Outcome.TRAINED, candidates=(candidate,))

@@ -13,6 +13,7 @@ from nni.nas.nn.pytorch import (
     MutableConv2d,
     MutableDropout,
     MutableLinear,
+    ParametrizedModule,
     Repeat,
 )
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ class Unusual(ModelSpace, label_prefix="net"):
             MutableDropout(nni.loguniform("small", 0.01, 0.1)),
         )
         self.scale = nni.normal("scale", 0.0, 1.0)
-        self.double = Repeat(lambda index: MutableLinear(16, 16), nni.choice("pairs", [1, 2]) * 2)
+        self.doubled = Repeat(lambda index: MutableLinear(16, 16), nni.choice("pairs", [1, 2]) * 2)
         self.norm = MutableConv2d(1, 1, nni.choice("kernel", [(1, 1), (3, 3)]), padding="same")
         self.leaky = MutableLeaky(self.scale)
         self.head = nn.Linear(16, num_classes)
@@ -90,7 +91,7 @@ class Unusual(ModelSpace, label_prefix="net"):
     def forward(self, image_BCHW: Tensor) -> Tensor:
         hidden = self.shape(self.pool(self.norm(image_BCHW))).flatten(1)
         inputs = [hidden, -hidden, 2 * hidden]
-        return self.head(self.leaky(self.double(self.dropouts(self.any(inputs) + self.two(inputs)))))
+        return self.head(self.leaky(self.doubled(self.dropouts(self.any(inputs) + self.two(inputs)))))
 
 
 class Scaled(nn.Module):
@@ -100,9 +101,6 @@ class Scaled(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return torch.nn.functional.leaky_relu(inputs, self.scale)
-
-
-from nni.nas.nn.pytorch import ParametrizedModule  # noqa: E402
 
 
 class MutableLeaky(ParametrizedModule, Scaled, wraps=Scaled):
