@@ -36,8 +36,8 @@ class Sampler(Part):
     """Who proposes students."""
 
     name: CatalogName = "tpe"
-    """tpe, nsga2, pareto, random, nni_tpe, nni_evolution, nni_random, nni_grid, or package.module:name of a function that
-    returns an Optuna sampler."""
+    """tpe, nsga2, pareto, random, nni_tpe, nni_evolution, nni_random, nni_grid, or package.module:name of a function
+    that returns an Optuna sampler."""
     options: Options = Field(default={})
     """Keyword arguments of the sampler."""
 

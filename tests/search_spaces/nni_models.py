@@ -79,7 +79,7 @@ class Unusual(ModelSpace, label_prefix="net"):
         self.any = InputChoice(3, n_chosen=None, label="any")
         self.two = InputChoice(3, n_chosen=2, reduction="mean", label="two")
         self.dropouts = nn.Sequential(
-            MutableDropout(nni.quniform("even", 0.0, 0.5, 0.25)),
+            MutableDropout(nni.quniform("even", 0.0, 0.5, 0.1)),
             MutableDropout(nni.loguniform("small", 0.01, 0.1)),
         )
         self.scale = nni.normal("scale", 0.0, 1.0)
