@@ -9,6 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+_FRAMEWORK = "NNI_FRAMEWORK"
+# Else `nni.nas` imports Lightning. Here, since a module of the user's may import NNI first; what is set already stays.
+os.environ.setdefault(_FRAMEWORK, "none")
+
 
 def import_nni() -> Any:
     """Import NNI.
@@ -16,11 +20,9 @@ def import_nni() -> Any:
     It stands for itself then: it looks for no training framework, puts no handler on its logger, and tells warnings
     only. A module of a user's that imports it later finds it so.
     """
-    # Else `nni.nas` imports Lightning. What a user has set stays.
-    framework = os.environ.setdefault("NNI_FRAMEWORK", "none")
     import nni
 
-    nni.set_default_framework(framework)
+    nni.set_default_framework(os.environ[_FRAMEWORK])
     nni.silence_stdout()
     logging.getLogger("nni").setLevel(logging.WARNING)
     return nni
