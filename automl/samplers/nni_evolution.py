@@ -17,7 +17,7 @@ class Evolution:
     """NNI's evolution (after Real et al., 2017): of two at random the worse dies, and the better has a child.
 
     The tuner's steps are taken again, each by the chance of its own trial; the child is then the point that was tried.
-    What has children under other weights of the objectives may differ, and so do the children that follow.
+    Where weights of objectives are drawn by proposal, those die that would have died under the weights of now.
 
     Args:
         translation: Of the search.
