@@ -27,7 +27,7 @@ ONLY_IN = {
     "sqlalchemy": ["automl/ledger.py", "automl/storage_driver.py"],
     "ray": ["automl/executor.py"],
     "mlflow": ["automl/tracking/*"],
-    "nni": ["automl/samplers/*", "search_spaces/nni*"],
+    "nni": ["automl/samplers/nni_*.py", "search_spaces/nni_*.py"],
     "sklearn": ["trials/data/sklearn_sets.py"],
     "joblib": ["teachers/loading/estimator.py"],
     "skops": ["teachers/loading/estimator.py"],
