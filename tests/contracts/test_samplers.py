@@ -25,7 +25,7 @@ from trials.records import Candidate, Latency, Limit, Outcome, Trial, TrialResul
 OPTIONS: dict[str, dict[str, Any]] = {
     "tpe": {"n_startup_trials": 4},
     "nsga2": {"population_size": 4},
-    "pareto": {"startup_trials": 4},
+    "pareto": {"startup_trials": 2},
     "evolution": {"population_size": 4, "tournament_size": 3},
     "reinforce": {"learning_rate": 0.05, "hidden_size": 16},
     "nni_tpe": {"n_startup_jobs": 4},
