@@ -25,7 +25,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "optuna": ["automl/samplers/*", "automl/ledger.py", "automl/journal.py"],
     "sqlalchemy": ["automl/ledger.py", "automl/storage_driver.py"],
-    "ray": ["automl/executor.py"],
+    "ray": ["automl/executor.py", "automl/ray_start.py"],
     "mlflow": ["automl/tracking/*"],
     "nni": ["automl/samplers/*", "search_spaces/nni*"],
     "sklearn": ["trials/data/sklearn_sets.py"],
@@ -35,7 +35,12 @@ ONLY_IN = {
     "timm": ["teachers/loading/*", "search_spaces/timm_models.py"],
     "datasets": ["trials/data/huggingface.py"],
     "pandas": ["trials/data/*"],
-    "moocore": ["automl/front.py", "automl/hypervolume_history.py", "automl/samplers/pareto/outlook.py"],
+    "moocore": [
+        "automl/front.py",
+        "automl/hypervolume_history.py",
+        "automl/ranking.py",
+        "automl/samplers/pareto/outlook.py",
+    ],
     "pydantic": ["automl/config/*", "automl/stored.py"],
     "yaml": ["automl/config/*"],
     "plotly": ["automl/report/*"],

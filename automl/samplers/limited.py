@@ -33,7 +33,8 @@ class LimitedStudy(optuna.Study):
     ) -> list[FrozenTrial]:
         """Give the trials; all samplers read them by this."""
         found = super()._get_trials(deepcopy=False, states=states, use_cache=use_cache)
-        seen = [self._of_now(trial) if trial.state is TrialState.COMPLETE else trial for trial in found]
+        judged = (TrialState.COMPLETE, TrialState.PRUNED)
+        seen = [self._of_now(trial) if trial.state in judged else trial for trial in found]
         return copy.deepcopy(seen) if deepcopy else seen
 
     def _of_now(self, trial: FrozenTrial) -> FrozenTrial:
@@ -49,7 +50,7 @@ def under(trial: FrozenTrial, limits: Sequence[Limit]) -> FrozenTrial:
     never was, so that nobody knows what it breaks.
 
     Args:
-        trial: COMPLETE, with its result.
+        trial: COMPLETE or PRUNED, with its result.
         limits: To judge it by.
     """
     result = stored.result.validate_python(stored.record_of(trial.user_attrs, "result"))
