@@ -56,7 +56,7 @@ class Stall(Part):
 
 
 class Halving(Part):
-    """Stops trials at rungs where others did better. Epochs are those of the longest recipe; of others the same share."""
+    """Stops trials at rungs where others did better. Epochs are those of the longest recipe; others: the same share."""
 
     reduction: Annotated[int, Field(ge=2)] = 3
     """At each rung the best one in so many goes on."""
