@@ -35,6 +35,7 @@ from automl.tracking.rows import (
     milliseconds,
     safe_key,
 )
+from automl.tracking.rung_rows import agreement_metrics
 from automl.tracking.tables import comma_separated, front_table, markdown, note
 from automl.tracking.views import PICTURE_KEY, view_tags
 from trials.records import Outcome
@@ -170,9 +171,12 @@ def summary_row(run: Run, *, text: str) -> RunRow:
         if math.isfinite(value)
     ]
     step = len(run.trials)
-    counts = {f"trials_{outcome.value}": run.count(outcome) for outcome in Outcome}
+    told = [outcome for outcome in Outcome if outcome is not Outcome.PRUNED or run.count(outcome)]
+    counts = {f"trials_{outcome.value}": run.count(outcome) for outcome in told}
     counts["front_members"] = len(run.front.members)
     metrics += [MetricRow(key=key, value=count, timestamp_ms=end_ms, step=step) for key, count in counts.items()]
+    agreements = agreement_metrics(run)
+    metrics += [MetricRow(key=safe_key(k), value=v, timestamp_ms=end_ms, step=epoch) for epoch, k, v in agreements]
     tags = {
         TRIAL_TAG: SUMMARY,
         FRONT_TAG: SUMMARY,
