@@ -56,13 +56,15 @@ class Rungs:
 
     @classmethod
     def rising(cls, *, first: int, longest: int, reduction: int) -> "Rungs":
-        """Let each rung have ``reduction`` times the epochs of the one before, as far as the longest recipe goes.
+        """Let each rung have ``reduction`` times the epochs of the one before, up to the middle of the longest recipe.
+
+        Later on most of the price is paid, so that to stop a trial saves little of it and throws a student away.
 
         Raises:
             ValueError: Not even the first stands before its end.
         """
         epochs = [first]
-        while epochs[-1] * reduction < longest:
+        while 2 * epochs[-1] * reduction <= longest:
             epochs.append(epochs[-1] * reduction)
         return cls(epochs=tuple(epochs), longest=longest, reduction=reduction)
 

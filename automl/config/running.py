@@ -61,7 +61,7 @@ class Halving(Part):
     reduction: Annotated[int, Field(ge=2)] = 3
     """At each rung the best one in so many goes on."""
     grace: PositiveInt | None = None
-    """Epoch of the first rung; each next one has reduction times as many, up to the end of the recipe."""
+    """Epoch of the first rung; each next one has reduction times as many, up to the middle of the recipe."""
     rungs: Listed[PositiveInt] = ()
     """Epochs of all rungs, rising, instead of grace."""
 

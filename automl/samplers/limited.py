@@ -8,7 +8,7 @@ from optuna.study._constrained_optimization import _CONSTRAINTS_KEY  # Where ``T
 from optuna.trial import FrozenTrial, TrialState
 
 from automl import stored
-from trials.records import Limit, Outcome, TrialResult, may_keep
+from trials.records import METRICS_OF_COST, Limit, Outcome, TrialResult, may_keep
 
 
 class LimitedStudy(optuna.Study):
@@ -73,8 +73,11 @@ def still_refused(result: TrialResult, limits: Sequence[Limit]) -> bool:
 def excesses(result: TrialResult, limits: Sequence[Limit]) -> dict[str, float]:
     """Say by how much the candidate that breaks least breaks each limit: one precision that keeps all is enough.
 
-    Samplers add up what is broken, so it is told as shares of the limits: bytes must not drown milliseconds.
+    Samplers add up what is broken, so it is told as shares of the limits: bytes must not drown milliseconds. What only
+    training tells is left out where a trial was stopped: it might have kept these.
     """
+    if result.outcome is Outcome.PRUNED:
+        limits = [limit for limit in limits if limit.metric in METRICS_OF_COST]
     found = [
         {
             str(limit): limit.excess(candidate.metrics) / (abs(limit.value) or 1.0)

@@ -42,7 +42,8 @@ class Stopped:
         records = _records(trial)
         if trial.state is not TrialState.PRUNED or not records:
             return None
-        loss_D = self._loss(records[-1]) - self._gain.get(records[-1]["rung"], 0.0)
+        shown_D = self._loss(records[-1])
+        loss_D = np.maximum(shown_D - self._gain.get(records[-1]["rung"], 0.0), np.minimum(shown_D, 0.0))
         return loss_D if np.isfinite(loss_D).all() else None
 
     def _loss(self, record: Mapping[str, Any]) -> Array:

@@ -7,9 +7,16 @@ from automl.rungs import Rungs
 
 @pytest.mark.parametrize(
     ("first", "longest", "reduction", "expected"),
-    [(1, 27, 3, (1, 3, 9)), (2, 27, 3, (2, 6, 18)), (3, 12, 4, (3,)), (1, 2, 2, (1,)), (4, 16, 2, (4, 8))],
+    [
+        (1, 27, 3, (1, 3, 9)),
+        (2, 20, 3, (2, 6)),
+        (2, 36, 3, (2, 6, 18)),
+        (3, 12, 4, (3,)),
+        (4, 16, 2, (4, 8)),
+        (7, 8, 2, (7,)),
+    ],
 )
-def test_each_rung_has_so_many_times_the_epochs_of_the_one_before(
+def test_each_rung_has_so_many_times_the_epochs_of_the_one_before_up_to_the_middle(
     first: int, longest: int, reduction: int, expected: tuple[int, ...]
 ) -> None:
     assert Rungs.rising(first=first, longest=longest, reduction=reduction).epochs == expected
