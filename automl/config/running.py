@@ -69,7 +69,7 @@ class Halving(Part):
     def _one_of_both(self) -> Self:
         """Let the rungs be told in one way."""
         if (self.grace is None) == (not self.rungs):
-            raise ValueError("expected grace, such as 3, or rungs, such as [3, 9]" + ("; not both" * bool(self.rungs)))
+            raise ValueError("expected either grace, such as 3, or rungs, such as [3, 9]")
         return self
 
     def placed(self, longest: int) -> Rungs:
@@ -113,7 +113,7 @@ class Resources(Part):
     retries: NaturalInt = 2
     """How often a trial whose process died starts again before it counts as failed."""
     trial_minutes: PositiveReal | None = None
-    """A trial that takes longer is stopped and counts as failed; null waits for ever."""
+    """A trial that takes longer, all its rungs together, is stopped and counts as failed; null waits for ever."""
 
 
 class Cache(Part):

@@ -1,5 +1,8 @@
 """Halving on a real cluster: checkpoints go from worker to worker, and may be lost."""
 
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -90,21 +93,24 @@ def test_on_ray_a_worker_that_is_killed_at_a_later_rung_starts_its_trial_again(
 
 
 def test_on_ray_a_checkpoint_that_is_gone_is_lost_work(executor: Executor) -> None:
-    import numpy as np
-    import ray
+    def leave() -> tuple[int, list[Any]]:
+        import os
 
-    def leave() -> tuple[int, Any]:
-        return 0, np.zeros(500_000)
+        import numpy as np
+        import ray
+
+        return os.getpid(), [ray.put(np.zeros(500_000))]  # It is gone with its process, as else with its machine.
 
     def go_on(left: Any) -> float:
         return float(left.sum())
 
-    left = executor.submit(leave, share=Share(), returns=2)
-    while not executor.wait([left], seconds=10.0):
-        pass
-    ray.internal.free([left.refs[1]])  # type: ignore[attr-defined] # as on a machine that goes down
-    task = executor.submit(go_on, left.refs[1], share=Share())
-    while not executor.wait([task], seconds=10.0):
-        pass
-    with pytest.raises(LostWorkError, match="lost"):
+    leaving = executor.submit(leave, share=Share(), returns=2)
+    (pid,) = executor.run_all([leaving])
+    (left,) = executor.fetch(leaving, part=1)
+    os.kill(pid, signal.SIGKILL)
+    task = executor.submit(go_on, left, share=Share())
+    deadline = time.monotonic() + 60
+    while not executor.wait([task], seconds=1.0):
+        assert time.monotonic() < deadline, "it waits for what never comes"
+    with pytest.raises(LostWorkError):
         executor.fetch(task)

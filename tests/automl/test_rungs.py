@@ -2,6 +2,7 @@
 
 import pytest
 
+from automl.config import Config, Recipe, Search
 from automl.rungs import Rungs
 
 
@@ -53,3 +54,14 @@ def test_rungs_that_save_nothing_are_refused(epochs: tuple[int, ...], longest: i
 def test_the_share_of_epochs_is_that_of_a_trial_on_average() -> None:
     # 27 trials: all pass 3 epochs, 9 of them 6 more, 3 of them 18 more.
     assert Rungs(epochs=(3, 9), longest=27, reduction=3).share == pytest.approx((27 * 3 + 9 * 6 + 3 * 18) / (27 * 27))
+
+
+def test_rungs_of_a_config_are_those_of_its_longest_recipe() -> None:
+    recipe = Recipe.model_validate(
+        {"losses": {"hard_label": {"weight": 1.0}}, "epochs": [9, 27, 18], "batch_size": 8, "learning_rate": 0.1}
+    )
+    config = Config.model_construct(recipe=recipe, search=Search.model_validate({"halving": {"grace": 3}}))
+    assert config.rungs() == Rungs(epochs=(3, 9), longest=27, reduction=3)
+    told = Search.model_validate({"halving": {"rungs": [2, 20], "reduction": 4}})
+    assert config.model_copy(update={"search": told}).rungs() == Rungs(epochs=(2, 20), longest=27, reduction=4)
+    assert config.model_copy(update={"search": Search()}).rungs() is None
