@@ -32,9 +32,10 @@ def rungs_section(run: Run, figures: Figures) -> str:
     note = (
         '<p class="note">How well the order at a rung foretold the order at the end: rank correlations, Spearman\'s ρ '
         f"and Kendall's τ-b, of the places by all objectives, as halving compares, and of {quality} alone; 1 is the "
-        "same order, 0 is chance. Only trials that were trained to the end can be compared, and the rungs chose them: "
-        "nobody knows how those that were stopped would have ended, and the order of a few good ones is harder to "
-        "foretell than that of all. Few trials say little.</p>"
+        "same order, 0 is chance. Costs are the same at both, which keeps the places by all objectives together. Only "
+        "trials that were trained to the end can be compared, and the rungs chose them: nobody knows how those that "
+        "were stopped would have ended, and the order of a few good ones is harder to foretell than that of all. Few "
+        "trials say little.</p>"
     )
     rows = [("", _cells(each)) for each in found]
     pictures = f'<div class="grid">{"".join(cells)}</div>' if cells else ""
