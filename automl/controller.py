@@ -198,16 +198,17 @@ class Controller:
             if isinstance(error, WorkFailed) or disk_is_full(error):
                 raise  # Every other trial would end so, too.
             result = flight.failed(f"{type(error).__name__}: {error}")
-        if (
-            result.outcome is Outcome.PRUNED
-            and self._halving is not None
-            and self._halving.goes_on(flight.trial, result)
-        ):
+        if self._goes_on(flight, result):
             flight.underway = task.refs[1]  # It stays where it is, and goes from worker to worker.
             self._submit(flights, flight)
             return
         self._finish(flight, result, artefacts=artefacts if result.outcome is Outcome.TRAINED else None)
         self._waiting.extend(flight.twins)  # Launched, each finds the result; after a failure the first one tries anew.
+
+    def _goes_on(self, flight: Flight, result: TrialResult) -> bool:
+        """Tell whether a trial has come to a rung and is trained on; what is decided is written down."""
+        halving = self._halving if result.outcome is Outcome.PRUNED else None
+        return halving is not None and halving.goes_on(flight.trial, result)
 
     def _finish(self, flight: Flight, result: TrialResult, *, artefacts: Artefacts | None = None) -> None:
         trial = flight.trial
