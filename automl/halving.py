@@ -10,6 +10,7 @@ Shape letters: N = trials that have reached a rung, D = objectives.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +84,16 @@ class Halving:
         rivals = [*self._rivals(rung, candidate), candidate]
         losses_ND = to_losses([each.metrics for each in rivals], self._objectives)
         goes_on = is_among_best(losses_ND, reduction=self._rungs.reduction)
-        record = RungRecord(rung=rung, epoch=epoch, candidate=candidate, goes_on=goes_on)
+        record = RungRecord(rung=rung, epoch=epoch, candidate=self._in_short(candidate), goes_on=goes_on)
         self._records[trial.number] = (*known, record)
         self._ledger.write_rungs(trial.number, self._records[trial.number])
         return goes_on
+
+    def _in_short(self, candidate: Candidate) -> Candidate:
+        """Leave out parts of a metric, such as its value by class: a sampler reads all rungs at each proposal."""
+        compared = {objective.metric for objective in self._objectives}
+        kept = {name: value for name, value in candidate.metrics.items() if "." not in name or name in compared}
+        return replace(candidate, metrics=kept)
 
     def _rivals(self, rung: int, candidate: Candidate) -> list[Candidate]:
         """Give whom a candidate is compared with.

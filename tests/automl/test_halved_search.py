@@ -5,7 +5,9 @@ from unittest import mock
 
 import pytest
 
+from automl.attribution import attribute
 from automl.config import load_config
+from automl.errors import UserError
 from automl.front_view import front_json
 from automl.preparation import prepare
 from automl.run import Run
@@ -76,3 +78,9 @@ def test_what_was_trained_in_rungs_is_what_training_in_one_go_gives(halved: Run)
 
 def test_a_run_that_is_read_again_knows_its_rungs(halved: Run) -> None:
     assert load_run(Path(halved.folder)).trials == halved.trials
+
+
+def test_a_student_that_was_stopped_has_no_attribution(halved: Run) -> None:
+    number = next(each.trial.number for each in halved.trials if each.result.outcome is Outcome.PRUNED)
+    with pytest.raises(UserError, match=f"trial {number} was stopped at a rung; trained trials are"):
+        attribute(halved.folder, number)

@@ -209,6 +209,13 @@ def test_those_that_break_limits_of_now_hold_nobody_back(tmp_path: Path) -> None
     assert last.result.outcome is Outcome.TRAINED  # Smaller and worse; but in its limits it is the first.
 
 
+def test_what_is_kept_of_a_rung_leaves_out_values_by_class(tmp_path: Path) -> None:
+    search = halved(tmp_path, Scripted(), Learning(**{"accuracy.7": 0.5, "f1": 0.4}), stop=StopRule(trials=1))
+    search.run()
+    (finished,) = search.ledger.finished()
+    assert {name for record in finished.rungs for name in record.candidate.metrics} == {"accuracy", "f1", "size_bytes"}
+
+
 def test_a_metric_that_is_no_number_at_a_rung_fails_the_trial(tmp_path: Path) -> None:
     search = halved(tmp_path, Scripted(), Learning(accuracy=math.nan), stop=StopRule(trials=1))
     search.run()
