@@ -222,7 +222,7 @@ class Executor:
         try:
             return ray.get(task.refs[part])
         except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, ray.exceptions.RayError):
+            if isinstance(error.cause, ray.exceptions.ObjectLostError):
                 raise LostWorkError(f"what it was to go on from is lost ({type(error.cause).__name__})") from error
             raise error.cause from error
         except ray.exceptions.OutOfDiskError as error:
