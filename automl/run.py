@@ -120,3 +120,8 @@ class Run:
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""
         return sum(finished.result.outcome is outcome for finished in self.trials)
+
+    def counts(self) -> dict[str, int]:
+        """Count the trials by how they ended, by the value of ``Outcome``; pruned ones only where there are any."""
+        found = {outcome.value: self.count(outcome) for outcome in Outcome}
+        return {name: count for name, count in found.items() if count or name != Outcome.PRUNED.value}

@@ -67,8 +67,7 @@ def search_section(run: Run, figures: Figures) -> str:
 
 
 def _outcomes(run: Run) -> str:
-    told = [outcome for outcome in Outcome if outcome is not Outcome.PRUNED or run.count(outcome)]
-    counts = {outcome.value: run.count(outcome) for outcome in told}
+    counts = run.counts()
     bars = "".join(f'<i class="{name}" style="flex:{count}"></i>' for name, count in counts.items() if count)
     keys = "".join(f'<li><i class="{name}"></i>{count} {_TOLD[name]}</li>' for name, count in counts.items())
     return f'<div class="bar">{bars}</div><ul class="key">{keys}</ul>'

@@ -171,8 +171,7 @@ def summary_row(run: Run, *, text: str) -> RunRow:
         if math.isfinite(value)
     ]
     step = len(run.trials)
-    told = [outcome for outcome in Outcome if outcome is not Outcome.PRUNED or run.count(outcome)]
-    counts = {f"trials_{outcome.value}": run.count(outcome) for outcome in told}
+    counts = {f"trials_{name}": count for name, count in run.counts().items()}
     counts["front_members"] = len(run.front.members)
     metrics += [MetricRow(key=key, value=count, timestamp_ms=end_ms, step=step) for key, count in counts.items()]
     agreements = agreement_metrics(run)
