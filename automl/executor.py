@@ -1,10 +1,9 @@
-"""Ray: where trials run. The only file that knows it."""
+"""Ray: where trials run. Besides how it starts, the only file that knows it."""
 
 import errno
 import logging
 import math
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ import ray.exceptions
 
 from automl.errors import UserError, WorkFailed
 from automl.interrupts import held_back
+from automl.ray_start import require_token, say_nothing_of_deaths
 from automl.unserved import Unserved
 
 _logger = logging.getLogger("automl.executor")
@@ -90,7 +90,7 @@ class Executor:
         """
         local = address is None
         if local and "RAY_AUTH_MODE" not in os.environ:
-            _require_token()
+            require_token()
         try:
             # Broken off halfway, it leaves threads and processes that nobody ends, and that crash this one as it exits;
             # or Ctrl-C comes while Python forks, where it is lost.
@@ -109,7 +109,7 @@ class Executor:
         except KeyboardInterrupt:
             self.close()
             raise
-        _say_nothing_of_deaths()
+        say_nothing_of_deaths()
         self._functions: dict[Callable[..., Any], Any] = {}
         self._unserved = Unserved()
         self.local = local
@@ -225,6 +225,8 @@ class Executor:
         try:
             return ray.get(task.refs[part])
         except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, ray.exceptions.ObjectLostError):
+                raise LostWorkError(f"what it was to go on from is lost ({type(error.cause).__name__})") from error
             raise error.cause from error
         except ray.exceptions.OutOfDiskError as error:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "Ray's store of objects") from error
@@ -272,29 +274,3 @@ def _room(total: Mapping[str, float], share: Share) -> int:
 def resolve(reference: Any) -> Any:
     """Get, within a task, what ``Executor.share`` put there and what came inside another argument."""
     return ray.get(reference)
-
-
-def _require_token() -> None:
-    """Let nobody else run code on the cluster that this process starts.
-
-    Ray listens on every network interface, also when it serves this machine alone; now its callers need a token that
-    only this process and its children know.
-    """
-    from ray._raylet import Config
-
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    Config.initialize("")  # Ray read its settings when it was imported; this makes it read them again.
-
-
-def _say_nothing_of_deaths() -> None:
-    """Keep standard output for results: Ray writes there of every process that dies, and ``fetch`` tells it too."""
-    from ray._private import worker
-
-    tell = worker.print_to_stdstream
-
-    def tell_of_others(data: dict[str, Any], ignore_prefix: bool) -> None:
-        if data.get("pid") != "raylet":
-            tell(data, ignore_prefix)
-
-    worker.print_to_stdstream = tell_of_others

@@ -84,7 +84,7 @@ class Progress:
         parts = [f"{done}{bound} done", f"{running} running"]
         parts += [
             f"{standing.count(outcome)} {outcome.value}"
-            for outcome in (Outcome.INFEASIBLE, Outcome.FAILED)
+            for outcome in (Outcome.PRUNED, Outcome.INFEASIBLE, Outcome.FAILED)
             if standing.count(outcome)
         ]
         if standing.hypervolumes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
+from automl.rungs import RungRecord
 from search_spaces import Value
 from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
@@ -21,6 +22,7 @@ class FinishedTrial:
         values: The choices as they were proposed, architecture and recipe together, by name.
         started: When it was proposed, UTC.
         ended: When its result was told, UTC.
+        rungs: What it showed at each rung that it came to, and what was decided; empty without halving.
     """
 
     trial: Trial
@@ -28,6 +30,7 @@ class FinishedTrial:
     values: Mapping[str, Value]
     started: datetime
     ended: datetime
+    rungs: tuple[RungRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +131,8 @@ class Run:
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""
         return sum(finished.result.outcome is outcome for finished in self.trials)
+
+    def counts(self) -> dict[str, int]:
+        """Count the trials by how they ended, by the value of ``Outcome``; pruned ones only where there are any."""
+        found = {outcome.value: self.count(outcome) for outcome in Outcome}
+        return {name: count for name, count in found.items() if count or name != Outcome.PRUNED.value}

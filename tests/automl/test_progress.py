@@ -11,6 +11,7 @@ from automl import progress as module
 from automl.progress import PLAIN_SECONDS, Progress
 from automl.run import Run
 from automl.standing import Standing
+from tests.automl.rung_runs import with_rungs
 from trials.records import Outcome
 
 
@@ -44,6 +45,14 @@ def follow(progress: Progress, run: Run, clock: Clock, *, seconds: float) -> Sta
         progress.on_finished(finished, standing)
         progress.on_tick(standing, running=2, proposed=len(standing.finished) + 2)
     return standing
+
+
+def test_a_line_counts_what_rungs_stopped(make_run: Callable[..., Run], clock: Clock) -> None:
+    console, _ = plain()
+    progress = Progress(trials=24, seconds=None, console=console)
+    run = with_rungs(make_run(trials=12, finished=False), stopped={1: 1, 2: 4})
+    line = progress.line(follow(progress, run, clock, seconds=5), running=2)
+    assert line.startswith("12/24 done · 2 running · 2 pruned · 1 infeasible · 1 failed · ")
 
 
 def test_a_line_counts_and_names_the_best(make_run: Callable[..., Run], clock: Clock) -> None:
