@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,6 @@ ONE = (Choice(name="width", domain=Integer(low=1, high=1000)),)
 
 
 def make_trial(proposal: Any) -> Trial:
-    from dataclasses import replace
-
     spec = StudentSpec(space="own", values=proposal.values)
     return Trial(number=proposal.number, spec=spec, recipe=replace(RECIPE, epochs=9), seed=0)
 
@@ -74,7 +73,8 @@ def test_on_ray_rungs_go_on_from_each_other(executor: Executor, tmp_path: Path) 
     search = search_of(tmp_path, executor, real_function(tmp_path / "marks"), in_flight=2, stop=StopRule(trials=4))
     search.run()
     assert len(search.outcomes) == 4
-    assert tasks(tmp_path / "marks", 0) == ["0-1", "1-3", "3-9"]
+    # Whichever comes to a rung first goes on from there.
+    assert ["0-1", "1-3", "3-9"] in [tasks(tmp_path / "marks", number) for number in range(4)]
     for finished in search.ledger.finished():
         assert len(tasks(tmp_path / "marks", finished.trial.number)) == len(finished.rungs) + all(
             record.goes_on for record in finished.rungs
