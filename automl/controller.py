@@ -109,17 +109,14 @@ class Controller:
         """
         self._waiting.extend(self._ledger.running())
         flights: dict[Task, Flight] = {}
-        try:
-            while True:
-                full = self._fill(flights)
-                if not flights and not self._waiting and (reason := self._reason(flights)):
-                    return reason
-                for task in self._executor.wait(list(flights), seconds=1.0 if full else 0.0) if flights else ():
-                    self._land(flights, task)
-                for listener in self._listeners:
-                    listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(flights))
-        finally:
-            self._executor.cancel(list(flights))
+        while True:
+            full = self._fill(flights)
+            if not flights and not self._waiting and (reason := self._reason(flights)):
+                return reason
+            for task in self._executor.wait(list(flights), seconds=1.0 if full else 0.0) if flights else ():
+                self._land(flights, task)
+            for listener in self._listeners:
+                listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(flights))
 
     def _fill(self, flights: dict[Task, Flight]) -> bool:
         """Start trials while there is room; False where it broke off, so that a known student lets others land."""

@@ -1,6 +1,7 @@
 """Ray: where trials run. Besides how it starts, the only file that knows it."""
 
 import errno
+import faulthandler
 import logging
 import math
 import os
@@ -60,11 +61,11 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Work under way: what it will give, and by when it must.
+    """Work under way: what it will give.
 
     Args:
         refs: References to its results.
-        deadline: On the monotonic clock, in seconds; None without one.
+        deadline: When it has run for too long, on the monotonic clock, in seconds; None without one.
         again: Starts the same work anew.
         takes: Of one machine, by Ray's names of resources.
     """
@@ -163,7 +164,7 @@ class Executor:
             args: Plain data, or what ``share`` returned.
             share: What it takes of the cluster.
             returns: Number of results, when ``function`` returns a tuple that is to be fetched one by one.
-            seconds: Time after which it is stopped, counted from now.
+            seconds: Time that it may run before its process is ended.
             name: As Ray's own tools show it.
 
         Raises:
@@ -177,7 +178,7 @@ class Executor:
                 )
         resources = {MEASURING: 1.0} if share.measuring and self._can_measure else {}
         if function not in self._functions:
-            self._functions[function] = ray.remote(function)  # Sends the function to the workers, once.
+            self._functions[function] = ray.remote(_bounded(function))  # Sends the function to the workers, once.
         remote = self._functions[function].options(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
@@ -186,14 +187,14 @@ class Executor:
             max_retries=0,
             name=name or function.__name__,
         )
-        refs = remote.remote(*args)
+        refs = remote.remote(seconds, *args)
         deadline = None if seconds is None else time.monotonic() + seconds
         again = partial(self.submit, function, *args, share=share, returns=returns, seconds=seconds, name=name)
         takes = {"CPU": share.cpus, "GPU": share.gpus, **resources}
         return Task(tuple(refs) if returns > 1 else (refs,), deadline, again, takes)
 
     def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
-        """Wait until a task ends or its deadline passes, at most ``seconds``; give those that did.
+        """Wait until a task ends, at most ``seconds``; give those that did.
 
         Work that no machine of a cluster has room for is told after some seconds; one that has may join yet.
         """
@@ -205,23 +206,16 @@ class Executor:
             machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             for line in self._unserved.news([task.takes for task in tasks], machines):
                 _logger.warning("%s", line)
-        late = [task for task in tasks if task.deadline is not None and time.monotonic() > task.deadline]
-        return [by_ref[ref] for ref in done] + [task for task in late if task.refs[0] not in done]
+        return [by_ref[ref] for ref in done]
 
     def fetch(self, task: Task, part: int = 0) -> Any:
         """Get a result of a task that has ended.
 
         Raises:
-            OverdueError: Its deadline passed; it is stopped.
+            OverdueError: Its process was ended, since it took too long.
             LostWorkError: Its process died.
             Exception: What the function raised.
         """
-        if task.deadline is not None:
-            # Not by a timeout of `get`: what lies ready on another machine takes time to come.
-            ready, _ = ray.wait([task.refs[part]], timeout=0, fetch_local=False)
-            if not ready:
-                ray.cancel(task.refs[0], force=True)
-                raise OverdueError("it took longer than allowed and was stopped")
         try:
             return ray.get(task.refs[part])
         except ray.exceptions.RayTaskError as error:
@@ -231,6 +225,8 @@ class Executor:
         except ray.exceptions.OutOfDiskError as error:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "Ray's store of objects") from error
         except ray.exceptions.RayError as error:
+            if task.deadline is not None and time.monotonic() > task.deadline:
+                raise OverdueError("it took longer than allowed and was stopped") from error
             raise LostWorkError(f"its process died ({type(error).__name__}), perhaps for want of memory") from error
 
     def run_all(self, tasks: Sequence[Task]) -> list[Any]:
@@ -255,15 +251,31 @@ class Executor:
                     current[k] = task.again()
         return [results[k] for k in range(len(current))]
 
-    def cancel(self, tasks: Sequence[Task]) -> None:
-        """Stop tasks, whatever they do."""
-        for task in tasks:
-            ray.cancel(task.refs[0], force=True)
-
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends."""
+        """Leave the cluster, which ends the processes that work for this one; a cluster that was started here ends."""
         with held_back("Ray has stopped"):
             ray.shutdown()
+
+
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a task end its own process when its time is up.
+
+    Not ``ray.cancel``: where it meets a task that begins or ends at that moment, Ray finds its own books wrong and
+    aborts the process that asked, which is the search (seen with Ray 2.60: "Tried to complete task that was not
+    pending"). The watch is a thread in C, which does not wait for Python's lock, so that no loop can hold it up.
+    """
+
+    def run(seconds: float | None, *args: object) -> Any:
+        if seconds is None:
+            return function(*args)
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - the traceback that it writes as it ends
+            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+            try:
+                return function(*args)
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+
+    return run
 
 
 def _room(total: Mapping[str, float], share: Share) -> int:

@@ -305,9 +305,6 @@ class InProcessExecutor:
     def run_all(self, tasks: "Sequence[Task]") -> list[Any]:
         return [self.fetch(task) for task in tasks]
 
-    def cancel(self, tasks: "Sequence[Task]") -> None:
-        """Nothing runs by the time that it can be cancelled."""
-
     def close(self) -> None:
         """There is nothing to leave."""
 

@@ -117,7 +117,6 @@ class Scripted:
     def __init__(self, *script: Exception | None, stop_after: int | None = None) -> None:
         self.script = list(script)
         self.submitted: list[int] = []
-        self.cancelled: list[int] = []
         self.waits = 0
         self._stop_after = stop_after
 
@@ -125,7 +124,7 @@ class Scripted:
         self.submitted.append(trial.number)
         error = self.script.pop(0) if self.script else None
         result, left = function(trial, setting, *rung)
-        return Task((result, left, error), float(trial.number))
+        return Task((result, left, error), None)
 
     def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
         del seconds
@@ -138,9 +137,6 @@ class Scripted:
         if task.refs[2] is not None:
             raise task.refs[2]
         return task.refs[part]
-
-    def cancel(self, tasks: Sequence[Task]) -> None:
-        self.cancelled += [int(task.deadline or 0) for task in tasks]
 
 
 def tmp_path_of(folder: Path, name: str) -> Path:

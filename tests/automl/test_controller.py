@@ -41,13 +41,12 @@ def test_never_more_in_flight_than_allowed(tmp_path: Path) -> None:
     assert len(search.outcomes) == 7
 
 
-def test_ctrl_c_cancels_what_runs_and_leaves_it_to_the_next_search(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_what_runs_to_the_next_search(tmp_path: Path) -> None:
     stopped = Scripted(stop_after=3)
     search = Search(tmp_path, stopped, in_flight=2, stop=StopRule(trials=6))
     with pytest.raises(KeyboardInterrupt):
         search.run()
     assert stopped.submitted == [0, 1, 2, 3]
-    assert stopped.cancelled == [2, 3]
     assert search.outcomes == [(0, "trained"), (1, "trained")]
 
     resumed = Scripted()
@@ -367,7 +366,7 @@ def test_on_ray_a_trial_that_hangs_ends_at_its_deadline(executor: Executor, tmp_
     assert [f.trial.number for f in search.listening.finished][-1] == 0
 
 
-def test_on_ray_ctrl_c_frees_the_workers_and_leaves_trials_running(
+def test_on_ray_ctrl_c_leaves_trials_running_and_their_time_still_ends(
     executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marks = tmp_path_of(tmp_path, "marks")
@@ -380,7 +379,7 @@ def test_on_ray_ctrl_c_frees_the_workers_and_leaves_trials_running(
         return wait(tasks, seconds=min(seconds, 0.1))
 
     monkeypatch.setattr(executor, "wait", interrupted)
-    search = Search(tmp_path, executor, real_function(marks, hanging=0))
+    search = Search(tmp_path, executor, real_function(marks, hanging=0), seconds=10.0)
     try:
         with pytest.raises(KeyboardInterrupt):
             search.run()
