@@ -14,7 +14,7 @@ from automl.samplers.distributions import distribution_of
 from automl.samplers.pareto.belief import Kernels, milestone
 from automl.samplers.pareto.evidence import Evidence
 from automl.samplers.pareto.features import Point, PointFeatures
-from automl.samplers.pareto.outlook import Outlook
+from automl.samplers.pareto.outlook import Outlook, keeps
 from automl.samplers.pareto.pool import Pool
 from search_spaces import sample
 from search_spaces.scales import draw
@@ -114,5 +114,5 @@ class ParetoSampler(BaseSampler):
         kept = np.ones(len(drawn), dtype=bool)
         for limit in self._context.limits:
             if limit.metric in costs:
-                kept &= np.array([limit.excess({limit.metric: float(cost)}) <= 0 for cost in costs[limit.metric]])
+                kept &= keeps(limit, costs)
         return drawn[int(np.argmax(kept))]
