@@ -21,7 +21,7 @@ _FROM = 30
 """Until then they are found anew each time."""
 _MOST = 120
 """Points that they are found from; more cost much and change little."""
-_MOST_SEEN = 400
+_MOST_SEEN = 300
 """Points that a belief rests on, for the same reason."""
 
 
