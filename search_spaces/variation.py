@@ -80,7 +80,9 @@ def crossover(choices: tuple[Choice, ...], first: Values, second: Values, rng: n
     return walk(choices, pick)
 
 
-def neighbours(choices: tuple[Choice, ...], values: Values) -> list[Point]:
+def neighbours(
+    choices: tuple[Choice, ...], values: Values, *, most: int | None = None, rng: np.random.Generator | None = None
+) -> list[Point]:
     """List the points that differ in one choice by one option or step.
 
     A choice that becomes active takes its first option, or the middle of its scale, so that the list is short and
@@ -89,16 +91,22 @@ def neighbours(choices: tuple[Choice, ...], values: Values) -> list[Point]:
     Args:
         choices: Of the space.
         values: A point.
+        most: Where there are more, so many are drawn; None gives all.
+        rng: Source of chance, needed where ``most`` is given.
 
     Returns:
         Points that differ from ``values`` and from each other, in the order of the choices.
     """
-    return [
-        _with_change(choices, values, choice.name, value)
+    changes = [
+        (choice.name, value)
         for choice in choices
         if choice.name in values
         for value in steps_from(choice.domain, values[choice.name])
     ]
+    if most is not None and len(changes) > most:
+        assert rng is not None
+        changes = [changes[int(index)] for index in np.sort(rng.permutation(len(changes))[:most])]
+    return [_with_change(choices, values, name, value) for name, value in changes]
 
 
 def _with_change(choices: tuple[Choice, ...], values: Values, name: str, value: Value) -> Point:
