@@ -9,9 +9,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from automl.ledger import _suggest
 from automl.objectives import Objective
 from automl.samplers import FreshSampler, SearchContext, make_sampler
+from automl.samplers.distributions import suggest
 from automl.samplers.fresh import trial_seed
 from automl.samplers.nni_parameters import Translation
 from automl.samplers.nni_sampler import History
@@ -53,7 +53,7 @@ def searched(
 
 
 def suggested(trial: optuna.Trial, choices: tuple[Choice, ...]) -> Values:
-    return walk(choices, lambda choice: _suggest(trial, choice))
+    return walk(choices, lambda choice: suggest(trial, choice))
 
 
 def quality(values: Mapping[str, Any]) -> float:
