@@ -45,24 +45,21 @@ def answer_all(
     sent: tuple[int, int, int] | None = None
     chunk = None
     flights: dict[Task, Job] = {}
-    try:
-        while waiting or flights:
-            while waiting and len(flights) < most:
-                job = waiting.popleft()
-                if (job.view, job.start, job.stop) != sent:  # All teachers read one copy.
-                    sent = job.view, job.start, job.stop
-                    chunk = executor.share(view_of(dataset.inputs, job, dataset.augmentation))
-                name = f"teacher-{prepared.config.teachers[job.teacher].name}"
-                arguments = shared[job.teacher], chunk, job, dataset.num_classes, resources.threads
-                flights[executor.submit(answer_on_node, *arguments, share=share, name=name)] = job
-            for task in executor.wait(list(flights), seconds=1.0):
-                job = flights.pop(task)
-                with answering(prepared, job.teacher):
-                    (answers,) = executor.run_all([task])
-                for key, arrays in assembly.add(job, answers):
-                    store.store_shard(key, arrays)
-    finally:
-        executor.cancel(list(flights))
+    while waiting or flights:
+        while waiting and len(flights) < most:
+            job = waiting.popleft()
+            if (job.view, job.start, job.stop) != sent:  # All teachers read one copy.
+                sent = job.view, job.start, job.stop
+                chunk = executor.share(view_of(dataset.inputs, job, dataset.augmentation))
+            name = f"teacher-{prepared.config.teachers[job.teacher].name}"
+            arguments = shared[job.teacher], chunk, job, dataset.num_classes, resources.threads
+            flights[executor.submit(answer_on_node, *arguments, share=share, name=name)] = job
+        for task in executor.wait(list(flights), seconds=1.0):
+            job = flights.pop(task)
+            with answering(prepared, job.teacher):
+                (answers,) = executor.run_all([task])
+            for key, arrays in assembly.add(job, answers):
+                store.store_shard(key, arrays)
 
 
 def trials_at_a_time(prepared: Prepared, executor: Executor) -> int:

@@ -127,8 +127,9 @@ def _trained(run: Run, number: int) -> FinishedTrial:
     found = next((each for each in run.trials if each.trial.number == number), None)
     if found is None:
         raise UserError(f"the run has no finished trial {number}; {there}", place=str(run.folder))
-    if found.result.outcome is Outcome.INFEASIBLE:
-        raise UserError(f"trial {number} was refused before training; {there}", place=str(run.folder))
+    stopped = {Outcome.INFEASIBLE: "refused before training", Outcome.PRUNED: "stopped at a rung"}
+    if found.result.outcome in stopped:
+        raise UserError(f"trial {number} was {stopped[found.result.outcome]}; {there}", place=str(run.folder))
     if found.result.outcome is not Outcome.TRAINED:
         last_line = found.result.error.strip().rsplit("\n", 1)[-1]
         raise UserError(

@@ -25,9 +25,9 @@ MAY_IMPORT = {
 ONLY_IN = {
     "optuna": ["automl/samplers/*", "automl/ledger.py", "automl/journal.py"],
     "sqlalchemy": ["automl/ledger.py", "automl/storage_driver.py"],
-    "ray": ["automl/executor.py"],
+    "ray": ["automl/executor.py", "automl/ray_start.py"],
     "mlflow": ["automl/tracking/*"],
-    "nni": ["automl/samplers/*", "search_spaces/nni*"],
+    "nni": ["automl/samplers/nni_*.py", "search_spaces/nni_*.py"],
     "sklearn": ["trials/data/sklearn_sets.py"],
     "joblib": ["teachers/loading/estimator.py"],
     "skops": ["teachers/loading/estimator.py"],

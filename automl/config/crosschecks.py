@@ -207,6 +207,10 @@ def _running(config: Config) -> Iterator[Mistake]:
     if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
         message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
         yield Mistake(path=("search",), message=message)
+    try:
+        config.rungs()
+    except ValueError as error:
+        yield Mistake(path=("search", "halving"), message=str(error))
 
 
 def missing_files(config: Config) -> list[Mistake]:

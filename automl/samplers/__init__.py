@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,6 @@ from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
 from automl.samplers.pareto import Memory, ParetoSampler
 from automl.samplers.points import PointSampler
-from automl.samplers.refused_options import refused_option
 from search_spaces.imports import import_object
 
 Maker = Callable[..., BaseSampler]
@@ -66,6 +66,12 @@ def _seeded_nsga2(*, seed: int, population_size: int = 20, **options: Any) -> Ba
     return NSGAIISampler(population_size=population_size, seed=seed, **strategies)
 
 
+def _nni(name: str, context: SearchContext) -> Maker:
+    from automl.samplers.nni_tuners import nni_maker  # NNI takes seconds to import; most searches do without it.
+
+    return nni_maker(name, context)
+
+
 def _random(context: SearchContext) -> Maker:
     del context
     return RandomSampler
@@ -78,6 +84,10 @@ SAMPLERS: dict[str, Callable[[SearchContext], Maker]] = {
     "tpe": _tpe,
     "nsga2": _nsga2,
     "random": _random,
+    "nni_tpe": partial(_nni, "nni_tpe"),
+    "nni_evolution": partial(_nni, "nni_evolution"),
+    "nni_random": partial(_nni, "nni_random"),
+    "nni_grid": partial(_nni, "nni_grid"),
 }
 """Samplers by name. A name with a colon is imported, ``package.module:name``, and called with ``seed`` and options."""
 
@@ -97,7 +107,7 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
     if ":" in name:
         make: Any = import_object(name)
     elif name in SAMPLERS:
-        make = SAMPLERS[name](context)
+        make = SAMPLERS[name](replace(context, seed=seed))
     else:
         raise ValueError(
             f"unknown sampler {name!r}; samplers are {', '.join(sorted(SAMPLERS))}, or package.module:name"
@@ -105,8 +115,6 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
     try:
         return FreshSampler(lambda trial_seed: _made(name, make, seed=trial_seed, options=options), seed=seed)
     except (TypeError, ImportError) as error:
-        if refused := refused_option(error):
-            raise ValueError(f"sampler {name!r} {refused}") from error
         raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {error}") from error
 
 

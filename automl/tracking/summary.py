@@ -36,6 +36,7 @@ from automl.tracking.rows import (
     milliseconds,
     safe_key,
 )
+from automl.tracking.rung_rows import agreement_metrics
 from automl.tracking.tables import comma_separated, front_table, markdown, note
 from automl.tracking.views import PICTURE_KEY, view_tags
 from trials.records import Outcome
@@ -171,9 +172,11 @@ def summary_row(run: Run, *, text: str) -> RunRow:
         if math.isfinite(value)
     ]
     step = len(run.trials)
-    counts = {f"trials_{outcome.value}": run.count(outcome) for outcome in Outcome}
+    counts = {f"trials_{name}": count for name, count in run.counts().items()}
     counts["front_members"] = len(run.front.members)
     metrics += [MetricRow(key=key, value=count, timestamp_ms=end_ms, step=step) for key, count in counts.items()]
+    agreements = agreement_metrics(run)
+    metrics += [MetricRow(key=safe_key(k), value=v, timestamp_ms=end_ms, step=epoch) for epoch, k, v in agreements]
     tags = {
         TRIAL_TAG: SUMMARY,
         FRONT_TAG: SUMMARY,

@@ -230,7 +230,7 @@ def test_stores_that_cannot_be_used_are_told(
 def test_a_sampler_s_mistake_is_told_with_its_place(config: Any, capsys: pytest.CaptureFixture[str]) -> None:
     config(CONFIG.replace("sampler: random", "sampler: {name: tpe, options: {speed: 9}}"))
     assert main(["search", "small.yaml"]) == 2
-    assert "small.yaml:12:10: search.sampler: sampler 'tpe' has no option " in capsys.readouterr().err
+    assert "small.yaml:12:10: search.sampler: sampler 'tpe' cannot be made with" in capsys.readouterr().err
     config()
     assert main(["search", "small.yaml"]) == 0
 

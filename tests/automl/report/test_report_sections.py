@@ -9,6 +9,7 @@ from automl.front import best, knee
 from automl.numbers import written
 from automl.report import render
 from automl.report.details import aligned
+from automl.report.points import front_points
 from trials.records import Limit, Outcome
 
 
@@ -70,6 +71,15 @@ def test_homes_are_compared_only_where_there_are_several(read_page, make_run):
     generalists = [replace(each, metrics={"home": 0.97}) for each in run.teachers]
     for teachers in (run.teachers[:1], tuple(generalists)):
         assert "each one's home" not in read_page(render(replace(run, teachers=teachers))).text
+
+
+def test_the_best_in_a_metric_that_should_be_low_has_least_of_it(make_run):
+    run = make_run(12)
+    members = tuple(replace(m, metrics={**m.metrics, "loss": 1 - m.metrics["accuracy"]}) for m in run.front.members)
+    front = replace(run.front, members=members)
+    run = replace(run, front=front, primary_metric="loss", primary_higher_is_better=False)
+    (marked,) = (point for point in front_points(run) if "best" in point.marks)
+    assert marked.metrics["loss"] == min(member.metrics["loss"] for member in members)
 
 
 def test_failures_are_listed_by_the_last_line_of_their_error(read_page, make_run):
