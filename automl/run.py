@@ -7,8 +7,9 @@ from pathlib import Path
 
 from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
+from automl.rungs import RungRecord
 from search_spaces import Value
-from trials.records import Latency, Limit, Outcome, Trial, TrialResult
+from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class FinishedTrial:
         values: The choices as they were proposed, architecture and recipe together, by name.
         started: When it was proposed, UTC.
         ended: When its result was told, UTC.
+        rungs: What it showed at each rung that it came to, and what was decided; empty without halving.
     """
 
     trial: Trial
@@ -28,6 +30,7 @@ class FinishedTrial:
     values: Mapping[str, Value]
     started: datetime
     ended: datetime
+    rungs: tuple[RungRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,7 @@ class Run:
         folder: ``runs/NAME``.
         config_text: ``config.yaml`` as resolved.
         primary_metric: The task's first metric, which chooses the best student.
+        primary_higher_is_better: Its direction; it need not be an objective.
         front: The front as it stands; its latencies are final where ``finished``.
         limits: What members keep.
         trials: Those that ended, by number.
@@ -98,12 +102,14 @@ class Run:
         tracking: How to see the run in MLflow: ``command`` to type (none where a server shows it already) and address
             of the ``charts``; empty before MLflow was reached.
         attributions: What teachers contributed to the students of some trials, by number of the trial.
+        measured: What was measured alone as the search ended, of members of the front and of those that contended.
     """
 
     name: str
     folder: Path
     config_text: str
     primary_metric: str
+    primary_higher_is_better: bool
     front: ParetoFront
     limits: tuple[Limit, ...]
     trials: tuple[FinishedTrial, ...]
@@ -113,7 +119,20 @@ class Run:
     finished: bool
     tracking: Mapping[str, str] = field(default_factory=dict)
     attributions: tuple[Attribution, ...] = ()
+    measured: tuple[FinalMeasurement, ...] = ()
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""
+        if metric == self.primary_metric:
+            return self.primary_higher_is_better
+        directions = {objective.metric: objective.higher_is_better for objective in self.front.objectives}
+        return directions.get(metric, metric not in METRICS_OF_COST)
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""
         return sum(finished.result.outcome is outcome for finished in self.trials)
+
+    def counts(self) -> dict[str, int]:
+        """Count the trials by how they ended, by the value of ``Outcome``; pruned ones only where there are any."""
+        found = {outcome.value: self.count(outcome) for outcome in Outcome}
+        return {name: count for name, count in found.items() if count or name != Outcome.PRUNED.value}

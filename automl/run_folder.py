@@ -63,6 +63,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         folder=folder,
         config_text=masked_config(config_text),  # it goes into the page, and to MLflow's server
         primary_metric=ledger.recall("primary_metric"),
+        primary_higher_is_better=ledger.recall("primary_higher_is_better"),
         front=standing.front(settled=ended),
         limits=limits,
         trials=trials,
@@ -72,6 +73,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         finished=ended,
         tracking=ledger.recall("tracking") or {},
         attributions=attributions_in(ledger),
+        measured=tuple(final),
     )
 
 

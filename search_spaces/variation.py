@@ -4,6 +4,8 @@ Everything here takes choices, not a space: a search joins the choices of the ar
 All points that are given back pass ``check_values``.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from search_spaces.choices import Categorical, Choice, Domain, Value, Values, walk
@@ -11,10 +13,29 @@ from search_spaces.scales import draw, draw_other, num_values, steps_from, value
 
 Point = dict[str, Value]
 
+MOST_DRAWS = 1000
+"""Points drawn before a space counts as one whose rules nothing keeps."""
 
-def sample(choices: tuple[Choice, ...], rng: np.random.Generator) -> Point:
-    """Draw a point; each active choice is drawn from its whole domain."""
-    return walk(choices, lambda choice: draw(choice.domain, rng))
+
+def sample(
+    choices: tuple[Choice, ...], rng: np.random.Generator, *, forbids: Callable[[Values], str] | None = None
+) -> Point:
+    """Draw a point; each active choice is drawn from its whole domain.
+
+    Args:
+        choices: Of the space.
+        rng: Source of chance.
+        forbids: As the space's; a point that it names a reason for is drawn again.
+
+    Raises:
+        ValueError: All of very many points are forbidden.
+    """
+    reason = ""
+    for _ in range(MOST_DRAWS):
+        point = walk(choices, lambda choice: draw(choice.domain, rng))
+        if forbids is None or not (reason := forbids(point)):
+            return point
+    raise ValueError(f"none of {MOST_DRAWS} points drawn at random is allowed; of the last: {reason}")
 
 
 def mutate(choices: tuple[Choice, ...], values: Values, rng: np.random.Generator, *, num_changes: int = 1) -> Point:

@@ -76,7 +76,7 @@ class Outlook:
 
     def _front(self, evidence: Evidence, pending: Read) -> tuple[Array, list[Point]]:
         """Give the front, of trials that ended as they came out and of pending ones as expected; and who is on it."""
-        whole_N = np.isfinite(evidence.loss_ND).all(axis=1)
+        whole_N = np.isfinite(evidence.loss_ND).all(axis=1) & ~evidence.stopped_N
         for excess_N in evidence.excess.values():
             whole_N &= ~(excess_N > 0)
         points = [evidence.points[row] for row in np.flatnonzero(whole_N)] + evidence.pending

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 
 WarpT = TypeVar("WarpT", bound=Warp)
 
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
     """Where things were seen, and how they are read.

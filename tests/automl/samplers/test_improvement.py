@@ -70,10 +70,14 @@ def test_the_gain_of_uncertain_losses_is_the_mean_over_what_they_may_be(uncertai
 
 def test_nothing_is_gained_where_the_whole_space_is_dominated() -> None:
     ideal = np.zeros((1, 2))
-    gain = expected_gain([Normal(np.array([0.3, 0.4]), 0.1), np.array([0.2, 0.1])], free_boxes(ideal, low_D=np.zeros(2)))
+    gain = expected_gain(
+        [Normal(np.array([0.3, 0.4]), 0.1), np.array([0.2, 0.1])], free_boxes(ideal, low_D=np.zeros(2))
+    )
     assert gain.tolist() == [0, 0]
 
 
 def test_a_loss_beyond_the_reference_gains_nothing() -> None:
-    gain = expected_gain([np.array([0.1, 1.0, 1.2]), np.array([1.1, 0.2, 0.2])], free_boxes(np.zeros((0, 2)), low_D=np.zeros(2)))
+    gain = expected_gain(
+        [np.array([0.1, 1.0, 1.2]), np.array([1.1, 0.2, 0.2])], free_boxes(np.zeros((0, 2)), low_D=np.zeros(2))
+    )
     assert gain.tolist() == [0, 0, 0]
