@@ -34,4 +34,15 @@ def _context(prepared: Prepared, objectives: tuple[Objective, ...]) -> SearchCon
         found = cost(prepared.spec(values), prepared.signature)
         return {"params": float(found.params), "macs": float(found.macs)}
 
-    return SearchContext(choices=prepared.choices, objectives=objectives, limits=prepared.config.limits, costs=costs)
+    features = prepared.space.features
+
+    def structure(values: Values) -> Mapping[str, float]:
+        return {} if features is None else features(prepared.spec(values).values)
+
+    return SearchContext(
+        choices=prepared.choices,
+        objectives=objectives,
+        limits=prepared.config.limits,
+        costs=costs,
+        features=structure,
+    )

@@ -10,7 +10,7 @@ Two collections are read from a folder that the user names:
 Shape letters: R = rows of a table, F = members of a front, D = objectives.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,10 @@ from numpy.typing import NDArray
 from search_spaces import Categorical, Choice, Value, Values
 
 _OPS_201 = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+_EDGES_201 = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""Nodes that an operation leads from and to; 0 is the input of a cell, 3 its output."""
+_PATHS_201 = ((3,), (0, 4), (1, 5), (0, 2, 5))
+"""Ways from the input to the output, as operations."""
 _GRAPH_SETS = ("arxiv", "cs", "cora")
 
 TASKS = ("nb201:c10:gold_6226", "nb201:c100:raspi4", *(f"graph:{name}" for name in _GRAPH_SETS))
@@ -43,6 +47,7 @@ class TabularTask:
         latency_R: In milliseconds.
         params_R: Number of parameters.
         chance: Accuracy of who knows nothing.
+        features: What its choices do not say one by one of an architecture: how long its paths are, what is cut off.
     """
 
     name: str
@@ -53,6 +58,7 @@ class TabularTask:
     latency_R: NDArray[np.float64]
     params_R: NDArray[np.float64]
     chance: float
+    features: Callable[[Values], Mapping[str, float]]
 
     def row(self, values: Values) -> int | None:
         """Find the row of a point; None where it is no architecture."""
@@ -120,6 +126,7 @@ def _nb201(name: str, dataset: str, device: str, *, folder: Path) -> TabularTask
         latency_R=table[latency].to_numpy(np.float64),
         params_R=table["params"].to_numpy(np.float64),
         chance={"c10": 0.1, "c100": 0.01}.get(dataset, 1 / 120),
+        features=cell_features,
     )
 
 
@@ -149,4 +156,40 @@ def _graph(name: str, dataset: str, *, folder: Path) -> TabularTask:
         latency_R=table["latency_s"].to_numpy(np.float64) * 1e3,
         params_R=table["params_m"].to_numpy(np.float64) * 1e6,
         chance=0.0,
+        features=graph_features,
     )
+
+
+def cell_features(values: Values) -> Mapping[str, float]:
+    """Describe a cell of NAS-Bench-201: operations on a way from its input to its output, and its paths' convolutions.
+
+    Args:
+        values: ``op0`` to ``op5``.
+    """
+    ops = [str(values[f"op{edge}"]) for edge in range(len(_EDGES_201))]
+    paths = [path for path in _PATHS_201 if all(ops[edge] != "none" for edge in path)]
+    alive = [ops[edge] for edge in sorted({edge for path in paths for edge in path})]
+    convolutions = [sum("conv" in ops[edge] for edge in path) for path in paths] or [0]
+    return {
+        **{f"alive.{op}": float(alive.count(op)) for op in _OPS_201 if op != "none"},
+        "longest": float(max(convolutions)),
+        "shortest": float(min(convolutions)),
+    }
+
+
+def graph_features(values: Values) -> Mapping[str, float]:
+    """Describe a network of NAS-Bench-Graph: its paths' layers that hear neighbours, and how many ends it has.
+
+    Args:
+        values: ``link``, a digit for each layer: which one it follows, 0 the input; and ``op1`` to ``op4``.
+    """
+    follows = [int(digit) for digit in str(values["link"])]
+    hearing = [0]
+    for layer, before in enumerate(follows, start=1):
+        hearing.append(hearing[before] + (values[f"op{layer}"] not in ("fc", "skip")))
+    ends = [layer for layer in range(1, len(follows) + 1) if layer not in follows]
+    return {
+        "longest": float(max(hearing[layer] for layer in ends)),
+        "shortest": float(min(hearing[layer] for layer in ends)),
+        "ends": float(len(ends)),
+    }

@@ -8,6 +8,9 @@ Objectives are accuracy, latency and parameters. An evaluation is one architectu
 proposals of what is known, or of what is no architecture, cost nothing but the proposal. ``--in-flight`` trials run at
 a time; each waits for those before it. With ``--cheap exact`` latency and parameters are known before a trial, with
 ``revealed`` latency is known after it only.
+
+Beside the names of the catalog, and ``package.module:name``, there is ``nsga2_unique``: NSGA-II that takes no point into a
+generation twice. Optuna's own fills its generations with copies, which ``nsga2`` is told the known answer of.
 """
 
 import argparse
@@ -28,6 +31,7 @@ from automl.samplers import SAMPLERS, SearchContext, make_sampler
 from automl.samplers.distributions import distribution_of
 from search_spaces import Values, sample
 
+UNIQUE = "nsga2_unique"
 REPORTED = (25, 50, 100, 200, 400)
 _PROBES = 300
 _MOST_PROPOSALS = 50
@@ -67,6 +71,7 @@ def context_of(task: TabularTask, *, exact: bool) -> SearchContext:
         choices=task.choices,
         objectives=objectives_of(task),
         costs=costs,
+        features=task.features,
         identity=task.row,
     )
 
@@ -82,7 +87,7 @@ def run(
     context = context_of(task, exact=exact)
     study = optuna.create_study(
         directions=["maximize", "minimize", "minimize"],
-        sampler=make_sampler(sampler, seed=seed, options={}, context=context),
+        sampler=make_sampler("nsga2" if sampler == UNIQUE else sampler, seed=seed, options={}, context=context),
     )
     distributions = {choice.name: distribution_of(choice) for choice in task.choices}
     flights: deque[tuple[optuna.Trial, int]] = deque()
@@ -104,7 +109,7 @@ def run(
         if row is not None and row not in rows:
             rows.append(row)
             flights.append((trial, row))
-        elif row is None or row in [flying for _, flying in flights]:
+        elif row is None or sampler == UNIQUE or row in [flying for _, flying in flights]:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             tell(trial, row)  # The answer is known.
@@ -158,7 +163,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the tables")
     parser.add_argument("--task", default=TASKS[0], help=f"one of {', '.join(TASKS)}, or alike")
-    parser.add_argument("--sampler", default="pareto", help=f"one of {', '.join(sorted(SAMPLERS))}")
+    parser.add_argument("--sampler", default="pareto", help=f"one of {', '.join(sorted([*SAMPLERS, UNIQUE]))}")
     parser.add_argument("--evals", type=int, default=100, help="evaluations")
     parser.add_argument("--seeds", type=int, default=10, help="from 0 on")
     parser.add_argument("--in-flight", type=int, default=8, help="trials at a time")

@@ -38,6 +38,9 @@ class SearchSpace:
         constants: What shapes every student and is no choice, as plain data: the name of a model, arguments of a
             function. They are part of every spec and of its digest. What only bounds choices does not belong here,
             since it would give one architecture two names.
+        features: Numbers that say something of a point's structure which its choices do not say one by one, by name and
+            always the same ones: the length of the longest path, layers that are not cut off. A sampler that learns
+            from architectures learns along them, too; None where there are none.
         forbids: Why a point that the choices allow is no student all the same, empty where it is one; None where all
             of them are. What is drawn at random is drawn again; a trial of such a point fails before it is trained.
     """
@@ -47,6 +50,7 @@ class SearchSpace:
     build: Callable[[StudentSpec, ModelSignature], nn.Module]
     cost: Callable[[StudentSpec, ModelSignature], Cost] | None = None
     constants: Mapping[str, object] = field(default_factory=dict)
+    features: Callable[[Values], Mapping[str, float]] | None = None
     forbids: Callable[[Values], str] | None = None
 
     def __post_init__(self) -> None:

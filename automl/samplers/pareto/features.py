@@ -41,7 +41,8 @@ class PointFeatures:
 
     A row holds the encoded choices; how often each option is chosen, over choices that have the same ones, and how many
     choices are active, since what an architecture can do often hangs on how much of a thing it has and less on where;
-    and the logarithms of the costs that are known. The last are what accuracy has a trend along.
+    what the space says of the point's structure; and the logarithms of the costs that are known. The last two are what
+    accuracy has a trend along.
 
     Args:
         context: Of the search.
@@ -54,6 +55,7 @@ class PointFeatures:
         drawn = [sample(context.choices, generator) for _ in range(_REFERENCE)]
         self.known: tuple[str, ...] = tuple(context.costs(drawn[0]))
         """Names of the metrics that are known before training."""
+        self._structure = tuple(context.features(drawn[0]))
         self._counting_FX = _counting(context.choices)
         widths = [len(list(columns_of(choice))) for choice in context.choices]
         groups = [group for group, width in enumerate(widths) for _ in range(width)]
@@ -64,7 +66,7 @@ class PointFeatures:
         spread_X = raw_PX.std(axis=0)
         self._scale_X[len(groups) :] = np.where(spread_X > 0, spread_X, 1.0)[len(groups) :]
         groups += [len(widths) + further for further in range(num_further)]
-        trend_X = np.arange(len(groups)) >= len(groups) - len(self.known)
+        trend_X = np.arange(len(groups)) >= len(groups) - len(self.known) - len(self._structure)
         self.columns = Features(group_X=np.array(groups, dtype=np.intp), trend_X=trend_X)
         """How the columns are to be read."""
 
@@ -85,11 +87,16 @@ class PointFeatures:
     def _raw(self, points: Sequence[Values]) -> tuple[Array, Array]:
         """Give rows as they are before they are centred and scaled, and the costs that are known."""
         encoded_PF = encode(self._context.choices, points)
-        costs = [self._context.costs(values) for values in points]
-        cost_PM = np.array([[each[name] for name in self.known] for each in costs], dtype=np.float64)
-        cost_PM = cost_PM.reshape(len(points), len(self.known))
-        counted_PX = encoded_PF @ self._counting_FX
-        return np.concatenate([encoded_PF, counted_PX, np.log(np.maximum(cost_PM, 1e-12))], axis=1), cost_PM
+        cost_PM = _columns([self._context.costs(values) for values in points], self.known)
+        structure_PX = _columns([self._context.features(values) for values in points], self._structure)
+        further = [encoded_PF @ self._counting_FX, structure_PX, np.log(np.maximum(cost_PM, 1e-12))]
+        return np.concatenate([encoded_PF, *further], axis=1), cost_PM
+
+
+def _columns(found: Sequence[Mapping[str, float]], names: Sequence[str]) -> Array:
+    return np.array([[each[name] for name in names] for each in found], dtype=np.float64).reshape(
+        len(found), len(names)
+    )
 
 
 def _counting(choices: tuple[Choice, ...]) -> Array:

@@ -92,3 +92,12 @@ def test_hyperparameters_are_found_again_at_milestones_only(monkeypatch: pytest.
     for count in (29, 30, 31, 33, 34, 34, 38):
         kernels.get("accuracy", seen[:count], lambda reached: value[:reached])
     assert fits == [29, 30, 34]
+
+
+def test_hyperparameters_are_found_again_where_what_was_seen_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    monkeypatch.setattr("automl.samplers.pareto.belief.fit_kernel", lambda *given: fits.append(given[2][0]) or KERNEL)
+    kernels, seen = Kernels(columns=COLUMNS), points(5)
+    for first in (1.0, 1.0, 2.0, 1.0):
+        kernels.get("accuracy", seen, lambda count, first=first: np.full(count, first))
+    assert fits == [1.0, 2.0, 1.0]
