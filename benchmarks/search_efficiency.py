@@ -9,8 +9,8 @@ proposals of what is known, or of what is no architecture, cost nothing but the 
 a time; each waits for those before it. With ``--cheap exact`` latency and parameters are known before a trial, with
 ``revealed`` latency is known after it only.
 
-Beside the names of the catalog, and ``package.module:name``, there is ``nsga2_unique``: NSGA-II that takes no point into a
-generation twice. Optuna's own fills its generations with copies, which ``nsga2`` is told the known answer of.
+Beside the names of the catalog, and ``package.module:name``, there is ``nsga2_unique``: NSGA-II that takes no point
+into a generation twice. Optuna's own fills its generations with copies, of which ``nsga2`` is told the known answer.
 """
 
 import argparse

@@ -20,8 +20,8 @@ from automl.samplers.pareto.warp import FloorWarp, RankWarp, StandardWarp, Warp
 Array = NDArray[np.float64]
 
 _DOUBT = 1.4
-"""Deviations of what training tells, as multiples of the process's own. Hyperparameters that are found once and then taken
-for true leave it too sure; where what it said was compared with what came out, it was off by so much more."""
+"""Deviations of what training tells, as multiples of the process's own. Hyperparameters that are found once and then
+taken for true leave it too sure; where what it said was compared with what came out, it was off by so much more."""
 
 WarpT = TypeVar("WarpT", bound=Warp)
 
