@@ -60,7 +60,7 @@ def test_a_folder_that_an_install_lets_win_is_named_too(tmp_path: Path) -> None:
         f"        home = {str(ROOT)!r} + '/' + name\n"
         "        return u.spec_from_file_location(name, home + '/__init__.py') if name in ('automl', 'trials', "
         "'search_spaces') else None\n"
-        f"sys.path.remove({str(ROOT)!r}); sys.meta_path.append(Finder)\n"
+        f"sys.path[:] = [path for path in sys.path if path != {str(ROOT)!r}]; sys.meta_path.append(Finder)\n"
     )
     code, told = ended(tmp_path, f"exec({finder!r})\n{PREDICT}")
     assert code == 2
