@@ -7,6 +7,7 @@ from pathlib import Path
 
 from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
+from automl.warm_start import WarmStart
 from search_spaces import Value
 from trials.records import Latency, Limit, Outcome, Trial, TrialResult
 
@@ -98,6 +99,7 @@ class Run:
         tracking: How to see the run in MLflow: ``command`` to type (none where a server shows it already) and address
             of the ``charts``; empty before MLflow was reached.
         attributions: What teachers contributed to the students of some trials, by number of the trial.
+        warm_start: What the search took over from an earlier run; None where it began afresh.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Run:
     finished: bool
     tracking: Mapping[str, str] = field(default_factory=dict)
     attributions: tuple[Attribution, ...] = ()
+    warm_start: WarmStart | None = None
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""
