@@ -9,6 +9,9 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Processes that the quick tests are shared among, a file at a time.
+JOBS ?= 2
+
 # Those of benchmarks/ that need no data of yours, each with its arguments.
 BENCHMARKS := cache.py controller.py 'distillation_gains.py digits' 'distillation_gains.py classes' \
 	distillation_step.py footprint.py method_costs.py specialists.py
@@ -32,7 +35,7 @@ demo: $(STAMP) ## search students for handwritten digits into runs/demo, afresh
 	@$(BIN)/automl search examples/digits.yaml
 
 test: $(STAMP) ## run the tests that take seconds
-	@$(BIN)/python -m pytest --quiet -m 'not slow'
+	@$(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --dist loadfile -m 'not slow'
 
 test-slow: $(STAMP) ## run the tests that take minutes
 	@$(BIN)/python -m pytest --quiet -m slow

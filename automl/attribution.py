@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.attribution_facts import keep_inquiry, retrainings_in
+from automl.attribution_facts import answered, keep_answered, keep_inquiry, teachers_in, trained_for
 from automl.config import Config, load_config
 from automl.contributions import FEWEST_SEEDS, LABEL, Attribution, Inquiry
 from automl.errors import UserError, WorkFailed
@@ -19,13 +19,12 @@ from automl.nodes import with_teachers
 from automl.numbers import counted
 from automl.preparation import Prepared, at, prepare
 from automl.progress import Progress
-from automl.report import write_report
+from automl.renewing import renew_report, tracking_uri
 from automl.retraining import Order, Parts, Retrainer
 from automl.run import FinishedTrial, Run
-from automl.run_folder import CONFIG_FILE, find_run, read_run
+from automl.run_folder import CONFIG_FILE, REPORT_FILE, find_run, read_run
 from automl.starting import refuse_other_data
 from automl.teaching import teach
-from search_spaces import plain_digest
 from teachers import MISSING_LABEL
 from trials.ablation import with_equal_steps, without_teachers
 from trials.recipe import Recipe
@@ -46,7 +45,8 @@ def attribute(run: Run | str | Path, trial: int, *, seeds: int = SEEDS, address:
 
     Its architecture is distilled again by its recipe, from all its teachers, from all but each one, and from labels
     alone, each with the same seeds: so a seed does the same to both students of a difference. The seeds are others than
-    the trial's, which may have been chosen for its luck with its own. What was trained before is not trained again.
+    the trial's, which may have been chosen for its luck with its own. What was trained before is not trained again;
+    where nothing is left to train, neither data nor teachers are read.
 
     Args:
         run: A run, its folder, its name below ``runs``, or the id of one of its MLflow runs.
@@ -76,29 +76,36 @@ def attribute(run: Run | str | Path, trial: int, *, seeds: int = SEEDS, address:
 def _attribute(config: Config, folder: Path, number: int, seeds: int, stack: ExitStack) -> Attribution:
     text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
     ledger = _open(config, folder)
-    trial = _trained(read_run(folder, ledger, config_text=text), number).trial
+    run = read_run(folder, ledger, config_text=text)
+    trial = _trained(run, number).trial
+    progress = stack.enter_context(Progress(trials=None, seconds=None))
+    known = answered(ledger, run, number, seeds=seeds)
+    if known is not None and (folder / REPORT_FILE).exists():
+        progress.say(f"all students of trial {number} are trained; the report is {folder / REPORT_FILE}")
+        return known
+    uri = tracking_uri(config)
     prepared = prepare(config)
     heard = _heard(prepared, trial)
     refuse_other_data(prepared, ledger)
-    progress = stack.enter_context(Progress(trials=None, seconds=None))
     executor = Executor(address=config.address)
     stack.callback(executor.close)
     prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
     recipes, needed = _recipes(with_teachers(prepared.setting, place), trial, heard)
-    teachers = plain_digest([[each["name"], each["digest"]] for each in ledger.recall("teachers")])
-    inquiry = _inquiry(prepared, trial, heard, needed, teachers=teachers)
+    inquiry = _inquiry(prepared, trial, heard, needed, teachers=teachers_in(ledger))
     keep_inquiry(ledger, inquiry)
-    orders = list(_orders(trial, recipes, seeds, known=_known(ledger, inquiry)))
+    orders = list(_orders(trial, recipes, seeds, known=trained_for(ledger, inquiry)))
     progress.say(f"distilling trial {number} again: {counted(len(orders), 'student')} to train")
     retrainer = _retrainer(prepared, inquiry, ledger=ledger, executor=executor, progress=progress)
     whole = prepared.dataset.splits["validation"]
     shared = executor.share((prepared.setting, place))
     error = retrainer.run(orders, shared, whole=whole, parts=_parts(prepared))
     run = read_run(folder, ledger, config_text=text)
-    progress.say(f"the report is {write_report(run)}")
+    renew_report(config, ledger, run, uri=uri, say=progress.say)
     found = [attribution for attribution in run.attributions if attribution.inquiry == inquiry]
     if not found:
         raise WorkFailed(f"too few students could be trained to compare any; the last one failed: {error}")
+    if not error:
+        keep_answered(ledger, inquiry, seeds=seeds)
     return found[0]
 
 
@@ -120,8 +127,9 @@ def _trained(run: Run, number: int) -> FinishedTrial:
     found = next((each for each in run.trials if each.trial.number == number), None)
     if found is None:
         raise UserError(f"the run has no finished trial {number}; {there}", place=str(run.folder))
-    if found.result.outcome is Outcome.INFEASIBLE:
-        raise UserError(f"trial {number} was refused before training; {there}", place=str(run.folder))
+    stopped = {Outcome.INFEASIBLE: "refused before training", Outcome.PRUNED: "stopped at a rung"}
+    if found.result.outcome in stopped:
+        raise UserError(f"trial {number} was {stopped[found.result.outcome]}; {there}", place=str(run.folder))
     if found.result.outcome is not Outcome.TRAINED:
         last_line = found.result.error.strip().rsplit("\n", 1)[-1]
         raise UserError(
@@ -196,11 +204,6 @@ def _inquiry(
         num_rows=int((labels != MISSING_LABEL).sum()),
         part_rows=part_rows,
     )
-
-
-def _known(ledger: Ledger, inquiry: Inquiry) -> set[str]:
-    kept = retrainings_in(ledger, inquiry.trial)
-    return {digest for digest, retraining in kept if retraining.teachers == inquiry.teachers}
 
 
 def _orders(trial: Trial, recipes: Recipes, seeds: int, *, known: set[str]) -> Iterator[Order]:

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from automl import stored
 from automl.contributions import Attribution, Inquiry, Retraining, attribution_of
 from automl.ledger import Ledger
+from automl.run import Run
+from search_spaces import plain_digest
 
-INQUIRY, RETRAINING = "attribution:", "retraining:"
-"""Prefixes of the facts in the study: ``attribution:TRIAL``, and ``retraining:TRIAL:DIGEST`` for each student."""
+INQUIRY, RETRAINING, ANSWERED = "attribution:", "retraining:", "attributed:"
+"""Prefixes of the facts in the study: ``attribution:TRIAL``, ``retraining:TRIAL:DIGEST`` for each student, and
+``attributed:TRIAL`` once all of an inquiry's students are trained."""
 
 
 def keep_inquiry(ledger: Ledger, inquiry: Inquiry) -> None:
@@ -25,6 +28,43 @@ def retrainings_in(ledger: Ledger, trial: int) -> Iterator[tuple[str, Retraining
     """Read the students of a trial back, with their digests."""
     for digest, record in ledger.recall_all(f"{RETRAINING}{trial}:"):
         yield digest, stored.retraining.validate_python(record)
+
+
+def trained_for(ledger: Ledger, inquiry: Inquiry) -> set[str]:
+    """Give the digests of the students that are trained, of the teachers of an inquiry."""
+    kept = retrainings_in(ledger, inquiry.trial)
+    return {digest for digest, retraining in kept if retraining.teachers == inquiry.teachers}
+
+
+def keep_answered(ledger: Ledger, inquiry: Inquiry, *, seeds: int) -> None:
+    """Write down that all students of an inquiry are trained, with so many seeds."""
+    before = ledger.recall(f"{ANSWERED}{inquiry.trial}")
+    if before is not None and before["teachers"] == inquiry.teachers:
+        seeds = max(seeds, before["seeds"])
+    ledger.remember(f"{ANSWERED}{inquiry.trial}", {"teachers": inquiry.teachers, "seeds": seeds})
+
+
+def answered(ledger: Ledger, run: Run, trial: int, *, seeds: int) -> Attribution | None:
+    """Give what teachers contributed to a trial's student, if nothing is left to train for it.
+
+    Args:
+        ledger: Of the run.
+        run: As it stands in its folder.
+        trial: Number of the trial.
+        seeds: As many are asked for.
+
+    Returns:
+        None where something is left, or the teachers are others than those of then.
+    """
+    done = ledger.recall(f"{ANSWERED}{trial}")
+    if done is None or done["seeds"] < seeds or done["teachers"] != teachers_in(ledger):
+        return None
+    return next((each for each in run.attributions if each.inquiry.trial == trial), None)
+
+
+def teachers_in(ledger: Ledger) -> str:
+    """Name the teachers of a run together, as they were last loaded."""
+    return plain_digest([[each["name"], each["digest"]] for each in ledger.recall("teachers") or ()])
 
 
 def attributions_in(ledger: Ledger) -> tuple[Attribution, ...]:

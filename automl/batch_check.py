@@ -15,7 +15,8 @@ def oversized_batch(prepared: Prepared) -> str:
     """
     config = prepared.config
     largest = max(int(size) for size in possible_values(config.recipe.batch_size))
-    trial = prepared.trial(0, sample(prepared.choices, np.random.default_rng(config.seed)))
+    generator = np.random.default_rng(config.seed)
+    trial = prepared.trial(0, sample(prepared.choices, generator, forbids=prepared.space.forbids))
     try:
         rows = len(prepared.setting.lesson(trial).rows())
     except ValueError:  # Nothing teaches under this recipe; others may, and a trial says it best.

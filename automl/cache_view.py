@@ -1,12 +1,11 @@
 """What is said of the teachers' answers before a search: what is kept, and what the rest costs in each step."""
 
-import pickle
 from collections.abc import Iterator, Sequence
 
 from automl.config.searchable import possible_values
-from automl.numbers import byte_count, counted, duration
+from automl.numbers import byte_count, counted, duration, listed
 from automl.preparation import Prepared
-from teachers import LOGITS, CachePlan, Teacher
+from teachers import LOGITS, CachePlan, Teacher, travelling_bytes
 
 
 def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher], *, bytes_there: int) -> Iterator[str]:
@@ -19,11 +18,12 @@ def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher],
         bytes_there: What earlier searches left of them.
     """
     names = [teacher.name for teacher in prepared.config.teachers]
-    views = f", each in {plan.num_views} augmented views" if plan.num_views else ""
+    form = plan.form
+    views = f", each in {form.num_views} augmented views" if form.num_views else ""
     share = min(1.0, bytes_there / plan.num_bytes) if plan.num_bytes else 0.0
     yield (
-        f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.limit_bytes)} for the answers of "
-        f"{counted(len(names), 'teacher')} about {plan.num_rows:,} rows{views}; {share:.0%} of it is there"
+        f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.budget.disk_bytes)} for the answers of "
+        f"{counted(len(names), 'teacher')} about {form.num_rows:,} rows{views}; {share:.0%} of it is there"
     )
     kept: dict[str, list[int]] = {}
     sizes: dict[str, int] = {}
@@ -36,6 +36,23 @@ def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher],
     yield from _live_lines(prepared, plan, names)
     if plan.models:
         yield _models_line(prepared, plan, teachers)
+    yield _memory_line(plan, names, is_there=bytes_there >= plan.num_bytes)
+
+
+def _memory_line(plan: CachePlan, names: Sequence[str], *, is_there: bool) -> str:
+    """Say what teachers take of each machine's memory; files are mapped, and no more of them is held than has room."""
+    trials = counted(plan.budget.trials, "trial")
+    parts = [f"  memory: no teacher runs in a trial, of at most {byte_count(plan.budget.memory_bytes)}"]
+    if of := plan.needs_models:
+        untold = [names[k] for k in of if plan.held_bytes[k] is None]
+        parts = [
+            f"  memory: {byte_count(plan.memory_bytes)} of at most {byte_count(plan.budget.memory_bytes)} for "
+            f"{_names(names, of)} in {trials} at a time, {byte_count(plan.trial_bytes)} in each"
+            + (f", and what {listed(untold)} takes, which cannot be told" if untold else "")
+        ]
+    if not is_there:
+        parts.append(f"a process that fills the cache takes about {byte_count(plan.filling_bytes)}")
+    return "; ".join(parts)
 
 
 def _live_lines(prepared: Prepared, plan: CachePlan, names: Sequence[str]) -> Iterator[str]:
@@ -53,8 +70,9 @@ def _live_lines(prepared: Prepared, plan: CachePlan, names: Sequence[str]) -> It
 
 def _models_line(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher]) -> str:
     """Tell the price of losses that run the teachers' models, as far as it is the same whatever the loss does."""
-    size, batch_size = _travelling(teachers), _most_rows(prepared)
-    bytes_told = "" if size is None else f", {byte_count(size)},"
+    sizes, batch_size = [travelling_bytes(teacher) for teacher in teachers], _most_rows(prepared)
+    known = [size for size in sizes if size is not None]
+    bytes_told = f", {byte_count(sum(known))}," if len(known) == len(sizes) else ""
     return (
         f"  the teachers' models{bytes_told} go to every trial, for {' and '.join(plan.models)}; each whole pass of a "
         f"step through them takes at least {sum(plan.seconds_per_row) * batch_size * 1e3:.3g} ms for {batch_size} rows"
@@ -63,29 +81,6 @@ def _models_line(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher
 
 def _most_rows(prepared: Prepared) -> int:
     return int(max(float(value) for value in possible_values(prepared.config.recipe.batch_size)))
-
-
-class _Counter:
-    """A file that counts what is written to it, and keeps nothing."""
-
-    def __init__(self) -> None:
-        self.num_bytes = 0
-
-    def write(self, piece: bytes | memoryview) -> int:
-        written = memoryview(piece).nbytes
-        self.num_bytes += written
-        return written
-
-
-def _travelling(teachers: Sequence[Teacher]) -> int | None:
-    """Count the bytes of teachers as they are sent; None where only Ray knows how to pack one."""
-    counter = _Counter()
-    try:
-        for teacher in teachers:
-            pickle.dump(teacher, counter)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return None
-    return counter.num_bytes
 
 
 def _names(names: Sequence[str], positions: Sequence[int]) -> str:

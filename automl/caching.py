@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
+from automl.errors import UserError
+from automl.numbers import byte_count, counted, listed
 from automl.preparation import Prepared
 from automl.recipe_checks import options_of_choices
 from teachers import (
     LOGITS,
+    AnswerForm,
+    Budget,
     CacheKey,
     CachePlan,
     Chunks,
@@ -18,16 +23,18 @@ from teachers import (
     Probe,
     Shard,
     Teacher,
-    counted_once,
     pack_key,
     plan_cache,
     plan_shards,
 )
+from teachers.cache.planned import LEADING_COPIES
 from trials.data import Dataset
 from trials.losses import needs_of
 from trials.recipe import LossTerm
 
 _PROBE_ROWS = 64
+_SHARE_OF_MEMORY = 0.5
+"""Of a machine, for teachers that run, unless the config says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +74,58 @@ def probe_rows(dataset: Dataset) -> NDArray[np.generic] | list[str]:
     return [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
 
 
-def plan_answers(prepared: Prepared, probes: Sequence[Probe], needed: Wanted) -> CachePlan:
+def plan_answers(prepared: Prepared, probes: Sequence[Probe], needed: Wanted, *, trials: int) -> CachePlan:
     """Decide what is kept and what runs on the spot.
 
     Args:
         prepared: Its data and its section ``cache``.
         probes: Of all teachers.
         needed: By the recipe.
+        trials: That may run at a time on one machine.
     """
     dataset, cache = prepared.dataset, prepared.config.cache
-    return plan_cache(
-        probes,
-        needed.terms,
+    form = AnswerForm(
         num_rows=len(dataset),
         num_views=0 if dataset.augmentation is None else dataset.augmentation.views,
         num_classes=dataset.num_classes,
         dtype=cache.dtype,
         top_k=cache.top_k,
-        limit_bytes=cache.limit_bytes,
-        models=needed.models,
     )
+    memory = psutil.virtual_memory().total * _SHARE_OF_MEMORY if cache.memory_gb is None else cache.memory_gb * 1e9
+    budget = Budget(disk_bytes=cache.limit_bytes, memory_bytes=int(memory), trials=trials)
+    return plan_cache(probes, needed.terms, form=form, budget=budget, models=needed.models)
+
+
+def require_memory(prepared: Prepared, plan: CachePlan) -> None:
+    """Refuse a plan whose teachers do not fit into the memory that they may take.
+
+    Raises:
+        UserError: They do not; the message says what would help.
+    """
+    if plan.fits_memory:
+        return
+    budget, config = plan.budget, prepared.config
+    names = [config.teachers[k].name for k in plan.needs_models]
+    helps = [f"raise it to {_gb(plan.memory_bytes)}"]
+    fitting = budget.memory_bytes // plan.trial_bytes - LEADING_COPIES
+    if fitting > 0:
+        helps.insert(0, f"set search.in_flight to {fitting}")
+    if not plan.models:
+        helps.insert(0, f"set cache.gb to {_gb(plan.num_bytes + plan.lacking_bytes)}, which keeps all that they say")
+    why = f"for {listed(plan.models)}" if plan.models else "since cache.gb has no room for all that they say"
+    raise UserError(
+        f"{listed(names)} would run in {counted(budget.trials, 'trial')} at a time, {why}: "
+        f"{byte_count(plan.trial_bytes)} of memory in each and {byte_count(plan.memory_bytes)} in all, with what they "
+        f"are handed out from; they may take {byte_count(budget.memory_bytes)}; {', or '.join(helps)}",
+        place=config.place("cache", "memory_gb"),
+    )
+
+
+def _gb(num_bytes: int) -> str:
+    """Write gigabytes for a config with three digits that count, rounded up so that they suffice."""
+    dropped = max(0, len(str(num_bytes)) - 3)
+    rounded = -(-num_bytes // 10**dropped) * 10**dropped
+    return f"{rounded / 1e9:.{max(0, 9 - dropped)}f}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,7 +172,7 @@ class Entries:
         total = sum((s.stop - s.start) * planned[s.teacher, s.output].row_bytes for s in missing)
         for key in self.packs.values():
             if store.fault(key) is not None:
-                total += self.plan.num_rows * sum(planned[k, LOGITS].packed_row_bytes for k in self.plan.packed)
+                total += self.plan.form.num_rows * sum(planned[k, LOGITS].packed_row_bytes for k in self.plan.packed)
         return total
 
 
@@ -145,7 +184,6 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
         teachers: As loaded.
         plan: What is kept of them.
     """
-    plan = counted_once(plan, teachers)
     dataset = prepared.dataset
     chunks = Chunks(dataset.inputs)
     digest = "" if dataset.augmentation is None else dataset.augmentation.digest
@@ -156,22 +194,22 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
         view: plan_shards(
             packed,
             chunks,
-            dtype=plan.dtype,
+            dtype=plan.form.dtype,
             view=view,
             augmentation=digest if view else "",
-            top_k=plan.top_k,
+            top_k=plan.form.top_k,
             shard_rows=rows,
         )
-        for view in plan.views(LOGITS)
+        for view in plan.form.views(LOGITS)
         if packed
     }
     features = {}
     for each in plan.features:
-        for view in plan.views(each.output):
+        for view in plan.form.views(each.output):
             shards = plan_shards(
                 [teachers[each.teacher]],
                 chunks,
-                dtype=plan.dtype,
+                dtype=plan.form.dtype,
                 output=each.output,
                 view=view,
                 augmentation=digest if view else "",

@@ -4,12 +4,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from automl.errors import WorkFailed, disk_is_full
 from automl.executor import Executor, LostWorkError, OverdueError, Share, Task
+from automl.flights import Flight, places
+from automl.halving import Halving
 from automl.ledger import Ledger, Proposal
 from automl.run import FinishedTrial
 from automl.samplers.limited import still_refused
@@ -36,20 +38,6 @@ class Listener(Protocol):
         ...
 
 
-@dataclass(eq=False)
-class _Flight:
-    """A trial that runs: what was proposed, what is asked, since when, how often its process died, who waits for it.
-
-    Twins are proposals of the same student; its result will be theirs.
-    """
-
-    proposal: Proposal
-    trial: Trial
-    started: datetime
-    losses: int = 0
-    twins: list[Proposal] = field(default_factory=list)
-
-
 class Controller:
     """One search: the only one that writes to the study.
 
@@ -57,18 +45,20 @@ class Controller:
         ledger: The study.
         executor: Where trials run.
         make_trial: Turns a proposal into a trial.
-        function: What runs a trial: ``(trial, setting) → (TrialResult, Artefacts)``.
+        function: What runs a trial: ``(trial, setting) → (TrialResult, Artefacts)``. With halving it takes two more,
+            what an earlier rung left and the epoch of the next, and gives what that one leaves in place of files.
         setting: Second argument of ``function``, as ``Executor.share`` returned it.
         standing: Trials that ended before; takes those that end.
         students: Where the files of the front are kept.
         share: What a trial takes of the cluster.
         in_flight: Trials that run at once, at most.
-        seconds: Time that a trial may take; None without a bound.
+        seconds: Time that a trial may take, all its rungs together; None without a bound.
         retries: How often a trial whose process died is started again.
         stop: When to propose no more.
         listeners: Who follows.
         known: Results, by digest, of students that need no training; their files are there and stay until they are
             told.
+        halving: Stops trials at rungs; None trains each to its end.
     """
 
     def __init__(
@@ -88,6 +78,7 @@ class Controller:
         stop: StopRule,
         listeners: tuple[Listener, ...],
         known: Mapping[str, TrialResult] | None = None,
+        halving: Halving | None = None,
     ) -> None:
         self._ledger = ledger
         self._executor = executor
@@ -102,6 +93,7 @@ class Controller:
         self._retries = retries
         self._stop = stop
         self._listeners = listeners
+        self._halving = halving
         self._begun = time.monotonic()
         self._waiting: deque[Proposal] = deque()
         told = {f.result.digest: f.result for f in standing.finished if self._is_known(f.result)}
@@ -121,45 +113,42 @@ class Controller:
             Why it stopped.
         """
         self._waiting.extend(self._ledger.running())
-        flights: dict[Task, _Flight] = {}
-        try:
-            while True:
-                full = self._fill(flights)
-                if not flights and not self._waiting and (reason := self._reason(flights)):
-                    return reason
-                for task in self._executor.wait(list(flights), seconds=1.0 if full else 0.0) if flights else ():
-                    self._land(flights, task)
-                for listener in self._listeners:
-                    listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(flights))
-        finally:
-            self._executor.cancel(list(flights))
+        flights: dict[Task, Flight] = {}
+        while True:
+            full = self._fill(flights)
+            if not flights and not self._waiting and (reason := self._reason(flights)):
+                return reason
+            for task in self._executor.wait(list(flights), seconds=1.0 if full else 0.0) if flights else ():
+                self._land(flights, task)
+            for listener in self._listeners:
+                listener.on_tick(self._standing, running=len(flights), proposed=self._proposed(flights))
 
-    def _fill(self, flights: dict[Task, _Flight]) -> bool:
+    def _fill(self, flights: dict[Task, Flight]) -> bool:
         """Start trials while there is room; False where it broke off, so that a known student lets others land."""
-        while _places(flights) < self._in_flight and (proposal := self._next(flights)) is not None:
+        while places(flights.values()) < self._in_flight and (proposal := self._next(flights)) is not None:
             if not self._launch(flights, proposal):
                 return False
         return True
 
-    def _proposed(self, flights: dict[Task, _Flight]) -> int:
-        return len(self._standing.finished) + _places(flights) + len(self._waiting)
+    def _proposed(self, flights: dict[Task, Flight]) -> int:
+        return len(self._standing.finished) + places(flights.values()) + len(self._waiting)
 
-    def _reason(self, flights: dict[Task, _Flight]) -> str:
+    def _reason(self, flights: dict[Task, Flight]) -> str:
         if self._repeats >= MOST_REPEATS:
             return f"the last {MOST_REPEATS} proposals were students that are known; the space seems to hold no others"
         seconds = time.monotonic() - self._begun
         return self._stop.reason(self._standing, proposed=self._proposed(flights), seconds=seconds)
 
-    def _next(self, flights: dict[Task, _Flight]) -> Proposal | None:
+    def _next(self, flights: dict[Task, Flight]) -> Proposal | None:
         if self._waiting:
             return self._waiting.popleft()
         return None if self._reason(flights) else self._ledger.ask()
 
-    def _launch(self, flights: dict[Task, _Flight], proposal: Proposal) -> bool:
+    def _launch(self, flights: dict[Task, Flight], proposal: Proposal) -> bool:
         """Start a trial; False where its result is known, and is written down."""
         trial = self._make_trial(proposal)
         trial = replace(trial, known_latency=dict(self._latencies.get(trial.spec.architecture_digest, {})))
-        flight = _Flight(proposal, trial, datetime.now(UTC))
+        flight = Flight(proposal, trial, datetime.now(UTC))
         if trial.digest in self._results:
             # The same student, trained in the same way from the same seed: the answer is known to the last bit.
             self._repeats += trial.digest not in self._awaited
@@ -172,45 +161,58 @@ class Controller:
         self._submit(flights, flight)
         return True
 
-    def _submit(self, flights: dict[Task, _Flight], flight: _Flight) -> None:
+    def _submit(self, flights: dict[Task, Flight], flight: Flight) -> None:
+        rung = () if self._halving is None else (flight.underway, self._halving.until_epoch(flight.trial))
         task = self._executor.submit(
             self._function,
             flight.trial,
             self._setting,
+            *rung,
             share=self._share,
             returns=2,
-            seconds=self._seconds,
+            seconds=flight.seconds_left(self._seconds),
             name=f"trial-{flight.trial.number:04d}",
         )
         flights[task] = flight
 
-    def _land(self, flights: dict[Task, _Flight], task: Task) -> None:
+    def _land(self, flights: dict[Task, Flight], task: Task) -> None:
         flight = flights.pop(task)
         artefacts = Artefacts()
         try:
             result: TrialResult = self._executor.fetch(task)
-            # At once, since a machine that goes down later would take them along.
-            artefacts = self._executor.fetch(task, part=1)
             if fault := self._standing.fault(result):
-                result = _failed(flight.trial, fault)
+                result = flight.failed(fault)
+            elif result.outcome is not Outcome.PRUNED:
+                # At once, since a machine that goes down later would take them along.
+                artefacts = self._executor.fetch(task, part=1)
         except OverdueError as error:
-            result = _failed(flight.trial, str(error))
+            result = flight.failed(str(error))
         except LostWorkError as error:
             flight.losses += 1
             if flight.losses <= self._retries:
                 tries = (flight.losses + 1, self._retries + 1)
                 _logger.warning("trial %d: %s; it starts again, attempt %d of %d", flight.trial.number, error, *tries)
+                flight.underway = None
                 self._submit(flights, flight)
                 return
-            result = _failed(flight.trial, f"{error} (tried {flight.losses} times)")
+            result = flight.failed(f"{error} (tried {flight.losses} times)")
         except Exception as error:
             if isinstance(error, WorkFailed) or disk_is_full(error):
                 raise  # Every other trial would end so, too.
-            result = _failed(flight.trial, f"{type(error).__name__}: {error}")
+            result = flight.failed(f"{type(error).__name__}: {error}")
+        if self._goes_on(flight, result):
+            flight.underway = task.refs[1]  # It stays where it is, and goes from worker to worker.
+            self._submit(flights, flight)
+            return
         self._finish(flight, result, artefacts=artefacts if result.outcome is Outcome.TRAINED else None)
         self._waiting.extend(flight.twins)  # Launched, each finds the result; after a failure the first one tries anew.
 
-    def _finish(self, flight: _Flight, result: TrialResult, *, artefacts: Artefacts | None = None) -> None:
+    def _goes_on(self, flight: Flight, result: TrialResult) -> bool:
+        """Tell whether a trial has come to a rung and is trained on; what is decided is written down."""
+        halving = self._halving if result.outcome is Outcome.PRUNED else None
+        return halving is not None and halving.goes_on(flight.trial, result)
+
+    def _finish(self, flight: Flight, result: TrialResult, *, artefacts: Artefacts | None = None) -> None:
         trial = flight.trial
         # As it will be told, but for the times, which the study takes when it is.
         draft = FinishedTrial(
@@ -237,22 +239,11 @@ class Controller:
 
     def _is_known(self, result: TrialResult) -> bool:
         """Tell whether the same student would end so again; not where limits that refused it were loosened since."""
-        refused = result.outcome is Outcome.INFEASIBLE
-        return still_refused(result, self._standing.limits) if refused else result.outcome is Outcome.TRAINED
+        if result.outcome is Outcome.INFEASIBLE:
+            return still_refused(result, self._standing.limits)
+        return result.outcome is not Outcome.FAILED
 
     def _learn_latency(self, trial: Trial, result: TrialResult) -> None:
         known = self._latencies.setdefault(trial.spec.architecture_digest, {})
         for candidate in result.candidates:
             known.setdefault(candidate.precision, candidate.latency)
-
-
-def _places(flights: dict[Task, _Flight]) -> int:
-    """Count the trials that run, and those that wait for the result of one: these take a place, too.
-
-    Else a space that is nearly used up would be proposed from without end while its last students train.
-    """
-    return sum(1 + len(flight.twins) for flight in flights.values())
-
-
-def _failed(trial: Trial, error: str) -> TrialResult:
-    return TrialResult(number=trial.number, digest=trial.digest, outcome=Outcome.FAILED, error=error)

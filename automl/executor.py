@@ -1,10 +1,10 @@
-"""Ray: where trials run. The only file that knows it."""
+"""Ray: where trials run. Besides how it starts, the only file that knows it."""
 
 import errno
+import faulthandler
 import logging
 import math
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ import ray.exceptions
 
 from automl.errors import UserError, WorkFailed
 from automl.interrupts import held_back
+from automl.ray_start import require_token, say_nothing_of_deaths
 from automl.unserved import Unserved
 
 _logger = logging.getLogger("automl.executor")
@@ -60,11 +61,11 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Work under way: what it will give, and by when it must.
+    """Work under way: what it will give.
 
     Args:
         refs: References to its results.
-        deadline: On the monotonic clock, in seconds; None without one.
+        deadline: When it has run for too long, on the monotonic clock, in seconds; None without one.
         again: Starts the same work anew.
         takes: Of one machine, by Ray's names of resources.
     """
@@ -90,7 +91,7 @@ class Executor:
         """
         local = address is None
         if local and "RAY_AUTH_MODE" not in os.environ:
-            _require_token()
+            require_token()
         try:
             # Broken off halfway, it leaves threads and processes that nobody ends, and that crash this one as it exits;
             # or Ctrl-C comes while Python forks, where it is lost.
@@ -109,7 +110,7 @@ class Executor:
         except KeyboardInterrupt:
             self.close()
             raise
-        _say_nothing_of_deaths()
+        say_nothing_of_deaths()
         self._functions: dict[Callable[..., Any], Any] = {}
         self._unserved = Unserved()
         self.local = local
@@ -121,9 +122,7 @@ class Executor:
 
     def room(self, share: Share) -> int:
         """Count the tasks of a kind that the cluster can run at once; 1 at least."""
-        total = ray.cluster_resources()
-        asked = {"CPU": share.cpus, "GPU": share.gpus}
-        return max(1, int(min(total.get(kind, 0.0) // amount for kind, amount in asked.items() if amount > 0)))
+        return _room(ray.cluster_resources(), share)
 
     def in_flight(self, asked: int | None, share: Share) -> int:
         """Give the number of tasks at a time; a task's time runs from its start, so none waits here for a place.
@@ -134,6 +133,11 @@ class Executor:
         """
         room = self.room(share)
         return min(asked or room, room) if self.local else asked or room
+
+    def on_one_machine(self, asked: int | None, share: Share) -> int:
+        """Give the number of tasks at a time that may meet on one machine; arguments are those of ``in_flight``."""
+        most = max((_room(node["Resources"], share) for node in ray.nodes() if node["Alive"]), default=1)
+        return min(self.in_flight(asked, share), most)
 
     @property
     def num_nodes(self) -> int:
@@ -160,7 +164,7 @@ class Executor:
             args: Plain data, or what ``share`` returned.
             share: What it takes of the cluster.
             returns: Number of results, when ``function`` returns a tuple that is to be fetched one by one.
-            seconds: Time after which it is stopped, counted from now.
+            seconds: Time that it may run before its process is ended.
             name: As Ray's own tools show it.
 
         Raises:
@@ -174,7 +178,7 @@ class Executor:
                 )
         resources = {MEASURING: 1.0} if share.measuring and self._can_measure else {}
         if function not in self._functions:
-            self._functions[function] = ray.remote(function)  # Sends the function to the workers, once.
+            self._functions[function] = ray.remote(_bounded(function))  # Sends the function to the workers, once.
         remote = self._functions[function].options(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
@@ -183,14 +187,14 @@ class Executor:
             max_retries=0,
             name=name or function.__name__,
         )
-        refs = remote.remote(*args)
+        refs = remote.remote(seconds, *args)
         deadline = None if seconds is None else time.monotonic() + seconds
         again = partial(self.submit, function, *args, share=share, returns=returns, seconds=seconds, name=name)
         takes = {"CPU": share.cpus, "GPU": share.gpus, **resources}
         return Task(tuple(refs) if returns > 1 else (refs,), deadline, again, takes)
 
     def wait(self, tasks: Sequence[Task], *, seconds: float) -> list[Task]:
-        """Wait until a task ends or its deadline passes, at most ``seconds``; give those that did.
+        """Wait until a task ends, at most ``seconds``; give those that did.
 
         Work that no machine of a cluster has room for is told after some seconds; one that has may join yet.
         """
@@ -202,30 +206,27 @@ class Executor:
             machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
             for line in self._unserved.news([task.takes for task in tasks], machines):
                 _logger.warning("%s", line)
-        late = [task for task in tasks if task.deadline is not None and time.monotonic() > task.deadline]
-        return [by_ref[ref] for ref in done] + [task for task in late if task.refs[0] not in done]
+        return [by_ref[ref] for ref in done]
 
     def fetch(self, task: Task, part: int = 0) -> Any:
         """Get a result of a task that has ended.
 
         Raises:
-            OverdueError: Its deadline passed; it is stopped.
+            OverdueError: Its process was ended, since it took too long.
             LostWorkError: Its process died.
             Exception: What the function raised.
         """
-        if task.deadline is not None:
-            # Not by a timeout of `get`: what lies ready on another machine takes time to come.
-            ready, _ = ray.wait([task.refs[part]], timeout=0, fetch_local=False)
-            if not ready:
-                ray.cancel(task.refs[0], force=True)
-                raise OverdueError("it took longer than allowed and was stopped")
         try:
             return ray.get(task.refs[part])
         except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, ray.exceptions.ObjectLostError):
+                raise LostWorkError(f"what it was to go on from is lost ({type(error.cause).__name__})") from error
             raise error.cause from error
         except ray.exceptions.OutOfDiskError as error:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "Ray's store of objects") from error
         except ray.exceptions.RayError as error:
+            if task.deadline is not None and time.monotonic() > task.deadline:
+                raise OverdueError("it took longer than allowed and was stopped") from error
             raise LostWorkError(f"its process died ({type(error).__name__}), perhaps for want of memory") from error
 
     def run_all(self, tasks: Sequence[Task]) -> list[Any]:
@@ -250,43 +251,38 @@ class Executor:
                     current[k] = task.again()
         return [results[k] for k in range(len(current))]
 
-    def cancel(self, tasks: Sequence[Task]) -> None:
-        """Stop tasks, whatever they do."""
-        for task in tasks:
-            ray.cancel(task.refs[0], force=True)
-
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends."""
+        """Leave the cluster, which ends the processes that work for this one; a cluster that was started here ends."""
         with held_back("Ray has stopped"):
             ray.shutdown()
+
+
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a task end its own process when its time is up.
+
+    Not ``ray.cancel``: where it meets a task that begins or ends at that moment, Ray finds its own books wrong and
+    aborts the process that asked, which is the search (seen with Ray 2.60: "Tried to complete task that was not
+    pending"). The watch is a thread in C, which does not wait for Python's lock, so that no loop can hold it up.
+    """
+
+    def run(seconds: float | None, *args: object) -> Any:
+        if seconds is None:
+            return function(*args)
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - the traceback that it writes as it ends
+            faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+            try:
+                return function(*args)
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+
+    return run
+
+
+def _room(total: Mapping[str, float], share: Share) -> int:
+    asked = {"CPU": share.cpus, "GPU": share.gpus}
+    return max(1, int(min(total.get(kind, 0.0) // amount for kind, amount in asked.items() if amount > 0)))
 
 
 def resolve(reference: Any) -> Any:
     """Get, within a task, what ``Executor.share`` put there and what came inside another argument."""
     return ray.get(reference)
-
-
-def _require_token() -> None:
-    """Let nobody else run code on the cluster that this process starts.
-
-    Ray listens on every network interface, also when it serves this machine alone; now its callers need a token that
-    only this process and its children know.
-    """
-    from ray._raylet import Config
-
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    Config.initialize("")  # Ray read its settings when it was imported; this makes it read them again.
-
-
-def _say_nothing_of_deaths() -> None:
-    """Keep standard output for results: Ray writes there of every process that dies, and ``fetch`` tells it too."""
-    from ray._private import worker
-
-    tell = worker.print_to_stdstream
-
-    def tell_of_others(data: dict[str, Any], ignore_prefix: bool) -> None:
-        if data.get("pid") != "raylet":
-            tell(data, ignore_prefix)
-
-    worker.print_to_stdstream = tell_of_others

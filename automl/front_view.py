@@ -142,10 +142,9 @@ def _cells(name: str, members: Sequence[Mapping[str, float]]) -> list[str]:
 def _marks(run: Run) -> dict[str, Member]:
     if not run.front.members:
         return {}
-    higher = {objective.metric: objective.higher_is_better for objective in run.front.objectives}
-    marks = {"knee": knee(run.front)}
-    if run.primary_metric in higher:
-        marks["best"] = best(run.front, run.primary_metric, higher_is_better=higher[run.primary_metric])
+    marks, metric = {"knee": knee(run.front)}, run.primary_metric
+    if any(metric in member.metrics for member in run.front.members):
+        marks["best"] = best(run.front, metric, higher_is_better=run.higher_is_better(metric))
     return marks
 
 

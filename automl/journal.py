@@ -1,12 +1,14 @@
-"""The study's journal file: opened only when it is whole, written to the disk once a step."""
+"""The study's storage; a journal file is opened only when it is whole, and written to the disk once a step."""
 
 import fcntl
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import get_lock_file  # takes the journal's lock, as Optuna's own class does
 
@@ -130,3 +132,27 @@ def mend_journal(path: Path) -> int:
             file.flush()
             os.fsync(file.fileno())
     return size - end
+
+
+def open_storage(path: Path, url: str | None, *, mend: bool) -> tuple[BaseStorage, Callable[[], None]]:
+    """Open the storage of a study.
+
+    Args:
+        path: Of the journal, which is used where there is no URL.
+        url: Of a database, or None.
+        mend: Whether it is to be written, so that half a line of a killed process is cut off; else it must be there.
+
+    Returns:
+        The storage, and what makes its writes last.
+
+    Raises:
+        KeyError: There is no journal to read.
+    """
+    if url is not None:
+        return RDBStorage(url), lambda: None
+    if mend:
+        mend_journal(path)
+    elif not path.exists():
+        raise KeyError  # Reading must not make an empty file.
+    journal = GroupedJournal(str(path))
+    return JournalStorage(journal), journal.commit

@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.storages import JournalStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError  # Optuna hands the errors of a database on as they come.
 
 from automl import stored
 from automl.errors import WorkFailed, disk_is_full
-from automl.journal import GroupedJournal, mend_journal, require_whole_journal
+from automl.journal import open_storage, require_whole_journal
 from automl.objectives import Objective
 from automl.patience import Patience
 from automl.run import FinishedTrial
+from automl.rungs import RungRecord
+from automl.samplers.distributions import suggest
 from automl.samplers.limited import LimitedStudy, excesses
 from automl.storage_driver import require_driver
-from search_spaces import Categorical, Choice, Integer, Value, Values, walk
+from search_spaces import Choice, Values, walk
 from trials.records import Limit, Outcome, Trial, TrialResult
 
 JOURNAL = "study.journal"
+_STATES = {Outcome.FAILED: TrialState.FAIL, Outcome.PRUNED: TrialState.PRUNED}
+"""All others are COMPLETE."""
 
 _patiently = Patience("the study's storage", (SQLAlchemyError, optuna.exceptions.StorageInternalError))
 
@@ -86,7 +89,7 @@ class Ledger:
 
     def _suggest(self, trial: optuna.Trial) -> Proposal:
         # What is written already is given again, so that a second try, or a resume, continues half a proposal.
-        values = walk(self._choices, lambda choice: _patiently(_suggest, trial, choice))
+        values = walk(self._choices, lambda choice: _patiently(suggest, trial, choice))
         self._open[trial.number] = trial
         self._commit()
         return Proposal(number=trial.number, values=values)
@@ -97,7 +100,8 @@ class Ledger:
         """Write down how a trial ended, and give it as the study has it.
 
         A failed trial is told FAIL. One that the gate refused is told COMPLETE, with the worst value of each metric
-        that needs training and its true costs: samplers learn nothing from FAIL.
+        that needs training and its true costs: samplers learn nothing from FAIL. One that was stopped at a rung is told
+        PRUNED; what it showed there is in its result.
         """
         opened = self._open.pop(trial.number)
         record = {
@@ -107,18 +111,29 @@ class Ledger:
         }
         for name, value in record.items():
             _patiently(opened.set_user_attr, name, value)
-        if result.outcome is Outcome.FAILED:
-            told = _patiently(self._study.tell, opened, state=TrialState.FAIL, skip_if_finished=True)
-            self._commit()
-            return _finished(told)
-        metrics = result.candidates[0].metrics
-        for name, excess in excesses(result, limits).items():
+        state, values = _STATES.get(result.outcome, TrialState.COMPLETE), None
+        for name, excess in excesses(result, limits).items() if state is not TrialState.FAIL else ():
             _patiently(opened.set_constraint, name, excess)
-        values = [metrics.get(objective.metric, objective.floor) for objective in objectives]
-        assert all(math.isfinite(value) for value in values)
-        told = _patiently(self._study.tell, opened, values, skip_if_finished=True)
+        if state is TrialState.COMPLETE:
+            metrics = result.candidates[0].metrics
+            values = [metrics.get(objective.metric, objective.floor) for objective in objectives]
+            assert all(math.isfinite(value) for value in values)
+        told = _patiently(self._study.tell, opened, values, state=state, skip_if_finished=True)
         self._commit()
         return _finished(told)
+
+    def write_rungs(self, number: int, records: Sequence[RungRecord]) -> None:
+        """Write down what an open trial showed at its rungs so far, and what was decided there."""
+        record = stored.rungs.dump_python(tuple(records), mode="json")
+        for name, value in stored.attributes("rungs", record).items():
+            _patiently(self._open[number].set_user_attr, name, value)
+        self._commit()
+
+    def rungs(self) -> Iterator[tuple[int, tuple[RungRecord, ...]]]:
+        """Read the rungs of all trials that have come to one, ended or not, by number of the trial."""
+        for trial in _patiently(self._study.get_trials, deepcopy=False):
+            if records := _rungs(trial):
+                yield trial.number, records
 
     def finished(self) -> tuple[FinishedTrial, ...]:
         """Trials that ended, by number."""
@@ -184,7 +199,7 @@ def open_ledger(
     if storage is not None:
         require_driver(storage)
     try:
-        backend, commit = _storage(folder, storage, mend=directions is not None)
+        backend, commit = open_storage(folder / JOURNAL, storage, mend=directions is not None)
         if directions is None or known:
             study = optuna.load_study(study_name=name, storage=backend, sampler=sampler)
         else:
@@ -214,31 +229,6 @@ def open_ledger(
     return Ledger(study, choices=choices, commit=commit)
 
 
-def _storage(
-    folder: Path, storage: str | None, *, mend: bool
-) -> tuple[optuna.storages.BaseStorage, Callable[[], None]]:
-    """Open the storage; gives also what makes its writes last."""
-    if storage is not None:
-        return RDBStorage(storage), lambda: None
-    if mend:
-        mend_journal(folder / JOURNAL)
-    elif not (folder / JOURNAL).exists():
-        raise KeyError  # Reading must not make an empty file.
-    journal = GroupedJournal(str(folder / JOURNAL))
-    return JournalStorage(journal), journal.commit
-
-
-def _suggest(trial: optuna.Trial, choice: Choice) -> Value:
-    domain = choice.domain
-    if isinstance(domain, Categorical):
-        found = trial.suggest_categorical(choice.name, list(domain.options))
-        assert found is not None
-        return found
-    if isinstance(domain, Integer):
-        return trial.suggest_int(choice.name, domain.low, domain.high, step=domain.step, log=domain.log)
-    return trial.suggest_float(choice.name, domain.low, domain.high, log=domain.log)
-
-
 def _finished(trial: FrozenTrial) -> FinishedTrial:
     assert trial.datetime_start is not None
     assert trial.datetime_complete is not None
@@ -248,4 +238,9 @@ def _finished(trial: FrozenTrial) -> FinishedTrial:
         values=dict(trial.params),
         started=trial.datetime_start.astimezone(UTC),
         ended=trial.datetime_complete.astimezone(UTC),
+        rungs=_rungs(trial),
     )
+
+
+def _rungs(trial: FrozenTrial) -> tuple[RungRecord, ...]:
+    return stored.rungs.validate_python(stored.record_of(trial.user_attrs, "rungs") or ())

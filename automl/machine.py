@@ -6,6 +6,7 @@ import platform
 
 import psutil
 
+from automl.config import Config
 from trials.measure import device_name
 from trials.records import LatencySettings
 
@@ -27,3 +28,8 @@ def describe_machine(settings: LatencySettings) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:  # Run from a checkout that is not installed.
             continue
     return facts
+
+
+def trials_here(config: Config) -> int:
+    """Say how many trials a search runs at a time on this machine, if it takes all of its processors."""
+    return config.search.in_flight or max(1, int((os.cpu_count() or 1) // max(config.resources.cpus, 0.01)))

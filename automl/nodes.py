@@ -32,7 +32,8 @@ from teachers import (
 from teachers.columns import class_columns
 from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
 from trials.rounds import MeasuringProcessError
-from trials.run_trial import Setting, judge_on_test, measure_alone, run_trial, train_and_judge
+from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
+from trials.stages import Underway
 
 if TYPE_CHECKING:  # It imports what only the controller needs.
     from automl.caching import Entries
@@ -140,14 +141,24 @@ _UNPACKED: dict[str, Teacher] = {}
 """Teachers that this process has unpacked, by digest: a worker runs many trials, and a model is large."""
 
 
-def trial_on_node(trial: Trial, given: tuple[Setting, CachePlace | None]) -> tuple[TrialResult, Artefacts]:
-    """Run a trial with the outputs of the teachers from this machine's disk.
+def trial_on_node(
+    trial: Trial,
+    given: tuple[Setting, CachePlace | None],
+    underway: Underway | None = None,
+    until_epoch: int | None = None,
+) -> tuple[TrialResult, Artefacts | Underway | None]:
+    """Run a trial, or its way to its next rung, with the outputs of the teachers from this machine's disk.
 
     Args:
         trial: What is asked.
         given: What all trials share, and where the teachers are heard.
+        underway: What an earlier rung left; None starts from nothing.
+        until_epoch: As for ``run_rung``; None runs the trial to its end.
     """
-    return run_trial(trial, with_teachers(*given))
+    setting = with_teachers(*given)
+    if until_epoch is None:
+        return run_trial(trial, setting, underway)
+    return run_rung(trial, setting, underway, until_epoch=until_epoch)
 
 
 def retrain_on_node(

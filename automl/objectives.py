@@ -61,6 +61,13 @@ class Objective:
             worst, best = self.worst, self.best
         return (value - best) / (worst - best)
 
+    def losses(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn natural values, all finite, into losses."""
+        if self.log:
+            values = np.log(np.maximum(values, 1e-300))
+        worst, best = (math.log(self.worst), math.log(self.best)) if self.log else (self.worst, self.best)
+        return np.asarray((values - best) / (worst - best))
+
 
 def to_losses(candidates: Iterable[Mapping[str, float]], objectives: Sequence[Objective]) -> NDArray[np.float64]:
     """Turn natural values of candidates into losses, all to be minimised.

@@ -82,38 +82,15 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     for path, require in demands(config) if to_run else ():
         with at(config, *path):
             require()
+    dataset = _read(config)
     with at(config, "data"):
-        raw = READERS[config.data.kind](**reader_arguments(config.data))
-        shares = config.data.split
-        dataset = split(
-            raw,
-            validation=shares.validation,
-            test=shares.test,
-            seed=shares.seed,
-            limit_rows=row_limits(config.data),
-            labelled=config.data.labelled,
-        )
         statistics = normalisation(dataset)
     dataset = _augmented(config, dataset)
-    # A task of the project's own refuses nothing but the data.
-    refused = "data" if config.task.kind in TASKS else "task"
-    with at(config, refused):
-        task = _make_task(config.task.kind, dataset)
-    with at(config, refused, *(["text"] if refused == "data" and getattr(config.data, "text", None) else [])):
-        signature = task.signature(dataset)
+    task, signature = _task_for(config, dataset)
     with at(config, "student"):
         space = config.student.make_space()
         try_out(config, space, signature)
-    coverages = {}
-    for position, teacher in enumerate(config.teachers):
-        with at(config, "teachers", position, "covers"):
-            coverages[teacher.name] = _coverage(teacher.covers, dataset)
-    ensemble = None
-    if coverages:
-        with at(config, "teachers"):
-            ensemble = TeacherEnsemble(
-                coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
-            )
+    coverages, ensemble = _teachers_for(config, dataset)
     if to_run:
         check_recipe(config, dataset, ensemble)
     check_metrics(config, task)
@@ -162,6 +139,19 @@ def at(config: Config, *path: str | int) -> Iterator[None]:
         raise UserError(str(error), place=config.place(*path, *setting)) from error
 
 
+def _read(config: Config) -> Dataset:
+    shares = config.data.split
+    with at(config, "data"):
+        return split(
+            READERS[config.data.kind](**reader_arguments(config.data)),
+            validation=shares.validation,
+            test=shares.test,
+            seed=shares.seed,
+            limit_rows=row_limits(config.data),
+            labelled=config.data.labelled,
+        )
+
+
 def _augmented(config: Config, dataset: Dataset) -> Dataset:
     """Show students views of the training rows, where the config says so."""
     section = config.data.augmentation
@@ -172,6 +162,30 @@ def _augmented(config: Config, dataset: Dataset) -> Dataset:
         if section.kind == "noise" and isinstance(dataset.inputs, np.ndarray):
             settings["deviations"] = dataset.inputs[dataset.splits["train"]].std(axis=0).astype(np.float32)
         return replace(dataset, augmentation=Augmentation(**settings))
+
+
+def _task_for(config: Config, dataset: Dataset) -> tuple[Task, ModelSignature]:
+    # A task of the project's own refuses nothing but the data.
+    refused = "data" if config.task.kind in TASKS else "task"
+    with at(config, refused):
+        task = _make_task(config.task.kind, dataset)
+    text = ["text"] if refused == "data" and getattr(config.data, "text", None) else []
+    with at(config, refused, *text):
+        return task, task.signature(dataset)
+
+
+def _teachers_for(config: Config, dataset: Dataset) -> tuple[dict[str, Coverage], TeacherEnsemble | None]:
+    """Find out what each teacher covers, by name in the order of the config."""
+    coverages = {}
+    for position, teacher in enumerate(config.teachers):
+        with at(config, "teachers", position, "covers"):
+            coverages[teacher.name] = _coverage(teacher.covers, dataset)
+    if not coverages:
+        return {}, None
+    with at(config, "teachers"):
+        return coverages, TeacherEnsemble(
+            coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
+        )
 
 
 def _make_task(kind: str, dataset: Dataset) -> Task:

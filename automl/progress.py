@@ -32,12 +32,12 @@ class Progress:
         self._seconds = seconds
         self._console = console or Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
-        self._begun = time.monotonic()
+        self._begun: float | None = None
         self._ended_here = 0
-        self._next_line = self._begun
+        self._next_line = time.monotonic()
 
     def __enter__(self) -> "Progress":
-        """Begin to count time."""
+        """Show the live line, where there is a terminal."""
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -65,6 +65,8 @@ class Progress:
         """Write how things stand, from time to time."""
         del proposed
         now = time.monotonic()
+        if self._begun is None:  # What went before, as training teachers, says nothing of how long trials take.
+            self._begun = now
         if now < self._next_line:
             return
         if self._console.is_terminal:
@@ -82,7 +84,7 @@ class Progress:
         parts = [f"{done}{bound} done", f"{running} running"]
         parts += [
             f"{standing.count(outcome)} {outcome.value}"
-            for outcome in (Outcome.INFEASIBLE, Outcome.FAILED)
+            for outcome in (Outcome.PRUNED, Outcome.INFEASIBLE, Outcome.FAILED)
             if standing.count(outcome)
         ]
         if standing.hypervolumes:
@@ -96,7 +98,7 @@ class Progress:
         return " · ".join([*parts, *([f"{duration(left)} left"] if left else [])])
 
     def _seconds_left(self, done: int) -> float | None:
-        elapsed = time.monotonic() - self._begun
+        elapsed = 0.0 if self._begun is None else time.monotonic() - self._begun
         by_time = None if self._seconds is None else max(0.0, self._seconds - elapsed)
         if not self._ended_here or self._trials is None:
             return by_time

@@ -25,7 +25,7 @@ def probes(prepared: Prepared) -> list[Trial]:
     recipe = prepared.config.recipe.at(sample(prepared.config.recipe.choices(), generator))
     specs: dict[str, StudentSpec] = {}
     for _ in range(_SAMPLES if prepared.space.cost is not None else _COUNTED_SAMPLES):
-        values = sample(prepared.choices, generator)
+        values = sample(prepared.choices, generator, forbids=prepared.space.forbids)
         spec = prepared.spec(values)
         specs[spec.architecture_digest] = spec
     costs = {digest: cost_of(prepared.space, spec, prepared.signature) for digest, spec in specs.items()}

@@ -46,6 +46,7 @@ def settle_objectives(
     objectives = objectives_of(prepared, measured)
     ledger.remember("finished", False)
     ledger.remember("primary_metric", prepared.task.metrics[0].name)
+    ledger.remember("primary_higher_is_better", prepared.task.metrics[0].higher_is_better)
     ledger.remember("objectives", stored.objectives.dump_python(objectives, mode="json"))
     # The last, so that a run that was killed in between is settled anew.
     ledger.remember("limits", stored.limits.dump_python(limits, mode="json"))

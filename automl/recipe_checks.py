@@ -78,6 +78,19 @@ def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
         raise UserError("; ".join(reasons), place=config.place("recipe", "aggregation"))
 
 
+def rows_without_teacher(config: Config, dataset: Dataset, ensemble: TeacherEnsemble) -> int:
+    """Count the training rows on which no teacher votes that the recipe listens to, or may.
+
+    Args:
+        config: Its recipe is read.
+        dataset: Read and split.
+        ensemble: Of all teachers.
+    """
+    train = dataset.splits["train"]
+    heard = [k for k, name in enumerate(ensemble.names) if True in config.recipe.hears(name)]
+    return ensemble.only(heard).num_unheard(train, dataset.student_labels[train]) if heard else len(train)
+
+
 def _values(setting: object) -> Sequence[Value]:
     domain = domain_of(setting)
     if isinstance(domain, Integer) and (domain.high - domain.low) // domain.step < _MOST_VALUES:

@@ -97,21 +97,18 @@ class Retrainer:
         )
         num_asked, num_ended = len(waiting), 0
         flights: dict[Task, Order] = {}
-        try:
-            while waiting or flights:
-                while waiting and len(flights) < self._in_flight:
-                    order = waiting.popleft()
-                    flights[self._submit(order, setting, rows)] = order
-                for task in self._executor.wait(list(flights), seconds=1.0):
-                    order = flights.pop(task)
-                    judged = self._fetch(task, order)
-                    if judged is None:
-                        waiting.appendleft(order)
-                        continue
-                    num_ended += 1
-                    self._land(order, judged, keys, said=f"{num_ended} of {num_asked}")
-        finally:
-            self._executor.cancel(list(flights))
+        while waiting or flights:
+            while waiting and len(flights) < self._in_flight:
+                order = waiting.popleft()
+                flights[self._submit(order, setting, rows)] = order
+            for task in self._executor.wait(list(flights), seconds=1.0):
+                order = flights.pop(task)
+                judged = self._fetch(task, order)
+                if judged is None:
+                    waiting.appendleft(order)
+                    continue
+                num_ended += 1
+                self._land(order, judged, keys, said=f"{num_ended} of {num_asked}")
         return self._last_error
 
     def _submit(self, order: Order, setting: object, rows: object) -> Task:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
+from automl.rungs import RungRecord
 from automl.warm_start import WarmStart
 from search_spaces import Value
-from trials.records import Latency, Limit, Outcome, Trial, TrialResult
+from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class FinishedTrial:
         values: The choices as they were proposed, architecture and recipe together, by name.
         started: When it was proposed, UTC.
         ended: When its result was told, UTC.
+        rungs: What it showed at each rung that it came to, and what was decided; empty without halving.
     """
 
     trial: Trial
@@ -29,6 +31,7 @@ class FinishedTrial:
     values: Mapping[str, Value]
     started: datetime
     ended: datetime
+    rungs: tuple[RungRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +92,7 @@ class Run:
         folder: ``runs/NAME``.
         config_text: ``config.yaml`` as resolved.
         primary_metric: The task's first metric, which chooses the best student.
+        primary_higher_is_better: Its direction; it need not be an objective.
         front: The front as it stands; its latencies are final where ``finished``.
         limits: What members keep.
         trials: Those that ended, by number.
@@ -100,12 +104,14 @@ class Run:
             of the ``charts``; empty before MLflow was reached.
         attributions: What teachers contributed to the students of some trials, by number of the trial.
         warm_start: What the search took over from an earlier run; None where it began afresh.
+        measured: What was measured alone as the search ended, of members of the front and of those that contended.
     """
 
     name: str
     folder: Path
     config_text: str
     primary_metric: str
+    primary_higher_is_better: bool
     front: ParetoFront
     limits: tuple[Limit, ...]
     trials: tuple[FinishedTrial, ...]
@@ -116,7 +122,20 @@ class Run:
     tracking: Mapping[str, str] = field(default_factory=dict)
     attributions: tuple[Attribution, ...] = ()
     warm_start: WarmStart | None = None
+    measured: tuple[FinalMeasurement, ...] = ()
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""
+        if metric == self.primary_metric:
+            return self.primary_higher_is_better
+        directions = {objective.metric: objective.higher_is_better for objective in self.front.objectives}
+        return directions.get(metric, metric not in METRICS_OF_COST)
 
     def count(self, outcome: Outcome) -> int:
         """Count the trials that ended in one way."""
         return sum(finished.result.outcome is outcome for finished in self.trials)
+
+    def counts(self) -> dict[str, int]:
+        """Count the trials by how they ended, by the value of ``Outcome``; pruned ones only where there are any."""
+        found = {outcome.value: self.count(outcome) for outcome in Outcome}
+        return {name: count for name, count in found.items() if count or name != Outcome.PRUNED.value}

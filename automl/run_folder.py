@@ -75,6 +75,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         folder=folder,
         config_text=masked_config(config_text),  # it goes into the page, and to MLflow's server
         primary_metric=ledger.recall("primary_metric"),
+        primary_higher_is_better=ledger.recall("primary_higher_is_better"),
         front=standing.front(settled=ended),
         limits=limits,
         trials=trials,
@@ -85,6 +86,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         tracking=ledger.recall("tracking") or {},
         attributions=attributions_in(ledger),
         warm_start=None if (taken := ledger.recall(TAKEN)) is None else stored.warm_start.validate_python(taken),
+        measured=tuple(final),
     )
 
 

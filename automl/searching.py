@@ -14,6 +14,7 @@ from automl.ended import TRACKED, nothing_left
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.finale import final_measurements, measure_front
+from automl.halving import Halving
 from automl.journal import RunLock
 from automl.ledger import Ledger, open_ledger
 from automl.lopsided import LopsidedWatch
@@ -186,6 +187,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         stop=StopRule.of(config.search, searched=bool(prepared.choices)),
         listeners=(progress, watch, SendingTrials(tracker)),
         known=None if warm_start is None else warm_start.results,
+        halving=None if (rungs := config.rungs()) is None else Halving(rungs, ledger=ledger, standing=standing),
     )
     reason = controller.run()
     if (hint := tracker.ui_hint(seconds=10)) is not None:

@@ -90,7 +90,7 @@ class Standing:
         for candidate in result.candidates:
             metrics = candidate.metrics
             missing = sorted(needed - set(metrics))
-            if missing and result.outcome is Outcome.TRAINED:
+            if missing and result.outcome in (Outcome.TRAINED, Outcome.PRUNED):
                 measured = ", ".join(sorted(metrics))
                 return f"the {candidate.precision} student has no {', '.join(missing)}; the task measured {measured}"
             if wrong := sorted(name for name in needed & set(metrics) if not math.isfinite(metrics[name])):

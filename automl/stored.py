@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from automl.contributions import Inquiry, Retraining
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, TeacherRecord
+from automl.rungs import RungRecord
 from automl.warm_start import WarmStart
 from trials.records import Candidate, Limit, Trial, TrialResult
 
@@ -19,6 +20,7 @@ objectives: TypeAdapter[tuple[Objective, ...]] = TypeAdapter(tuple[Objective, ..
 probes: TypeAdapter[tuple[tuple[Candidate, ...], ...]] = TypeAdapter(tuple[tuple[Candidate, ...], ...])
 result: TypeAdapter[TrialResult] = TypeAdapter(TrialResult)
 retraining: TypeAdapter[Retraining] = TypeAdapter(Retraining)
+rungs: TypeAdapter[tuple[RungRecord, ...]] = TypeAdapter(tuple[RungRecord, ...])
 teachers: TypeAdapter[tuple[TeacherRecord, ...]] = TypeAdapter(tuple[TeacherRecord, ...])
 trial: TypeAdapter[Trial] = TypeAdapter(Trial)
 warm_start: TypeAdapter[WarmStart] = TypeAdapter(WarmStart)

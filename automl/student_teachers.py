@@ -1,6 +1,6 @@
 """Students of earlier searches, and teachers trained before this one, as teachers: their graph and their module."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from automl.config.teachers import RunTeacher, TrainTeacher
+from automl.named_columns import PickColumns, columns_by_name, with_columns
 from search_spaces import SPACES, ModelSignature, SearchSpace, StudentSpec
 from search_spaces.imports import import_object
 from teachers import LOADERS, Inputs, LoadedModel, Outputs, TeacherModel
@@ -31,6 +32,8 @@ class StudentModel:
     """
 
     preprocessing = None
+    copies_held = 2
+    """Of the graph's file, the file and its session; the module travels beside it, and is held once."""
 
     def __init__(self, graph: TeacherModel, tapped: TeacherModel, module: nn.Module) -> None:
         """Take both.
@@ -54,21 +57,32 @@ class StudentModel:
         return resolved
 
 
-def load_student_teacher(folder: Path, teacher: TrainTeacher | RunTeacher, rows: RawRows) -> LoadedModel:
+def load_student_teacher(
+    folder: Path, teacher: TrainTeacher | RunTeacher, rows: RawRows, *, feature_names: Sequence[str] | None = None
+) -> LoadedModel:
     """Load a folder with an exported student.
 
     Args:
         folder: Holds its description, graph and weights.
         teacher: As the config names it.
         rows: Raw inputs of the data; on a few of them, the rebuilt module must say what the graph says.
+        feature_names: Of the values of a row, by which the student's own are found; None where the data has none.
 
     Returns:
         The student with its module where its space is known and still builds the same; else its graph alone.
+
+    Raises:
+        ValueError: The data lacks a feature that the student takes.
     """
     graph = LOADERS["onnx"](path=folder / PRECISIONS["float32"].file_name, taps=teacher.taps)
+    columns = columns_by_name(folder, feature_names)
+    if columns is not None:
+        graph = with_columns(graph, columns)
     module = _rebuilt(folder, teacher)
     if module is None or isinstance(rows, list):
         return graph
+    if columns is not None:
+        module.register_forward_pre_hook(PickColumns(columns))
     tapped = LOADERS["callable"](model=module, taps=teacher.taps)
     example = torch.from_numpy(rows[:_EXAMPLE_ROWS].copy())
     if not torch.allclose(tapped.model(example).logits, graph.model(example).logits, rtol=_TOLERANCE, atol=_TOLERANCE):

@@ -13,7 +13,8 @@ from automl.executor import Executor, Share
 from automl.nodes import logits_on_node
 from automl.preparation import Prepared
 from automl.run import TeacherRecord
-from teachers import CachedOutputs, Coverage, OutputStore, Teacher, teacher_strength
+from teachers import CachedOutputs, Coverage, OutputStore, Strength, Teacher, teacher_strength
+from trials.data import Dataset
 
 
 def validation_logits(
@@ -62,10 +63,39 @@ def judge_teacher(
         homes: What each teacher covers, by name.
     """
     dataset = prepared.dataset
-    rows = dataset.splits["validation"]
-    if teacher.coverage.labels is not None:
-        logits = logits[:, list(teacher.coverage.labels)]
-    strength = teacher_strength(
+    strength = strength_on(dataset, dataset.splits["validation"], teacher, logits, homes=homes)
+    return TeacherRecord(
+        name=teacher.name,
+        kind=prepared.config.teachers[position].kind,
+        digest=teacher.digest[:12],
+        covers=describe_coverage(teacher.coverage, dataset.class_names),
+        metrics=metrics_of(strength),
+        by_label={name: value for name, value in strength.by_class.items() if not math.isnan(value)},
+        by_home={name: value for name, value in strength.by_home.items() if not math.isnan(value)},
+    )
+
+
+def strength_on(
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    teacher: Teacher,
+    logits: NDArray[np.float32],
+    *,
+    homes: Mapping[str, Coverage] | None = None,
+) -> Strength:
+    """Measure a teacher on some rows of the data.
+
+    Args:
+        dataset: With all labels.
+        rows: Numbers of the rows.
+        teacher: As loaded.
+        logits: What it says of them, over all classes or over those that it covers.
+        homes: What each teacher covers, by name, to see this one at home with each of them.
+    """
+    labels = teacher.coverage.labels
+    if labels is not None and logits.shape[1] != len(labels):
+        logits = logits[:, list(labels)]  # As the ensemble hears it.
+    return teacher_strength(
         logits,
         dataset.labels[rows],
         coverage=teacher.coverage,
@@ -73,16 +103,12 @@ def judge_teacher(
         columns={name: column[rows] for name, column in dataset.columns.items()},
         homes=homes,
     )
+
+
+def metrics_of(strength: Strength) -> dict[str, float]:
+    """Give the accuracy ``home`` and ``abroad``, as far as there are such rows."""
     metrics = {"home": strength.home, "abroad": strength.abroad}
-    return TeacherRecord(
-        name=teacher.name,
-        kind=prepared.config.teachers[position].kind,
-        digest=teacher.digest[:12],
-        covers=describe_coverage(teacher.coverage, dataset.class_names),
-        metrics={name: value for name, value in metrics.items() if not math.isnan(value)},
-        by_label={name: value for name, value in strength.by_class.items() if not math.isnan(value)},
-        by_home={name: value for name, value in strength.by_home.items() if not math.isnan(value)},
-    )
+    return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
 def describe_coverage(coverage: Coverage, class_names: tuple[str, ...]) -> str:

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from automl import stored
-from automl.answering import answer_all, probe_all
+from automl.answering import answer_all, probe_all, trials_at_a_time
 from automl.cache_view import plan_lines
-from automl.caching import entries_of, plan_answers, wanted
+from automl.caching import entries_of, plan_answers, require_memory, wanted
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
 from automl.ledger import Ledger
 from automl.nodes import CachePlace
 from automl.preparation import Prepared, at
-from automl.recipe_checks import check_aggregation
+from automl.recipe_checks import check_aggregation, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.schooling import schooling
 from automl.student_teachers import load_student_teacher
@@ -71,9 +71,8 @@ def teach(
     for k, record in enumerate(records):
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
         say(f"teacher {record.name}: {record.covers}; accuracy {strength}{' (from the cache)' if k in warm else ''}")
-    train = prepared.dataset.splits["train"]
-    if unheard := ensemble.num_unheard(train, prepared.dataset.student_labels[train]):
-        say(f"{unheard} of {len(train)} training rows have no teacher")
+    if unheard := rows_without_teacher(config, prepared.dataset, ensemble):
+        say(f"{unheard} of {len(prepared.dataset.splits['train'])} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
     return ready, place
 
@@ -151,7 +150,9 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
             if teacher.kind in ("train", "run"):
                 path = trained[teacher.name] if teacher.kind == "train" else teacher.path
                 coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
-                model = load_student_teacher(path, teacher, prepared.dataset.inputs)
+                model = load_student_teacher(
+                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
+                )
             else:
                 model = _load(teacher, coverage, prepared.dataset.class_names)
             loaded.append(model.teacher(teacher.name, coverage))
@@ -220,22 +221,25 @@ def fill_cache(
         Where trials hear the teachers; what is known of each teacher; how many shards had to be computed.
 
     Raises:
-        UserError: The answers of a teacher do not fit the data, or it lacks a feature.
+        UserError: The answers of a teacher do not fit the data, it lacks a feature, or those that run in trials do not
+            fit into memory.
     """
     needed = wanted(prepared)
     shared = [executor.share(teacher) for teacher in teachers]
     probes = probe_all(prepared, shared, needed.features, executor)
-    entries = entries_of(prepared, teachers, plan_answers(prepared, probes, needed))
+    plan = plan_answers(prepared, probes, needed, trials=trials_at_a_time(prepared, executor))
+    entries = entries_of(prepared, teachers, plan)
     leases.enter_context(store.lease(entries.leased))
     missing = entries.missing(store)
     to_come = entries.bytes_to_come(store, missing)
     for line in plan_lines(prepared, entries.plan, teachers, bytes_there=entries.plan.num_bytes - to_come):
         say(line)
+    require_memory(prepared, entries.plan)
     try:
         store.make_room(to_come)
     except ValueError as error:
         raise UserError(str(error), place=prepared.config.place("cache", "gb")) from error
-    answer_all(prepared, shared, missing, executor, store)
+    answer_all(prepared, shared, missing, executor, store, plan=entries.plan)
     packed = [teachers[k] for k in entries.plan.packed]
     for shards in entries.logits.values():
         pack(store, shards, packed, num_classes=prepared.dataset.num_classes)

@@ -24,7 +24,7 @@ def try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> No
     """
     values = config.student.fixed_values(space)
     if values is None:
-        values = sample(space.choices, np.random.default_rng(config.seed))
+        values = sample(space.choices, np.random.default_rng(config.seed), forbids=space.forbids)
     spec = space.spec(values)
     student = f"the student {values}" if values else "its student"
     try:

@@ -3,6 +3,8 @@
 Run it from the root of the repository, on a machine that does nothing else::
 
     python benchmarks/distillation_gains.py digits                    # aggregations, weightings and losses, 5 seeds
+    python benchmarks/distillation_gains.py digits --only "paper fcfd"     # a loss that is slow
+    python benchmarks/distillation_gains.py attention                 # transformers, losses on attention, 5 seeds
     python benchmarks/distillation_gains.py classes                   # specialists of disjoint classes, 5 seeds
     python benchmarks/distillation_gains.py fashion --data FOLDER     # Fashion-MNIST from IDX files, 3 seeds
 
@@ -10,185 +12,96 @@ One factor is varied at a time; everything else is the recipe below. Accuracy is
 mean over seeds with its 95 % interval (Student's t); a seed decides the teachers, the labels and the student. Labels
 only trains for as many steps as with teachers, so that it does not lose by training less.
 
-Whose labels teachers saw: in ``digits`` each saw a share of its own of the labels that the student does not see; in
-``classes`` all labels of its classes; in ``fashion`` all labels of the training rows, or, a specialist, of its classes.
+Losses are held against each other with balance by magnitude (``loss NAME``), and with the plain weights of their papers
+(``paper NAME``), beside the terms that the papers put beside them.
+
+Whose labels teachers saw: in ``digits`` and ``attention`` each saw a share of its own of the labels that the student
+does not see; in ``classes`` all labels of its classes; in ``fashion`` all labels of the training rows, or, a
+specialist, of its classes.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
-from _lessons import convnet
-from numpy.typing import NDArray
-from scipy.stats import t as student_t
-from torch import nn
+from _gains import ALONE, Network, Study, accuracy, answers_of, interval, of_convnet, of_transformer, results_of, school
+from _lessons import LABELS, convnet
 
-from search_spaces import SPACES, Values
-from teachers import LOADERS, MISSING_LABEL, Batch, Coverage, Teacher, TeacherEnsemble, TeacherOutputs
+from teachers import Teacher
 from trials.aggregation import AGGREGATIONS
 from trials.data import READERS, Dataset, split
-from trials.distill import distill
-from trials.heads import build_student
-from trials.lesson import Lesson
 from trials.losses import LOSSES
-from trials.recipe import HARD_LABEL, LossTerm, Recipe
-from trials.student import normalisation
-from trials.tasks import Classification
+from trials.recipe import LossTerm, Recipe
 from trials.weighting import WEIGHTINGS
 
-LABELS = LossTerm(name=HARD_LABEL, weight=1.0)
 KD = LossTerm(name="kd", weight=1.0, options={"temperature": 2.0})
 RECIPE = Recipe(losses=(LABELS, KD), epochs=40, batch_size=64, learning_rate=0.005)
-ALONE = "labels only"
-
-
 NEED_ATTENTION = {"minilm", "tinybert"}
 SLOW = {"fcfd"}
 """Losses that are left out unless ``--only`` names one: it runs teachers and student again in each step."""
 
-TEACHER, STUDENT = convnet(32, 32, 64), convnet(8, 12, 16)
+TEACHER, STUDENT = of_convnet(convnet(32, 32, 64)), of_convnet(convnet(8, 12, 16))
+WIDE, NARROW = of_transformer(64), of_transformer(32)
+KD_4 = LossTerm(name="kd", weight=1.0)
+PAPERS: Mapping[str, tuple[LossTerm, ...]] = {
+    "kd": (replace(LABELS, weight=0.1), replace(KD_4, weight=0.9)),
+    "standardised_kd": (replace(LABELS, weight=0.1), LossTerm(name="standardised_kd", weight=9.0)),
+    "dkd": (LABELS, LossTerm(name="dkd", weight=1.0, warmup_epochs=20)),
+    "dist": (LABELS, LossTerm(name="dist", weight=2.0)),
+    "rkd": (LABELS, KD_4, LossTerm(name="rkd", weight=1.0)),
+    "sp": (LABELS, LossTerm(name="sp", weight=3000.0)),
+    "attention_transfer": (LABELS, LossTerm(name="attention_transfer", weight=1000.0)),
+    "afd": (LABELS, replace(KD_4, weight=0.9), LossTerm(name="afd", weight=200.0)),
+    "ca_mkd_feature": (LABELS, KD_4, LossTerm(name="ca_mkd_feature", weight=50.0, first_epoch=2)),
+    "fcfd": (LABELS, KD_4, LossTerm(name="fcfd", weight=1.0, options={"feature_warmup": 3})),
+}
+"""Terms with the weights of the papers and no balance; those of papers that name none are left out.
 
-
-class Remembered:
-    """Answers of teachers on all rows, asked once; fulfils ``EnsembleOutputs``."""
-
-    def __init__(self, teachers: Sequence[Teacher], dataset: Dataset, features: Collection[str] = ()) -> None:
-        """Ask them, a few hundred rows at a time."""
-        pieces = [
-            [
-                teacher.model(batch.inputs, features)
-                for batch in dataset.batches(np.arange(len(dataset)), batch_size=512)
-            ]
-            for teacher in teachers
-        ]
-        self._logits_KNC = torch.stack(
-            [_widened(t, torch.cat([p.logits for p in ps]), dataset) for t, ps in zip(teachers, pieces, strict=True)]
-        )
-        self._features = [{name: torch.cat([p.features[name] for p in ps]) for name in features} for ps in pieces]
-
-    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
-        """Look the rows up."""
-        kept = tuple({name: each[name][batch.index] for name in features} for each in self._features)
-        return TeacherOutputs(logits=self._logits_KNC[:, batch.index], features=kept)
-
-
-def _widened(teacher: Teacher, logits: torch.Tensor, dataset: Dataset) -> torch.Tensor:
-    """Put the columns of a specialist where its classes are."""
-    labels = teacher.coverage.labels
-    if labels is None:
-        return logits
-    wide = torch.zeros(len(logits), dataset.num_classes)
-    wide[:, list(labels)] = logits[:, list(labels)]
-    return wide
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Study:
-    """One seed of a study.
-
-    Args:
-        dataset: With the labels that students may see.
-        teachers: Trained.
-        student: Values of its space.
-        recipe: From which one factor is varied.
-        ways: Changes of the recipe by the name of the way of teaching, with the positions of the teachers that teach.
-    """
-
-    dataset: Dataset
-    teachers: Sequence[Teacher]
-    student: Values
-    recipe: Recipe
-    ways: Mapping[str, tuple[Recipe, Sequence[int]]]
-
-
-def fit(values: Values, lesson: Lesson) -> nn.Module:
-    """Train a convnet from its seed."""
-    space, signature = SPACES["convnet"](), lesson.task.signature(lesson.dataset)
-    torch.manual_seed(lesson.seed)
-    student = build_student(
-        space,
-        space.spec(values),
-        signature=signature,
-        statistics=normalisation(lesson.dataset),
-        head_weights=lesson.head_weights,
-    )
-    distill(student, lesson)
-    return student
-
-
-def accuracy(student: Callable[[torch.Tensor], torch.Tensor], dataset: Dataset, split_name: str = "test") -> float:
-    """Share of right answers."""
-    rows = dataset.splits[split_name]
-    with torch.no_grad():
-        batches = dataset.batches(rows, batch_size=512)
-        answers = [student(torch.as_tensor(batch.inputs)).argmax(dim=-1) == batch.labels for batch in batches]
-    return float(torch.cat(answers).float().mean())
-
-
-def school(
-    values: Values,
-    dataset: Dataset,
-    rows: NDArray[np.int64],
-    recipe: Recipe,
-    *,
-    name: str,
-    seed: int,
-    labels: tuple[int, ...] | None = None,
-) -> Teacher:
-    """Train a teacher on some training rows, whose labels it sees."""
-    lessons = replace(dataset, splits={**dataset.splits, "train": rows}, labelled=None)
-    alone = replace(recipe, losses=(LABELS,))
-    module = fit(values, Lesson(dataset=lessons, task=Classification.for_dataset(dataset), recipe=alone, seed=seed))
-    return LOADERS["callable"](model=module).teacher(name, Coverage(labels=labels))
-
-
-def results_of(study: Study, seed: int) -> Iterator[tuple[str, float]]:
-    """Train the student in every way, and give its accuracy."""
-    dataset, task = study.dataset, Classification.for_dataset(study.dataset)
-    seen = int((dataset.student_labels[dataset.splits["train"]] != MISSING_LABEL).sum())
-    epochs = round(study.recipe.epochs * len(dataset.splits["train"]) / seen)
-    alone = replace(study.recipe, losses=(LABELS,), epochs=epochs)
-    yield ALONE, accuracy(fit(study.student, Lesson(dataset=dataset, task=task, recipe=alone, seed=seed)), dataset)
-    for way, (recipe, positions) in study.ways.items():
-        teachers = [study.teachers[k] for k in positions]
-        ensemble = TeacherEnsemble(
-            {teacher.name: teacher.coverage for teacher in teachers},
-            num_classes=dataset.num_classes,
-            num_rows=len(dataset),
-            columns=dataset.columns,
-        )
-        lesson = partial(Lesson, dataset=dataset, task=task, recipe=recipe, seed=seed, ensemble=ensemble)
-        needs = lesson(teachers=Remembered(teachers, dataset), teacher_models=tuple(t.model for t in teachers)).needs
-        heard = Remembered(teachers, dataset, needs.teacher)
-        models = tuple(teacher.model for teacher in teachers) if needs.models else ()
-        yield way, accuracy(fit(study.student, lesson(teachers=heard, teacher_models=models)), dataset)
+FCFD warms up over a twelfth of its epochs, DKD over 20."""
+ATTENTIVE: Mapping[str, tuple[LossTerm, ...]] = {
+    "kd": PAPERS["kd"],
+    "minilm": (LABELS, LossTerm(name="minilm", weight=1.0)),
+    "tinybert": (LABELS, LossTerm(name="tinybert", weight=1.0)),
+    "minilm beside kd": (LABELS, KD_4, LossTerm(name="minilm", weight=1.0)),
+    "tinybert beside kd": (LABELS, KD_4, LossTerm(name="tinybert", weight=1.0)),
+}
+"""The same for losses that read attention, which their papers take with weight 1."""
 
 
 def digits(seed: int, only: str) -> Study:
     """Four teachers, each from a share of its own of the labels that the student does not see."""
     dataset = _digits(seed)
-    train, labelled = dataset.splits["train"], dataset.labelled
-    assert labelled is not None
-    hidden = np.random.default_rng(seed).permutation(train[~labelled[train]])
-    teachers = [
-        school(TEACHER, dataset, rows, RECIPE, name=f"t{k}", seed=100 * seed + k)
-        for k, rows in enumerate(np.array_split(hidden, 4))
-    ]
-    scores = [accuracy(_module(teacher), dataset, "validation") for teacher in teachers]
+    teachers = _of_hidden_labels(dataset, RECIPE, TEACHER, seed=seed)
+    scores = [accuracy(answers_of(teacher), dataset, "validation") for teacher in teachers]
     ways: dict[str, tuple[Recipe, Sequence[int]]] = {"best single teacher": (RECIPE, (int(np.argmax(scores)),))}
     everyone = tuple(range(4))
     for name in sorted(AGGREGATIONS.keys() - {"concatenated_logits"}):
         ways[f"aggregation {name}"] = (replace(RECIPE, aggregation=name), everyone)
     for name in sorted(WEIGHTINGS.keys() - {"fixed"}):
         ways[f"weighting {name}"] = (replace(RECIPE, weighting=name), everyone)
-    for name in sorted(LOSSES.keys() - NEED_ATTENTION - (set() if only in SLOW else SLOW)):
+    for name in sorted(LOSSES.keys() - NEED_ATTENTION - {name for name in SLOW if name not in only}):
         term = LossTerm(name=name, weight=1.0)
         ways[f"loss {name}"] = (replace(RECIPE, losses=(LABELS, term), balance="magnitude"), everyone)
+    for name, terms in PAPERS.items():
+        if name not in SLOW or name in only:
+            ways[f"paper {name}"] = (replace(RECIPE, losses=terms), everyone)
     return Study(dataset=dataset, teachers=teachers, student=STUDENT, recipe=RECIPE, ways=_some(ways, only))
+
+
+def attention(seed: int, only: str) -> Study:
+    """The same digits and shares of labels, with transformers as teachers and student."""
+    dataset = _digits(seed)
+    recipe = replace(RECIPE, learning_rate=0.002)
+    teachers = _of_hidden_labels(dataset, recipe, WIDE, seed=seed)
+    everyone = tuple(range(len(teachers)))
+    ways: dict[str, tuple[Recipe, Sequence[int]]] = {
+        f"paper {name}": (replace(recipe, losses=terms), everyone) for name, terms in ATTENTIVE.items()
+    }
+    return Study(dataset=dataset, teachers=teachers, student=NARROW, recipe=recipe, ways=_some(ways, only))
 
 
 def classes(seed: int, only: str) -> Study:
@@ -233,6 +146,17 @@ def _digits(seed: int) -> Dataset:
     return split(READERS["sklearn"](name="digits"), validation=0.2, test=0.2, seed=seed, labelled=0.1)
 
 
+def _of_hidden_labels(dataset: Dataset, recipe: Recipe, network: Network, *, seed: int) -> list[Teacher]:
+    """Train four teachers, each on a share of its own of the labels that the student does not see."""
+    train, labelled = dataset.splits["train"], dataset.labelled
+    assert labelled is not None
+    hidden = np.random.default_rng(seed).permutation(train[~labelled[train]])
+    return [
+        school(network, dataset, rows, recipe, name=f"t{k}", seed=100 * seed + k)
+        for k, rows in enumerate(np.array_split(hidden, 4))
+    ]
+
+
 def _specialist(dataset: Dataset, recipe: Recipe, group: tuple[int, ...], *, seed: int) -> Teacher:
     train = dataset.splits["train"]
     rows = train[np.isin(dataset.labels[train], group)]
@@ -243,23 +167,10 @@ def _some(ways: Mapping[str, tuple[Recipe, Sequence[int]]], only: str) -> dict[s
     return {name: way for name, way in ways.items() if only in name}
 
 
-def _module(teacher: Teacher) -> Callable[[torch.Tensor], torch.Tensor]:
-    return lambda inputs: teacher.model(inputs).logits
-
-
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Give the mean and half of its 95 % interval by Student's t."""
-    values_R = np.array(values)
-    if len(values_R) < 2:
-        return float(values_R.mean()), float("nan")
-    spread = float(values_R.std(ddof=1)) / np.sqrt(len(values_R))
-    return float(values_R.mean()), float(student_t.ppf(0.975, len(values_R) - 1)) * spread
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", choices=("digits", "classes", "fashion"))
+    parser.add_argument("study", choices=("digits", "attention", "classes", "fashion"))
     parser.add_argument("--data", help="folder with the IDX files, for fashion")
     parser.add_argument("--seeds", type=int, help="from 0 on; 5, or 3 for fashion")
     parser.add_argument("--only", default="", help="only ways with this text in their name")
@@ -268,14 +179,14 @@ def main() -> None:
     if arguments.study == "fashion" and arguments.data is None:
         parser.error("fashion needs --data FOLDER")
     torch.set_num_threads(1)
-    studies: dict[str, Callable[[int, str], Study]] = {"digits": digits, "classes": classes}
+    studies: dict[str, Callable[[int, str], Study]] = {"digits": digits, "attention": attention, "classes": classes}
     studies["fashion"] = partial(fashion, folder=arguments.data)
     num_seeds = arguments.seeds or (3 if arguments.study == "fashion" else 5)
     found: dict[str, list[float]] = {}
     for seed in range(num_seeds):
         study = studies[arguments.study](seed, arguments.only)
         for teacher in study.teachers:
-            found.setdefault(f"({teacher.name} itself)", []).append(accuracy(_module(teacher), study.dataset))
+            found.setdefault(f"({teacher.name} itself)", []).append(accuracy(answers_of(teacher), study.dataset))
         for way, score in results_of(study, seed):
             found.setdefault(way, []).append(score)
     if arguments.json:

@@ -43,7 +43,8 @@ from _lessons import (
     taught,
     told,
 )
-from torch import Tensor, nn
+from _transformer import Transformer
+from torch import nn
 
 from teachers import Coverage
 from trials.aggregation import AGGREGATIONS
@@ -60,39 +61,6 @@ MAPS = ("attention_transfer", "afd")
 """Losses that read feature maps alone."""
 Ratios = dict[str, tuple[Interval, Interval]]
 """By name: ratio to a step with labels only, and to the base line."""
-
-
-class Transformer(nn.Module):
-    """Two layers of attention over the 16 patches of an image of 8×8 pixels."""
-
-    def __init__(self, width: int) -> None:
-        """Make the layers."""
-        super().__init__()
-        self.embed = nn.Conv2d(1, width, 2, stride=2)
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(2))
-        self.head = nn.Linear(width, NUM_CLASSES)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Give logits (B, C)."""
-        tokens = self.embed(images).flatten(2).transpose(1, 2)
-        for block in self.blocks:
-            tokens = block(tokens)
-        logits: Tensor = self.head(tokens.mean(dim=1))
-        return logits
-
-
-class _Block(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        normed = self.norms[0](tokens)
-        tokens = tokens + self.attention(normed, normed, normed, need_weights=False)[0]
-        mixed: Tensor = tokens + self.mlp(self.norms[1](tokens))
-        return mixed
 
 
 @dataclass(frozen=True, kw_only=True)

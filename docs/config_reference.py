@@ -40,7 +40,7 @@ PARTS = {
         "NoiseAugmentation": "`augmentation` of kind `noise`",
     },
     "teachers": {"Covers": "`covers`", "Preprocessing": "`preprocessing`", "FixedStudent": "`student` of a teacher"},
-    "search": {"Sampler": "`sampler`", "Stall": "`stall`"},
+    "search": {"Sampler": "`sampler`", "Stall": "`stall`", "Halving": "`halving`"},
 }
 """Sections within sections, each with its title."""
 

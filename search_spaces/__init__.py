@@ -10,6 +10,7 @@ from search_spaces.counting import cost_of, count
 from search_spaces.encoding import columns_of, encode, encoding_columns
 from search_spaces.factory import factory
 from search_spaces.mlp import mlp
+from search_spaces.nni_space import nni_space
 from search_spaces.signature import ModelSignature, TensorSpec
 from search_spaces.space import Cost, SearchSpace
 from search_spaces.spec import StudentSpec, plain_digest
@@ -24,6 +25,7 @@ SPACES: dict[str, Callable[..., SearchSpace]] = {
     "factory": factory,
     "transformers": transformers_models,
     "timm": timm_models,
+    "nni": nni_space,
 }
 """Factories of the built-in spaces by name; a user's own is ``package.module:name``."""
 
@@ -57,6 +59,7 @@ __all__ = [
     "mlp",
     "mutate",
     "neighbours",
+    "nni_space",
     "plain_digest",
     "require_outputs",
     "sample",

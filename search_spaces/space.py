@@ -38,6 +38,8 @@ class SearchSpace:
         constants: What shapes every student and is no choice, as plain data: the name of a model, arguments of a
             function. They are part of every spec and of its digest. What only bounds choices does not belong here,
             since it would give one architecture two names.
+        forbids: Why a point that the choices allow is no student all the same, empty where it is one; None where all
+            of them are. What is drawn at random is drawn again; a trial of such a point fails before it is trained.
     """
 
     name: str
@@ -45,6 +47,7 @@ class SearchSpace:
     build: Callable[[StudentSpec, ModelSignature], nn.Module]
     cost: Callable[[StudentSpec, ModelSignature], Cost] | None = None
     constants: Mapping[str, object] = field(default_factory=dict)
+    forbids: Callable[[Values], str] | None = None
 
     def __post_init__(self) -> None:
         """Reject two choices of one name, and constants that no file can hold."""

@@ -4,6 +4,8 @@ Everything here takes choices, not a space: a search joins the choices of the ar
 All points that are given back pass ``check_values``.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from search_spaces.choices import Categorical, Choice, Domain, Value, Values, walk
@@ -11,10 +13,29 @@ from search_spaces.scales import draw, draw_other, num_values, steps_from, value
 
 Point = dict[str, Value]
 
+MOST_DRAWS = 1000
+"""Points drawn before a space counts as one whose rules nothing keeps."""
 
-def sample(choices: tuple[Choice, ...], rng: np.random.Generator) -> Point:
-    """Draw a point; each active choice is drawn from its whole domain."""
-    return walk(choices, lambda choice: draw(choice.domain, rng))
+
+def sample(
+    choices: tuple[Choice, ...], rng: np.random.Generator, *, forbids: Callable[[Values], str] | None = None
+) -> Point:
+    """Draw a point; each active choice is drawn from its whole domain.
+
+    Args:
+        choices: Of the space.
+        rng: Source of chance.
+        forbids: As the space's; a point that it names a reason for is drawn again.
+
+    Raises:
+        ValueError: All of very many points are forbidden.
+    """
+    reason = ""
+    for _ in range(MOST_DRAWS):
+        point = walk(choices, lambda choice: draw(choice.domain, rng))
+        if forbids is None or not (reason := forbids(point)):
+            return point
+    raise ValueError(f"none of {MOST_DRAWS} points drawn at random is allowed; of the last: {reason}")
 
 
 def mutate(choices: tuple[Choice, ...], values: Values, rng: np.random.Generator, *, num_changes: int = 1) -> Point:
@@ -59,7 +80,9 @@ def crossover(choices: tuple[Choice, ...], first: Values, second: Values, rng: n
     return walk(choices, pick)
 
 
-def neighbours(choices: tuple[Choice, ...], values: Values) -> list[Point]:
+def neighbours(
+    choices: tuple[Choice, ...], values: Values, *, most: int | None = None, rng: np.random.Generator | None = None
+) -> list[Point]:
     """List the points that differ in one choice by one option or step.
 
     A choice that becomes active takes its first option, or the middle of its scale, so that the list is short and
@@ -68,16 +91,22 @@ def neighbours(choices: tuple[Choice, ...], values: Values) -> list[Point]:
     Args:
         choices: Of the space.
         values: A point.
+        most: Where there are more, so many are drawn; None gives all.
+        rng: Source of chance, needed where ``most`` is given.
 
     Returns:
         Points that differ from ``values`` and from each other, in the order of the choices.
     """
-    return [
-        _with_change(choices, values, choice.name, value)
+    changes = [
+        (choice.name, value)
         for choice in choices
         if choice.name in values
         for value in steps_from(choice.domain, values[choice.name])
     ]
+    if most is not None and len(changes) > most:
+        assert rng is not None
+        changes = [changes[int(index)] for index in np.sort(rng.permutation(len(changes))[:most])]
+    return [_with_change(choices, values, name, value) for name, value in changes]
 
 
 def _with_change(choices: tuple[Choice, ...], values: Values, name: str, value: Value) -> Point:

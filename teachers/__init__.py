@@ -3,9 +3,11 @@
 from teachers.cache import (
     DTYPES,
     LOGITS,
+    AnswerForm,
     Arrays,
     Assembly,
     Augment,
+    Budget,
     CachedFeature,
     CachedOutputs,
     CacheKey,
@@ -21,7 +23,6 @@ from teachers.cache import (
     Shard,
     ShardKey,
     compute_shard,
-    counted_once,
     fill,
     pack,
     pack_key,
@@ -33,6 +34,7 @@ from teachers.cache import (
     view_of,
 )
 from teachers.ensemble import EnsembleOutputs, LabelGroup, TeacherEnsemble
+from teachers.footprint import held_bytes, travelling_bytes
 from teachers.live import LiveOutputs
 from teachers.loading import LOADERS, LoadedModel
 from teachers.outputs import MISSING_LABEL, Batch, Inputs, Outputs, TeacherOutputs
@@ -46,10 +48,12 @@ __all__ = [
     "LOADERS",
     "LOGITS",
     "MISSING_LABEL",
+    "AnswerForm",
     "Arrays",
     "Assembly",
     "Augment",
     "Batch",
+    "Budget",
     "CacheKey",
     "CachePlan",
     "CachedFeature",
@@ -80,8 +84,8 @@ __all__ = [
     "TeacherOutputs",
     "available",
     "compute_shard",
-    "counted_once",
     "fill",
+    "held_bytes",
     "pack",
     "pack_key",
     "plan_cache",
@@ -90,5 +94,6 @@ __all__ = [
     "read_logits",
     "teacher_strength",
     "top_k_of",
+    "travelling_bytes",
     "view_of",
 ]

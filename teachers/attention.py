@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-PARTS = ("weights", "scores", "query", "key", "value")
+PARTS = ("weights", "scores", "query", "key", "value", "seen")
 """What can be had of an attention; also the suffixes of the names."""
 
 LOWEST_SCORE = -10_000.0
@@ -63,8 +63,11 @@ class Attention:
         """Give one of ``PARTS``.
 
         Returns:
-            ``weights`` and ``scores`` (B, H, T, S), ``query`` (B, H, T, d), ``key`` and ``value`` (B, G, S, d).
+            ``weights`` and ``scores`` (B, H, T, S), ``query`` (B, H, T, d), ``key`` and ``value`` (B, G, S, d), and
+            ``seen`` (B, S).
         """
+        if name == "seen":
+            return self.seen()
         if name in ("query", "key", "value"):
             part: Tensor = getattr(self, name)
             return part
@@ -90,6 +93,16 @@ class Attention:
         scores_BHTS = self.scores()
         blind_BHT1 = scores_BHTS.amax(dim=-1, keepdim=True) <= LOWEST_SCORE
         return scores_BHTS.softmax(dim=-1).masked_fill(blind_BHT1, 0.0)
+
+    def seen(self) -> Tensor:
+        """Tell of each position of keys whether any other may see it: 1 or 0, (B, S); padding is seen by none."""
+        size_T, size_S = self.query.shape[-2], self.key.shape[-2]
+        seen_BHTS = torch.ones(1, 1, size_T, size_S, dtype=torch.bool, device=self.query.device)
+        if self.causal:
+            seen_BHTS = seen_BHTS.tril()
+        if self.mask is not None:
+            seen_BHTS = seen_BHTS & (self.mask if self.mask.dtype == torch.bool else self.mask > LOWEST_SCORE)
+        return seen_BHTS.any(dim=-2).any(dim=1).expand(len(self.query), size_S).to(self.query.dtype)
 
 
 class AttentionRecorder(TorchFunctionMode):

@@ -62,7 +62,7 @@ class Exploration:
         for number, attention in self.attentions.items():
             found[f"attention{number}.weights"] = tuple(attention.weights().shape)
             found[f"attention{number}.scores"] = tuple(attention.scores().shape)
-            for part in ("query", "key", "value"):
+            for part in ("query", "key", "value", "seen"):
                 found[f"attention{number}.{part}"] = tuple(attention.part(part).shape)
         return found | {path: tuple(value.shape) for path, value in self.values.items() if path}
 

@@ -8,7 +8,7 @@ Names, the first that fits:
 - ``inputs``: the first input;
 - ``stage1``, ``stage2``, …, and ``last`` for the last of them: see ``teachers.stages.find_stages``;
 - ``attention1``, ``attention2``, … in the order in which they run, ``attention_last``, or the path of a module that
-  runs attention, followed by ``.weights``, ``.scores``, ``.query``, ``.key`` or ``.value``: see
+  runs attention, followed by ``.weights``, ``.scores``, ``.query``, ``.key``, ``.value`` or ``.seen``: see
   ``teachers.attention.Attention``.
 
 ``.pooled`` after any but attentions takes the mean over pixels (B, C, H, W) or over tokens (B, T, D); vectors stay.

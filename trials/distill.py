@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from teachers import Batch, Inputs, Outputs
+from teachers import Batch, Inputs, Outputs, TeacherOutputs
 from teachers.taps import Taps
 from trials.aggregation import HEADS
 from trials.distillation_loss import DistillationLoss
@@ -127,27 +128,16 @@ class _Training:
             DivergedError: A loss became infinite or not a number.
         """
         started = time.perf_counter()
-        lesson, recipe = self.lesson, self.lesson.recipe
-        labels = lesson.dataset.student_labels
+        recipe, schooling = self.lesson.recipe, self._schooling(epoch)
         # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
-        generator = np.random.default_rng([lesson.seed, epoch])
+        generator = np.random.default_rng([self.lesson.seed, epoch])
         torch.manual_seed(int(generator.integers(2**62)))
         seen: dict[str, list[Tensor]] = {}
         shares = GradientShares()
-        features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
         # Batches of nearly one size: a last one of few rows would count as much as others, and batch norm fails on one.
-        batches = np.array_split(generator.permutation(self.rows), self.num_batches)
-        for step, batch_rows in enumerate(batches):
-            rate = learning_rate(
-                recipe, step=epoch * self.num_batches + step, num_steps=recipe.epochs * self.num_batches
-            )
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            batch = lesson.dataset.batch(batch_rows, labels, view=lesson.dataset.training_view(epoch))
-            # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
-            teachers = lesson.hear(batch, features) if listens else None
-            teachers = None if teachers is None else place_outputs(teachers, self.device)
-            batch = place_batch(batch, self.device)
+        for step, rows in enumerate(np.array_split(generator.permutation(self.rows), self.num_batches)):
+            rate = self._set_rate(epoch * self.num_batches + step)
+            batch, teachers = schooling(rows)
             answer = self.speak(batch.inputs)
             means = self.loss(answer, teachers, batch, epoch=epoch + 1)
             factors = self.loss.factors(means, epoch + 1)
@@ -155,11 +145,7 @@ class _Training:
                 shares = gradient_shares(
                     self.loss, answer, teachers, batch, means=means, factors=factors, model=self.student
                 )
-            self.optimizer.zero_grad(set_to_none=True)
-            weighted = [mean * factors[name] for name, mean in means.items()]
-            if weighted:  # Nothing is learnt before the first term comes in.
-                sum(weighted[1:], start=weighted[0]).backward()
-            self.optimizer.step()
+            self._descend([mean * factors[name] for name, mean in means.items()])
             for name, mean in means.items():
                 seen.setdefault(name, []).append(mean.detach())
         return EpochRecord(
@@ -170,6 +156,34 @@ class _Training:
             shares=shares.terms,
             teacher_shares=shares.teachers,
         )
+
+    def _schooling(self, epoch: int) -> Callable[[NDArray[np.int64]], tuple[Batch, TeacherOutputs | None]]:
+        """Give ``read(rows)``: a batch as it is shown in this epoch, and what the teachers say of it if anyone asks."""
+        lesson, labels = self.lesson, self.lesson.dataset.student_labels
+        features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
+        view = lesson.dataset.training_view(epoch)
+
+        def read(rows: NDArray[np.int64]) -> tuple[Batch, TeacherOutputs | None]:
+            batch = lesson.dataset.batch(rows, labels, view=view)
+            # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
+            teachers = lesson.hear(batch, features) if listens else None
+            placed = None if teachers is None else place_outputs(teachers, self.device)
+            return place_batch(batch, self.device), placed
+
+        return read
+
+    def _set_rate(self, step: int) -> float:
+        recipe = self.lesson.recipe
+        rate = learning_rate(recipe, step=step, num_steps=recipe.epochs * self.num_batches)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _descend(self, weighted: list[Tensor]) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if weighted:  # Nothing is learnt before the first term comes in.
+            torch.autograd.backward(sum(weighted[1:], start=weighted[0]))
+        self.optimizer.step()
 
 
 def _speaker(student: nn.Module, lesson: Lesson, batch: Batch) -> Callable[[Inputs], Outputs]:

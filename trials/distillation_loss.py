@@ -25,6 +25,9 @@ GATE = "gate"
 _SMALLEST_MAGNITUDE = 1e-4
 """Below it a term counts as learnt, and is not blown up any further."""
 
+_SMALLEST_WEIGHT = 1e-12
+"""Of a teacher that votes: too little to teach anything."""
+
 
 class Term(nn.Module):
     """One term of a recipe that listens to teachers: its loss, once for each group of teachers that it can stack."""
@@ -60,6 +63,12 @@ class Term(nn.Module):
         return self.aggregate(
             self.comparisons, student, teachers, label_B, weights_KB=weights_KB, temperature=self.temperature
         )
+
+    def begin(self, epoch: int | None) -> None:
+        """Tell the epoch, counted from 1, to losses with learnt parts that have an attribute ``epoch``."""
+        for comparison in self.comparisons:
+            if hasattr(comparison.loss, "epoch"):
+                comparison.loss.epoch = epoch
 
     def of_each(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
         """Give the part of each teacher, weighted: ``loss_KB``; see ``Traits.of_each``."""
@@ -138,6 +147,7 @@ class DistillationLoss(nn.Module):
         for name, term in self.taught():
             if name in late:
                 continue
+            term.begin(epoch)
             means[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum() / heard
         if isinstance(self.weigh, LearntWeighting):
             assert self.ensemble is not None
@@ -192,6 +202,8 @@ class DistillationLoss(nn.Module):
         weights_KB = self.weigh(
             teachers.logits, batch.labels, votes_KB=votes_KB, fixed_K=self.fixed_K, ensemble=self.ensemble
         )
+        if self.weigh is not fixed:  # A weight that is rounded to 0 would say that the teacher does not vote.
+            weights_KB = votes_KB * weights_KB.clamp(min=_SMALLEST_WEIGHT)
         return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum().clamp(min=1)
 
 

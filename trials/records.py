@@ -162,6 +162,8 @@ class Outcome(enum.Enum):
 
     TRAINED = "trained"
     """A student was trained, exported and measured."""
+    PRUNED = "pruned"
+    """Stopped at a rung, where others did better; it was neither trained to the end nor exported."""
     INFEASIBLE = "infeasible"
     """Refused by the gate before training: every precision breaks a limit."""
     FAILED = "failed"
@@ -199,7 +201,8 @@ class TrialResult:
         digest: The trial's.
         outcome: How it ended.
         candidates: One a precision, the primary one first; of an infeasible trial those that the gate measured, without
-            metrics of the task; empty of a failed one.
+            metrics of the task; of a pruned one the primary one alone, with those of its last rung; empty of a failed
+            one.
         history: One record an epoch.
         seconds: From start to end.
         peak_memory_bytes: Of the worker, at its highest.

@@ -1,50 +1,45 @@
 """One trial, start to end: build, gate, distil, compress, measure."""
 
-import errno
 import math
 import resource
 import time
-import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
-from trials.distill import Checkpoint, DivergedError, distill
-from trials.export import Template, onnx_predictor, replace_weights, stand_in
-from trials.heads import build_student, fold
+from trials.distill import Checkpoint, DivergedError
+from trials.export import onnx_predictor, replace_weights, stand_in
 from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
-from trials.lesson import Lesson
 from trials.measure import measure_latencies
-from trials.placing import choose_device, random_state_kept
-from trials.records import (
-    METRICS_OF_COST,
-    Artefacts,
-    Candidate,
-    Judgement,
-    Latency,
-    Outcome,
-    Trial,
-    TrialResult,
-    may_keep,
-)
+from trials.records import Artefacts, Candidate, EpochRecord, Judgement, Latency, Outcome, Trial, TrialResult
 from trials.setting import Setting
+from trials.stages import Underway, build, gate, guarded, teach, untrained
 from trials.student import Student, save_weights
-from trials.templates import trace_once
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """What a trial, or its way to a rung, came to."""
+
+    outcome: Outcome
+    candidates: tuple[Candidate, ...]
+    history: tuple[EpochRecord, ...] = ()
+    artefacts: Artefacts = field(default_factory=Artefacts)
+    underway: Underway | None = None
+
+
+def run_trial(trial: Trial, setting: Setting, underway: Underway | None = None) -> tuple[TrialResult, Artefacts]:
     """Train and measure one student. Whatever crashes inside is a result, too, unless the disk is full.
 
     Args:
         trial: What is asked.
         setting: What all trials share.
+        underway: As ``run_rung`` left it; None starts from nothing. What comes is the same to the last bit.
 
     Returns:
         What came, and the student's files; no files unless it was trained.
@@ -53,48 +48,74 @@ def run_trial(trial: Trial, setting: Setting) -> tuple[TrialResult, Artefacts]:
         OSError: There is no room to write on this machine, which is not the student's fault and hits all others.
     """
     started = time.perf_counter()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(setting.threads)
-    try:
-        with random_state_kept(choose_device(setting.device)):
-            outcome, candidates, checkpoint, artefacts = _run(trial, setting)
-        error = ""
-    except Exception as raised:
-        if isinstance(raised, OSError) and raised.errno in _NO_ROOM:
-            raise
-        outcome, candidates, checkpoint, artefacts = Outcome.FAILED, (), None, Artefacts()
-        error = traceback.format_exc(limit=-8)
-    finally:
-        torch.set_num_threads(threads)
-    result = TrialResult(
+    end, error = guarded(setting, partial(_to_the_end, trial, setting, underway))
+    return _result(trial, end, error, started, underway), Artefacts() if end is None else end.artefacts
+
+
+def run_rung(
+    trial: Trial, setting: Setting, underway: Underway | None, *, until_epoch: int
+) -> tuple[TrialResult, Underway | None]:
+    """Train a student up to a rung, and judge it there as the module that it is; nothing is exported.
+
+    Args:
+        trial: What is asked.
+        setting: What all trials share.
+        underway: As an earlier rung left it; None starts from nothing.
+        until_epoch: Epoch of the rung, counted from 1.
+
+    Returns:
+        What came if the trial ends here: PRUNED, with one candidate, that of the primary precision; and what goes on
+        from here. Nothing goes on where the gate refuses the student, or where it fails.
+
+    Raises:
+        OSError: As ``run_trial``.
+    """
+    started = time.perf_counter()
+    end, error = guarded(setting, partial(_to_a_rung, trial, setting, underway, until_epoch))
+    result = _result(trial, end, error, started, underway)
+    if end is None or end.underway is None:
+        return result, None
+    return result, replace(end.underway, seconds=result.seconds)
+
+
+def _result(trial: Trial, end: _End | None, error: str, started: float, underway: Underway | None) -> TrialResult:
+    end = end or _End(outcome=Outcome.FAILED, candidates=())
+    return TrialResult(
         number=trial.number,
         digest=trial.digest,
-        outcome=outcome,
-        candidates=candidates,
-        history=() if checkpoint is None else checkpoint.history,
-        seconds=time.perf_counter() - started,
+        outcome=end.outcome,
+        candidates=end.candidates,
+        history=end.history,
+        seconds=time.perf_counter() - started + (0.0 if underway is None else underway.seconds),
         # Linux counts in units of 1024 bytes.
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         error=error,
     )
-    return result, artefacts
 
 
-def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...], Checkpoint | None, Artefacts]:
-    signature = setting.task.signature(setting.dataset)
+def _to_the_end(trial: Trial, setting: Setting, underway: Underway | None) -> _End:
     # First of all, since it finds mistakes in the recipe, and tracing takes more than a second.
     lesson = setting.lesson(trial)
-    torch.manual_seed(trial.seed)
-    student, template = _untrained(trial, setting)
-    refused, latencies = _gate(trial, setting, template)
-    if refused:
-        return Outcome.INFEASIBLE, refused, None, Artefacts()
-    checkpoint = _teach(student, lesson, trial, setting)
+    if underway is not None:
+        student, template, latencies = build(trial, setting), underway.template, underway.latencies
+    else:
+        student, template = untrained(trial, setting)
+        refused, latencies = gate(trial, setting, template)
+        if refused:
+            return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
+    checkpoint = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway))
     graphs = dict(in_precisions(replace_weights(template, student), setting))
     candidates = judge(trial, setting, student, graphs, latencies)
+    artefacts = _artefacts(trial, setting, student, graphs, candidates)
+    return _End(outcome=Outcome.TRAINED, candidates=candidates, history=checkpoint.history, artefacts=artefacts)
+
+
+def _artefacts(
+    trial: Trial, setting: Setting, student: Student, graphs: Mapping[str, bytes], candidates: Sequence[Candidate]
+) -> Artefacts:
     description = describe(
         trial.spec,
-        signature=signature,
+        signature=setting.task.signature(setting.dataset),
         class_names=setting.dataset.class_names,
         statistics=setting.statistics,
         recipe=trial.recipe,
@@ -105,50 +126,33 @@ def _run(trial: Trial, setting: Setting) -> tuple[Outcome, tuple[Candidate, ...]
     )
     files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
     files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
-    return Outcome.TRAINED, candidates, checkpoint, Artefacts(files=files)
+    return Artefacts(files=files)
 
 
-def _untrained(trial: Trial, setting: Setting) -> tuple[Student, Template]:
-    """Build a student, and give the graph of its architecture."""
-    signature = setting.task.signature(setting.dataset)
-    student = build_student(setting.space, trial.spec, signature=signature, statistics=setting.statistics)
-    return student, trace_once(student, signature, name=(trial.spec.architecture_digest, setting.statistics))
-
-
-def _teach(student: Student, lesson: Lesson, trial: Trial, setting: Setting) -> Checkpoint:
-    """Train a student, by way of one with a head a teacher where the recipe asks for it."""
-    if not lesson.head_weights:
-        return distill(student, lesson)
-    headed = build_student(
-        setting.space,
-        trial.spec,
-        signature=setting.task.signature(setting.dataset),
-        statistics=setting.statistics,
-        head_weights=lesson.head_weights,
+def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_epoch: int) -> _End:
+    lesson = setting.lesson(trial)
+    if underway is not None:
+        student, template = build(trial, setting), underway.template
+        latencies, cost = underway.latencies, underway.cost
+    else:
+        student, template = untrained(trial, setting)
+        refused, latencies = gate(trial, setting, template)
+        if refused:
+            return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
+        cost = next(costs(replace(trial, known_latency=latencies), setting, stand_in(template)))
+        latencies = {**latencies, cost.precision: cost.latency}
+    reached = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway), until_epoch=until_epoch)
+    metrics = _judged(student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
+    return _End(
+        outcome=Outcome.PRUNED,
+        candidates=(replace(cost, metrics={**cost.metrics, **metrics}),),
+        history=reached.history,
+        underway=Underway(checkpoint=reached, template=template, latencies=latencies, cost=cost, seconds=0.0),
     )
-    checkpoint = distill(headed, lesson)
-    inputs = setting.dataset.batch(setting.dataset.splits["validation"][:EVALUATION_BATCH]).inputs
-    assert isinstance(inputs, Tensor)
-    fold(headed, student, inputs)
-    return checkpoint
 
 
-def _gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Candidate, ...], Mapping[str, Latency]]:
-    """Measure the student before it is trained, where limits could refuse it.
-
-    Returns:
-        The candidates where every one breaks a limit, latency by more than the margin, else none; and the latencies
-        that are known by now, by precision.
-    """
-    limits = [limit for limit in setting.limits if limit.metric in METRICS_OF_COST]
-    if not limits:
-        return (), trial.known_latency
-    candidates = []
-    for candidate in costs(trial, setting, stand_in(template)):
-        candidates.append(candidate)
-        if may_keep(candidate, limits):
-            return (), {**trial.known_latency, **{known.precision: known.latency for known in candidates}}
-    return tuple(candidates), {}
+def _checkpoint(underway: Underway | None) -> Checkpoint | None:
+    return None if underway is None else underway.checkpoint
 
 
 def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
@@ -161,7 +165,7 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
     Returns:
         Candidates without metrics of the task; their latency is provisional.
     """
-    _, template = _untrained(trial, setting)
+    _, template = untrained(trial, setting)
     return tuple(costs(trial, setting, stand_in(template)))
 
 
@@ -179,25 +183,23 @@ def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[n
     Raises:
         OSError: There is no room to write on this machine.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(setting.threads)
-    try:
-        with random_state_kept(choose_device(setting.device)):
-            return Judgement(metrics=_judged(trial, setting, rows))
-    except Exception as raised:
-        if isinstance(raised, OSError) and raised.errno in _NO_ROOM:
-            raise
-        return Judgement(error=traceback.format_exc(limit=-8))
-    finally:
-        torch.set_num_threads(threads)
+
+    def work() -> dict[str, dict[str, float]]:
+        lesson = setting.lesson(trial)
+        student = build(trial, setting)
+        teach(student, lesson, trial, setting)
+        return _judged(student, setting, rows)
+
+    metrics, error = guarded(setting, work)
+    return Judgement(metrics=metrics or {}, error=error)
 
 
-def _judged(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:
-    lesson = setting.lesson(trial)
-    signature = setting.task.signature(setting.dataset)
-    torch.manual_seed(trial.seed)
-    student = build_student(setting.space, trial.spec, signature=signature, statistics=setting.statistics)
-    _teach(student, lesson, trial, setting)
+def _judged(student: Student, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+    """Judge a student as the module that it is, on sets of rows by name.
+
+    Raises:
+        DivergedError: A metric is infinite or not a number.
+    """
     predict = module_predictor(student)
     batches = {name: setting.dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
     metrics = {name: setting.task.evaluate(predict, those) for name, those in batches.items()}
@@ -229,4 +231,4 @@ def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:
     return {f"test_{name}": value for name, value in metrics.items()}
 
 
-__all__ = ["Setting", "judge_on_test", "measure_alone", "measure_untrained", "run_trial", "train_and_judge"]
+__all__ = ["Setting", "judge_on_test", "measure_alone", "measure_untrained", "run_rung", "run_trial", "train_and_judge"]

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,18 @@ import torch
 
 from automl.batch_check import oversized_batch
 from automl.cache_view import plan_lines
+from automl.caching import require_memory
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.servers import silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
-from automl.check.teachers import examine_teachers, foresee, stand_ins
+from automl.check.teachers import Examined, examine_teachers, foresee, stand_ins
 from automl.config import Config, load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
+from automl.recipe_checks import rows_without_teacher
 from automl.run_folder import CONFIG_FILE
 from automl.sampling import sampler_of
 from automl.teachers_strength import describe_coverage
@@ -53,6 +56,8 @@ def check(path: str | Path) -> CheckReport:
     schoolings, examined = examine_teachers(prepared)
     teachers = stand_ins(prepared, schoolings, examined)
     plan, bytes_there = foresee(prepared, teachers, examined) if teachers else (None, 0)
+    if plan is not None:
+        require_memory(prepared, plan)
     measured, probing_seconds = _measure(prepared)
     sampled = draw(prepared, measured)
     kept = plan is not None and bytes_there >= plan.num_bytes
@@ -71,23 +76,27 @@ def check(path: str | Path) -> CheckReport:
         name=config.name,
         notes=(*_notes(prepared, sampled, found), *input_notes(prepared, examined)),
         data=_data(prepared.dataset, config),
-        teachers=tuple(
-            TeacherCheck(
-                name=name,
-                kind=config.teachers[k].kind,
-                covers=describe_coverage(coverage, prepared.dataset.class_names),
-                metrics=examined[k].metrics if k in examined else {},
-                rows=examined[k].rows if k in examined else 0,
-                training_seconds=found.schooling_seconds.get(k),
-                kept=kept and plan is not None and k in plan.packed,
-            )
-            for k, (name, coverage) in enumerate(prepared.coverages.items())
-        ),
+        teachers=tuple(_teacher_checks(prepared, examined, found, packed=plan.packed if kept and plan else ())),
         space=_space(prepared, sampled),
         cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
     )
+
+
+def _teacher_checks(
+    prepared: Prepared, examined: Mapping[int, Examined], found: Forecast, *, packed: Collection[int]
+) -> Iterator[TeacherCheck]:
+    for k, (name, coverage) in enumerate(prepared.coverages.items()):
+        yield TeacherCheck(
+            name=name,
+            kind=prepared.config.teachers[k].kind,
+            covers=describe_coverage(coverage, prepared.dataset.class_names),
+            metrics=examined[k].metrics if k in examined else {},
+            rows=examined[k].rows if k in examined else 0,
+            training_seconds=found.schooling_seconds.get(k),
+            kept=k in packed,
+        )
 
 
 def _measure(prepared: Prepared) -> tuple[dict[str, tuple[Candidate, ...]], float]:
@@ -124,10 +133,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
             "no random student keeps the limits on params, MACs and bytes; narrow the space towards small ones"
         )
     train = prepared.dataset.splits["train"]
-    if prepared.ensemble is not None:
-        unheard = prepared.ensemble.num_unheard(train, prepared.dataset.student_labels[train])
-        if unheard:
-            notes.append(f"{unheard} of {len(train)} training rows have no teacher")
+    if prepared.ensemble and (unheard := rows_without_teacher(config, prepared.dataset, prepared.ensemble)):
+        notes.append(f"{unheard} of {len(train)} training rows have no teacher")
     if note := oversized_batch(prepared):
         notes.append(note)
     if config.address is not None:

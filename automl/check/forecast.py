@@ -1,6 +1,5 @@
 """What a search will take: time, memory and disk, worked out from a few untrained students and a few steps."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,7 @@ import psutil
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.errors import WorkFailed
+from automl.machine import trials_here
 from automl.preparation import Prepared
 from automl.schooling import Schooling
 from teachers import CachePlan, TeacherModel
@@ -32,7 +32,7 @@ class Forecast:
         start_seconds: Until the first trial starts, without teachers.
         schooling_seconds: To train each teacher that is to be trained, by its position.
         answering_seconds: To ask the teachers about every row.
-        training_seconds: Of one trial that keeps the limits: its steps.
+        training_seconds: Of one trial that keeps the limits: its steps, on average over those that rungs stop.
         overhead_seconds: Of one trial: building, exporting, measuring, judging.
         end_seconds: After the last trial.
         trials: How many there will be; None where only time or the front ends the search.
@@ -44,6 +44,7 @@ class Forecast:
         machine_bytes: Memory of this machine.
         cache_bytes: Disk that the teachers' answers take.
         cached_bytes: Of these, what is there already.
+        share_of_epochs: Share of its recipe that a trial is trained for on average; 1 without halving.
     """
 
     start_seconds: float
@@ -61,6 +62,7 @@ class Forecast:
     machine_bytes: int
     cache_bytes: int
     cached_bytes: int
+    share_of_epochs: float = 1.0
 
     @property
     def teachers_seconds(self) -> float:
@@ -123,16 +125,17 @@ def forecast(
     if plan is not None:
         answers = MadeUpAnswers(plan.shapes, prepared.dataset.num_classes)
         setting = replace(setting, teachers=answers, teacher_models=teacher_models if plan.models else ())
-    parallel = config.search.in_flight or max(1, int((os.cpu_count() or 1) // max(config.resources.cpus, 0.01)))
+    parallel = trials_here(config)
     overhead, worker_bytes = _overhead(sampled, setting)
     schooling_seconds, answering_seconds = _schooling(prepared, schoolings, overhead)
     answering_seconds += sum(len(prepared.dataset) / speed for speed in rows_per_second.values())
     inputs = prepared.dataset.inputs
+    share_of_epochs = 1.0 if (rungs := config.rungs()) is None else rungs.share
     return Forecast(
         start_seconds=START_SECONDS + probing_seconds / parallel,
         schooling_seconds=schooling_seconds,
         answering_seconds=answering_seconds,
-        training_seconds=_training(sampled, setting) + _on_the_spot(sampled, setting, plan),
+        training_seconds=share_of_epochs * (_training(sampled, setting) + _on_the_spot(sampled, setting, plan)),
         overhead_seconds=overhead,
         end_seconds=END_SECONDS,
         trials=config.search.trials,
@@ -144,6 +147,7 @@ def forecast(
         machine_bytes=psutil.virtual_memory().total,
         cache_bytes=0 if plan is None else plan.num_bytes,
         cached_bytes=cached_bytes,
+        share_of_epochs=share_of_epochs,
     )
 
 

@@ -202,6 +202,11 @@ class CheckReport:
             f"  {number}, {found.parallel} at a time; each {duration(found.overhead_seconds)} to export and "
             f"measure, and {duration(found.training_seconds)} to train on average if it keeps the limits"
         )
+        if found.share_of_epochs < 1:
+            yield (
+                f"  halving: {found.share_of_epochs:.0%} of a recipe's epochs on average once many trials have passed; "
+                "the first ones get more"
+            )
         yield (
             f"memory: about {byte_count(found.memory_bytes)} of this machine's {byte_count(found.machine_bytes)} "
             f"({found.parallel + 1} processes of {byte_count(found.worker_bytes)}, data {byte_count(found.data_bytes)})"

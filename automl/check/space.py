@@ -54,7 +54,7 @@ def draw(prepared: Prepared, measured: Mapping[str, tuple[Candidate, ...]]) -> S
     generator = np.random.default_rng(prepared.config.seed)
     trials, costs = [], {}
     for number in range(_SAMPLES if prepared.space.cost is not None else _COUNTED_SAMPLES):
-        trial = prepared.trial(number, sample(prepared.choices, generator))
+        trial = prepared.trial(number, sample(prepared.choices, generator, forbids=prepared.space.forbids))
         trials.append(trial)
         digest = trial.spec.architecture_digest
         if digest not in costs:

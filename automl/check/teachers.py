@@ -11,11 +11,13 @@ import numpy as np
 from automl.answering import answering
 from automl.caching import entries_of, plan_answers, probe_rows, wanted
 from automl.errors import UserError
+from automl.machine import trials_here
 from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.student_teachers import untrained_student_teacher
+from automl.teachers_strength import metrics_of, strength_on
 from automl.teaching import load_teachers
-from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe, teacher_strength
+from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from trials.export import stand_in
 from trials.student import Student
 from trials.templates import trace_once
@@ -105,7 +107,7 @@ def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[i
         examined[k].probe if k in examined else _probe(prepared, k, teacher, needed.features)
         for k, teacher in enumerate(teachers)
     ]
-    plan = plan_answers(prepared, probes, needed)
+    plan = plan_answers(prepared, probes, needed, trials=trials_here(prepared.config))
     if len(examined) < len(teachers):
         return plan, 0
     store = OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
@@ -129,8 +131,10 @@ def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
 
 
 def _probe(prepared: Prepared, position: int, teacher: Teacher, features: tuple[str, ...]) -> Probe:
+    threads = prepared.config.resources.threads
     with answering(prepared, position):
-        return probe(teacher, probe_rows(prepared.dataset), features, num_threads=prepared.config.resources.threads)
+        found = probe(teacher, probe_rows(prepared.dataset), features, num_threads=threads)
+    return replace(found, digest=f"to be trained, {position}")  # Two that are not trained yet look like one model.
 
 
 def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Teacher:
@@ -154,20 +158,9 @@ def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...]) ->
     started = time.perf_counter()
     answers = compute_shard(teacher, chosen, num_classes=dataset.num_classes, dtype=prepared.config.cache.dtype)
     seconds = time.perf_counter() - started
-    logits = answers[LOGITS]["values"].astype(np.float32)
-    labels = teacher.coverage.labels
-    if labels is not None and logits.shape[1] != len(labels):
-        logits = logits[:, list(labels)]  # As the ensemble hears it.
-    strength = teacher_strength(
-        logits,
-        dataset.labels[rows],
-        coverage=teacher.coverage,
-        class_names=dataset.class_names,
-        columns={name: column[rows] for name, column in dataset.columns.items()},
-    )
-    metrics = {"home": strength.home, "abroad": strength.abroad}
+    strength = strength_on(dataset, rows, teacher, answers[LOGITS]["values"].astype(np.float32))
     return Examined(
-        metrics={name: value for name, value in metrics.items() if np.isfinite(value)},
+        metrics=metrics_of(strength),
         rows=len(rows),
         rows_per_second=len(rows) / max(seconds, 1e-9),
         probe=probe(teacher, probe_rows(dataset), features, num_threads=prepared.config.resources.threads),

@@ -12,8 +12,10 @@ from automl.config.part import CatalogName, FolderName, Listed, NaturalInt, Part
 from automl.config.places import Places
 from automl.config.recipe import Recipe
 from automl.config.running import Cache, Latency, Resources, Search, Tracking
+from automl.config.searchable import possible_values
 from automl.config.student import Student
 from automl.config.teachers import Teacher
+from automl.rungs import Rungs
 
 
 class Task(Part):
@@ -83,6 +85,15 @@ class Config(Part):
             path: Keys and positions: ``"teachers", 1, "covers"``; need not be written in the file.
         """
         return self._places.of(path)
+
+    def rungs(self) -> Rungs | None:
+        """Place the rungs at which trials are compared; None without halving.
+
+        Raises:
+            ValueError: None stands before the end of the recipe, or they do not rise.
+        """
+        halving = self.search.halving
+        return None if halving is None else halving.placed(max(map(int, possible_values(self.recipe.epochs))))
 
     def expanded_storage(self) -> str | None:
         """Give the storage's address with its variables filled in; never to be written anywhere.

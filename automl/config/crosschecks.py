@@ -179,17 +179,22 @@ def _listening(config: Config) -> Iterator[Mistake]:
 
 
 def _silent(config: Config) -> Iterator[Mistake]:
-    """Find that no recipe listens to any teacher, nor to labels."""
+    """Find that a recipe may listen to no teacher, and not to labels either."""
     recipe = config.recipe
-    if not config.teachers or not recipe.listening or any(True in recipe.hears(each.name) for each in config.teachers):
+    heard = [recipe.hears(each.name) for each in config.teachers]
+    if not config.teachers or not recipe.listening or not all(False in possible for possible in heard):
         return
-    if HARD_LABEL in recipe.losses and recipe.losses[HARD_LABEL].may_count:
+    labels = recipe.losses.get(HARD_LABEL)
+    if labels is not None and all(float(weight) > 0 for weight in possible_values(labels.weight)):
         return
     setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
-    message = (
-        f"no teacher is listened to, by a weight of 0 or by taking_part, and no loss {HARD_LABEL} reads labels, so "
-        "that nothing would be learnt; listen to a teacher, or add hard_label"
-    )
+    if any(True in possible for possible in heard) or (labels is not None and labels.may_count):
+        told = "the search may listen to no teacher"
+        remedy = f"let one teacher always be listened to, or give {HARD_LABEL} a weight that is never 0"
+    else:
+        told, remedy = "no teacher is listened to", f"listen to a teacher, or add {HARD_LABEL}"
+    without = f"no loss {HARD_LABEL} reads labels" if labels is None else f"{HARD_LABEL} may have the weight 0"
+    message = f"{told}, by a weight of 0 or by taking_part, and {without}, so that nothing would be learnt; {remedy}"
     yield Mistake(path=("recipe", setting), message=message)
 
 
@@ -202,6 +207,10 @@ def _running(config: Config) -> Iterator[Mistake]:
     if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
         message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
         yield Mistake(path=("search",), message=message)
+    try:
+        config.rungs()
+    except ValueError as error:
+        yield Mistake(path=("search", "halving"), message=str(error))
 
 
 def missing_files(config: Config) -> list[Mistake]:

@@ -1,11 +1,12 @@
 """How a search runs: who proposes, when it stops, what a trial may use, where results go."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from automl.config.environment import expanded
-from automl.config.part import CatalogName, NaturalInt, NaturalReal, Options, Part, PositiveInt, PositiveReal
+from automl.config.part import CatalogName, Listed, NaturalInt, NaturalReal, Options, Part, PositiveInt, PositiveReal
+from automl.rungs import Rungs
 from trials.records import LEAST_ROUNDS, LatencySettings
 
 
@@ -36,7 +37,8 @@ class Sampler(Part):
     """Who proposes students."""
 
     name: CatalogName = "tpe"
-    """tpe, nsga2, pareto, random, or package.module:name of a function that returns an Optuna sampler."""
+    """tpe, nsga2, pareto, evolution, reinforce, random, nni_tpe, nni_evolution, nni_random, nni_grid, or
+    package.module:name of what makes an Optuna sampler."""
     options: Options = Field(default={})
     """Keyword arguments of the sampler."""
 
@@ -67,6 +69,34 @@ def _run_alone(warm_start: Any) -> Any:
     return {"run": warm_start} if isinstance(warm_start, str) else warm_start
 
 
+class Halving(Part):
+    """Stops trials at rungs where others did better. Epochs are those of the longest recipe; others: the same share."""
+
+    reduction: Annotated[int, Field(ge=2)] = 3
+    """At each rung the best one in so many goes on."""
+    grace: PositiveInt | None = None
+    """Epoch of the first rung; each next one has reduction times as many, up to the middle of the recipe."""
+    rungs: Listed[PositiveInt] = ()
+    """Epochs of all rungs, rising, instead of grace."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        """Let the rungs be told in one way."""
+        if (self.grace is None) == (not self.rungs):
+            raise ValueError("expected either grace, such as 3, or rungs, such as [3, 9]")
+        return self
+
+    def placed(self, longest: int) -> Rungs:
+        """Place the rungs in recipes of at most so many epochs.
+
+        Raises:
+            ValueError: None stands before their end, or they do not rise.
+        """
+        if self.grace is not None:
+            return Rungs.rising(first=self.grace, longest=longest, reduction=self.reduction)
+        return Rungs(epochs=self.rungs, longest=longest, reduction=self.reduction)
+
+
 class Search(Part):
     """Who proposes students, and when the search stops: by whichever of trials, minutes and stall comes first."""
 
@@ -78,6 +108,9 @@ class Search(Part):
     """Start no further trial after so many minutes."""
     stall: Stall | None = None
     """Stop where the front no longer grows: {trials, growth}."""
+    halving: Halving | None = None
+    """Stop trials early that others beat at a rung: {grace, reduction}, or {rungs, reduction}; null trains each to its
+    end."""
     in_flight: PositiveInt | None = None
     """Trials at a time at most; null takes as many as the machines have room for."""
     warm_start: Annotated[WarmStart | None, BeforeValidator(_run_alone)] = None
@@ -96,7 +129,7 @@ class Resources(Part):
     retries: NaturalInt = 2
     """How often a trial whose process died starts again before it counts as failed."""
     trial_minutes: PositiveReal | None = None
-    """A trial that takes longer is stopped and counts as failed; null waits for ever."""
+    """A trial that takes longer, all its rungs together, is stopped and counts as failed; null waits for ever."""
 
 
 class Cache(Part):
@@ -104,6 +137,8 @@ class Cache(Part):
 
     gb: PositiveReal = 10.0
     """Disk that the cache may fill, in gigabytes."""
+    memory_gb: PositiveReal | None = None
+    """Memory of a machine that teachers which run may take, in gigabytes; null takes half of it."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the numbers that are kept."""
     top_k: PositiveInt | None = None

@@ -54,6 +54,8 @@ def _checked(name: str, found: object) -> Callable[..., object]:
         raise ValueError(f"{name!r} is a search space already; {_EXPECTED}, so write a function that returns it")
     if not callable(found):
         raise ValueError(f"{name!r} is {_a(type(found))}; {_EXPECTED}")
+    if inspect.isclass(found) and any(base.__module__.startswith("nni.nas.") for base in found.__mro__):
+        raise ValueError(f"{name!r} is a model space of NNI; write `space: nni` and `options: {{factory: '{name}'}}`")
     if inspect.isclass(found) and issubclass(found, nn.Module):
         raise ValueError(
             f"{name!r} is a torch.nn.Module, which is a student and no space of students; write "

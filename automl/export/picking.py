@@ -4,14 +4,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from automl.config import load_config
 from automl.empty_front import why_empty
 from automl.errors import UserError
 from automl.front import Member, ParetoFront, best, keeps, knee, require_metric, where
 from automl.objectives import parse_limit
-from automl.preparation import prepare
 from automl.run import Run
-from automl.run_folder import CONFIG_FILE
 from trials.compress import PRECISIONS
 from trials.records import Limit
 
@@ -37,7 +34,7 @@ def pick_member(run: Run, pick: str, limits: Sequence[str | Limit] = ()) -> Memb
     if pick == "knee":
         return knee(narrowed.front)
     if pick == "best":
-        return best(narrowed.front, run.primary_metric, higher_is_better=_higher_is_better(run))
+        return best(narrowed.front, run.primary_metric, higher_is_better=run.higher_is_better(run.primary_metric))
     asked = _TRIAL.fullmatch(pick)
     if asked is None:
         raise UserError(
@@ -127,11 +124,3 @@ def _nearest(run: Run, limits: Sequence[Limit]) -> list[str]:
             f"{member.metrics[limit.metric]:.4g}"
         )
     return lines or [f"all of {', '.join(map(str, limits))}, whichever one of them is left out"]
-
-
-def _higher_is_better(run: Run) -> bool:
-    """Look the direction of the task's first metric up: it need not be an objective."""
-    for objective in run.front.objectives:
-        if objective.metric == run.primary_metric:
-            return objective.higher_is_better
-    return prepare(load_config(run.folder / CONFIG_FILE), to_run=False).task.metrics[0].higher_is_better

@@ -9,11 +9,12 @@ import plotly.graph_objects as go
 from automl.numbers import counted, milliseconds, title, written
 from automl.report.looks import BAD, FAINT, LINE, layout, log_axis, precision_colours, quality_range
 from automl.report.points import (
+    OTHER_PROVISIONAL,
     Point,
+    by_comparability,
     drawable,
     edge,
     front_points,
-    higher_is_better,
     other_points,
     quality_metric,
 )
@@ -38,8 +39,9 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     members = drawable(front_points(run), quality, cost)
     others = drawable(other_points(run), quality, cost)
     figure = go.Figure()
-    figure.add_trace(_other_trace(others, quality=quality, cost=cost))
-    figure.add_trace(_staircase(members, quality=quality, cost=cost, rising=higher_is_better(run, quality)))
+    for name, part in by_comparability(others, run, cost).items():
+        figure.add_trace(_other_trace(part, name=name, quality=quality, cost=cost))
+    figure.add_trace(_staircase(members, quality=quality, cost=cost, rising=run.higher_is_better(quality)))
     largest = max((point.metrics.get(area, 0.0) for point in members), default=0.0) or 1.0
     for precision, colour in precision_colours(members).items():
         shown = [point for point in members if point.precision == precision]
@@ -53,7 +55,7 @@ def front_figure(run: Run, cost: str = "latency_ms") -> go.Figure:
     seen, hidden = quality_range(
         [point.metrics[quality] for point in members],
         [point.metrics[quality] for point in others],
-        rising=higher_is_better(run, quality),
+        rising=run.higher_is_better(quality),
     )
     _draw_limits(figure, run, quality=quality, cost=cost)
     figure.update_yaxes(title_text=escape(title(quality)), range=seen)
@@ -86,14 +88,14 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _other_trace(points: Sequence[Point], *, quality: str, cost: str) -> go.Scatter:
-    """Draw what is not on the front, faint."""
+def _other_trace(points: Sequence[Point], *, name: str, quality: str, cost: str) -> go.Scatter:
+    """Draw what is not on the front, faint; hollow where its cost does not compare."""
     return go.Scatter(
         x=[point.metrics[cost] for point in points],
         y=[point.metrics[quality] for point in points],
         mode="markers",
-        name="not on the front",
-        marker={"color": FAINT, "size": 5},
+        name=name,
+        marker={"color": FAINT, "size": 5, "symbol": "circle-open" if name == OTHER_PROVISIONAL else "circle"},
         hovertext=[hover_text(point) for point in points],
         hoverinfo="text",
     )

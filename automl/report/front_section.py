@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 
+from automl.empty_front import why_empty
 from automl.numbers import counted, duration, listed, milliseconds, title, written
 from automl.report.details import aligned, folded_metrics
 from automl.report.figures import front_figure
 from automl.report.markup import Cell, Figures, empty, section, table, words
 from automl.report.points import Point, cost_metrics, front_points, quality_metric
 from automl.run import Run
-from trials.records import LATENCY_MARGIN, METRICS_OF_COST, Limit, Outcome
+from trials.records import LATENCY_MARGIN, Outcome
 
 
 def headline(run: Run) -> str:
@@ -29,7 +30,7 @@ def headline(run: Run) -> str:
 def front_section(run: Run, figures: Figures) -> str:
     """Show the front: against latency, against size, as a table."""
     if not run.front.members:
-        return section("front", "The front", _why_empty(run))
+        return section("front", "The front", _without_members(run))
     quality = title(quality_metric(run))
     names = listed([title(objective.metric) for objective in run.front.objectives])
     parts = [
@@ -170,36 +171,10 @@ def _last_cells(point: Point) -> list[Cell]:
     ]
 
 
-def _why_empty(run: Run) -> str:
-    """Say why there is no front, and what to loosen."""
-    if not run.trials:
-        return empty("No trial has ended yet", "The front appears with the first trained student.")
-    if run.count(Outcome.FAILED) == len(run.trials):
-        where = 'What they failed of stands under <a href="#search">The search</a>.'
-        return empty("Every trial failed", f"{where} Mend that, then let the search go on with more trials.")
-    broken = {limit.metric: text for limit in run.limits if (text := _nearest(run, limit))}
-    if broken:
-        head = "Nothing that was tried keeps the limits" if run.count(Outcome.TRAINED) else "Every student was refused"
-        advice = []
-        if broken.keys() & set(METRICS_OF_COST):
-            advice.append("give the space smaller choices")
-        if broken.keys() - set(METRICS_OF_COST):
-            advice.append("give the space larger choices, the recipe more epochs, or the search more trials")
-        return empty(head, f"Loosen a limit in the config, or {escape(', or '.join(advice))}:", *broken.values())
-    return empty("No trained student yet", "The front appears with the first one.")
-
-
-def _nearest(run: Run, limit: Limit) -> str:
-    """Say how near any candidate came to a limit that some of them broke."""
-    values = [
-        candidate.metrics[limit.metric]
-        for finished in run.trials
-        for candidate in finished.result.candidates
-        if limit.metric in candidate.metrics
-    ]
-    broken = [value for value in values if limit.excess({limit.metric: value}) > 0]
-    if not broken:
-        return ""
-    nearest = min(values) if limit.at_most else max(values)
-    count = f"broken by {len(broken)} of {counted(len(values), 'candidate')}"
-    return f"<code>{escape(str(limit))}</code>: {count}; the nearest had {escape(written(limit.metric, nearest))}."
+def _without_members(run: Run) -> str:
+    """Say why there is no front, and what to do."""
+    why = why_empty(run)
+    parts = [escape(text) for text in (*why.nearest, why.remedy) if text]
+    if run.trials and run.count(Outcome.FAILED) == len(run.trials):
+        parts = ['All errors stand under <a href="#search">The search</a>.']
+    return empty(why.reason[0].upper() + why.reason[1:], *parts)

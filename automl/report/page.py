@@ -12,11 +12,12 @@ from automl.report.attribution import attribution_section
 from automl.report.division import division_section
 from automl.report.front_section import front_section, headline
 from automl.report.markup import Figures
+from automl.report.next_section import next_section
 from automl.report.plotly_script import packed_plotly
+from automl.report.rungs_section import rungs_section
 from automl.report.search_sections import (
     choices_section,
     machine_section,
-    next_section,
     search_section,
     teachers_section,
     training_section,
@@ -28,6 +29,7 @@ _NAVIGATION = {
     "teachers": "Teachers",
     "attribution": "Contributions",
     "search": "Search",
+    "rungs": "Rungs",
     "choices": "What mattered",
     "division": "Teaching",
     "training": "Training",
@@ -51,6 +53,7 @@ def render(run: Run) -> str:
         "teachers": teachers_section(run, figures),
         "attribution": attribution_section(run, figures),
         "search": search_section(run, figures),
+        "rungs": rungs_section(run, figures),
         "choices": choices_section(run, figures),
         "division": division_section(run),
         "training": training_section(run, figures),

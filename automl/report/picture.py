@@ -12,12 +12,13 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from automl.numbers import counted, title, written
 from automl.report.looks import BAD, log_axis, precision_colours, quality_range
 from automl.report.points import (
+    OTHER_PROVISIONAL,
     Point,
+    by_comparability,
     cost_metrics,
     drawable,
     edge,
     front_points,
-    higher_is_better,
     other_points,
     quality_metric,
 )
@@ -47,7 +48,7 @@ def front_png(run: Run, *, dots_per_inch: int = 160) -> bytes:
     seen, hidden = quality_range(
         [point.metrics.get(quality, math.nan) for point in members],
         [point.metrics.get(quality, math.nan) for point in others],
-        rising=higher_is_better(run, quality),
+        rising=run.higher_is_better(quality),
     )
     if seen:
         panels[0].set_ylim(seen)
@@ -77,8 +78,10 @@ def _draw(panel: Axes, run: Run, *, members: Sequence[Point], others: Sequence[P
     """Draw one panel."""
     _dress(panel, cost)
     members, others = drawable(members, quality, cost), drawable(others, quality, cost)
-    panel.scatter(*_columns(others, cost, quality), s=11, color="#c3c6cc", linewidths=0, label="not on the front")
-    reached = edge(members, quality, cost, rising=higher_is_better(run, quality))
+    for name, part in by_comparability(others, run, cost).items():
+        filled = "none" if name == OTHER_PROVISIONAL else "#c3c6cc"
+        panel.scatter(*_columns(part, cost, quality), s=11, c=filled, edgecolors="#c3c6cc", linewidths=0.8, label=name)
+    reached = edge(members, quality, cost, rising=run.higher_is_better(quality))
     panel.plot(*_columns(reached, cost, quality), drawstyle="steps-post", color="#a9adb5", linewidth=1, zorder=1)
     for precision, colour in precision_colours(members).items():
         shown = [point for point in members if point.precision == precision]

@@ -4,11 +4,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from automl.front import best, knee
+from automl.front import Member, best, knee
 from automl.latency_ties import latency_ties
 from automl.run import Run
+from automl.standing import members_of
 from search_spaces import Value
-from trials.records import METRICS_OF_COST, Latency, Outcome
+from trials.records import METRICS_OF_COST, Latency
+
+OTHER = "not on the front"
+OTHER_PROVISIONAL = "not on the front, latency beside other trials"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +56,13 @@ def front_points(run: Run) -> list[Point]:
     metric = run.primary_metric
     marked = {"knee": knee(run.front)}
     if any(metric in member.metrics for member in run.front.members):
-        marked["best"] = best(run.front, metric, higher_is_better=higher_is_better(run, metric))
+        marked["best"] = best(run.front, metric, higher_is_better=run.higher_is_better(metric))
     values = {finished.trial.number: finished.values for finished in run.trials}
     ties = {(one.trial, one.precision): f"{two.trial} {two.precision}" for one, two in latency_ties(run.front)}
     return [
-        Point(
-            trial=member.trial,
-            digest=member.digest,
-            precision=member.precision,
-            metrics=member.metrics,
-            latency=member.latency,
-            parity_max_abs_difference=member.parity_max_abs_difference,
-            agreement_share=member.agreement_share,
-            values=values.get(member.trial, {}),
+        _point(
+            member,
+            values.get(member.trial, {}),
             marks=tuple(name for name, which in marked.items() if which is member),
             tied_with=ties.get((member.trial, member.precision), ""),
         )
@@ -73,31 +71,44 @@ def front_points(run: Run) -> list[Point]:
 
 
 def other_points(run: Run) -> Iterator[Point]:
-    """Give the candidates of trained students that are not on the front."""
+    """Give the candidates of trained students that are not on the front, as they were measured last."""
     on_front = {(member.trial, member.precision) for member in run.front.members}
+    alone = {(measured.digest, measured.precision): measured for measured in run.measured}
     for finished in run.trials:
-        if finished.result.outcome is not Outcome.TRAINED:
-            continue
-        for candidate in finished.result.candidates:
-            if (finished.trial.number, candidate.precision) not in on_front:
-                yield Point(
-                    trial=finished.trial.number,
-                    digest=finished.result.digest,
-                    precision=candidate.precision,
-                    metrics=candidate.metrics,
-                    latency=candidate.latency,
-                    parity_max_abs_difference=candidate.parity_max_abs_difference,
-                    agreement_share=candidate.agreement_share,
-                    values=finished.values,
-                )
+        for member in members_of(finished):
+            if (member.trial, member.precision) not in on_front:
+                measured = alone.get((member.digest, member.precision))
+                yield _point(member if measured is None else measured.applied(member), finished.values)
 
 
-def higher_is_better(run: Run, metric: str) -> bool:
-    """Tell the direction of a metric: its objective's, else less for costs and more for the rest."""
-    for objective in run.front.objectives:
-        if objective.metric == metric:
-            return objective.higher_is_better
-    return metric not in METRICS_OF_COST
+def _point(member: Member, values: Mapping[str, Value], *, marks: tuple[str, ...] = (), tied_with: str = "") -> Point:
+    return Point(
+        trial=member.trial,
+        digest=member.digest,
+        precision=member.precision,
+        metrics=member.metrics,
+        latency=member.latency,
+        parity_max_abs_difference=member.parity_max_abs_difference,
+        agreement_share=member.agreement_share,
+        values=values,
+        marks=marks,
+        tied_with=tied_with,
+    )
+
+
+def by_comparability(points: Sequence[Point], run: Run, cost: str) -> dict[str, list[Point]]:
+    """Part points beside the front by whether their cost compares with that of its members.
+
+    Latency beside other trials does not, once the members' was measured alone: such a point can seem to beat them.
+
+    Returns:
+        Points by what a legend says of them; a part without a point is left out.
+    """
+    parts: dict[str, list[Point]] = {OTHER: [], OTHER_PROVISIONAL: []}
+    for point in points:
+        apart = run.finished and cost == "latency_ms" and point.latency.provisional
+        parts[OTHER_PROVISIONAL if apart else OTHER].append(point)
+    return {name: part for name, part in parts.items() if part}
 
 
 def quality_metric(run: Run) -> str:

@@ -1,23 +1,22 @@
-"""The further parts of the page: teachers, choices, the search's course, training, what to type next."""
+"""The further parts of the page: teachers, choices, the search's course, training, machine and config."""
 
 from collections.abc import Sequence
 from html import escape
 
-from automl.commands_to_type import typed
 from automl.masking import mask
 from automl.numbers import counted, duration, title, written
 from automl.report.choices import FEWEST_TRIALS, choice_figure, choices_by_influence
 from automl.report.course import hypervolume_figure, strength_figure, training_figure
 from automl.report.details import aligned
-from automl.report.markup import Cell, Figures, command, empty, section, table, words
-from automl.report.points import front_points, quality_metric
+from automl.report.markup import Cell, Figures, empty, section, table, words
+from automl.report.points import quality_metric
 from automl.report.warm_start import warm_start_part
 from automl.run import FinishedTrial, Run, TeacherRecord
 from trials.records import Outcome
 
 MOST_CHOICES, MOST_SLOW, MOST_ERRORS = 12, 5, 10
 _SHARES = {"accuracy": "accuracy", "home": "at home", "abroad": "abroad"}
-_TOLD = {"trained": "trained", "infeasible": "refused by the gate", "failed": "failed"}
+_TOLD = {"trained": "trained", "pruned": "stopped at a rung", "infeasible": "refused by the gate", "failed": "failed"}
 
 
 def teachers_section(run: Run, figures: Figures) -> str:
@@ -69,7 +68,7 @@ def search_section(run: Run, figures: Figures) -> str:
 
 
 def _outcomes(run: Run) -> str:
-    counts = {outcome.value: run.count(outcome) for outcome in Outcome}
+    counts = run.counts()
     bars = "".join(f'<i class="{name}" style="flex:{count}"></i>' for name, count in counts.items() if count)
     keys = "".join(f'<li><i class="{name}"></i>{count} {_TOLD[name]}</li>' for name, count in counts.items())
     return f'<div class="bar">{bars}</div><ul class="key">{keys}</ul>'
@@ -167,61 +166,6 @@ def training_section(run: Run, figures: Figures) -> str:
         "knee and best in blue.</p>"
     )
     return section("training", "Training", note, f'<div class="grid wide">{"".join(cells)}</div>')
-
-
-def next_section(run: Run) -> str:
-    """Say what to type next."""
-    folder, config = run.folder, run.folder / "config.yaml"
-    steps: list[tuple[str, str]] = []
-    if not run.finished:
-        steps.append(("Let the search go on from where it stands", typed("automl", "search", config, "--resume")))
-    if points := front_points(run):
-        fastest = min(points, key=lambda point: point.metrics.get("latency_ms", float("inf")))
-        steps += [
-            (
-                "Take the student at the knee out",
-                typed("automl", "export", folder, "--pick", "knee", "--to", "students/knee"),
-            ),
-            (
-                "Or the best one that keeps a limit",
-                typed("automl", "export", folder, "--pick", "best", "--where", _where(run), "--to", "students/best"),
-            ),
-            (
-                "Or any other, by trial and precision",
-                typed(
-                    "automl",
-                    "export",
-                    folder,
-                    "--pick",
-                    f"{fastest.trial}:{fastest.precision}",
-                    "--to",
-                    "students/fast",
-                ),
-            ),
-            ("Run it, without PyTorch", typed("automl", "predict", "students/knee", "INPUT")),
-        ]
-        if run.teachers and not run.attributions:
-            steps.append(
-                (
-                    "See what each teacher contributed to a student",
-                    typed("automl", "attribute", folder, str(fastest.trial)),
-                )
-            )
-    elif run.finished:
-        more = typed("automl", "search", config, "--resume", "--trials", str(2 * len(run.trials)))
-        steps.append(("Let the search go on with more trials", more))
-    if run.tracking.get("command"):
-        steps.append(("Show every trial in MLflow", run.tracking["command"]))
-    if run.tracking.get("charts"):
-        steps.append(("Then open its charts of the front", run.tracking["charts"]))
-    steps.append(("Read the front from a script", typed("automl", "front", folder, "--json")))
-    return section("next", "What to type next", *(f'<p class="step">{head}</p>{command(line)}' for head, line in steps))
-
-
-def _where(run: Run) -> str:
-    """Make a limit up that about half of the members keep."""
-    sizes = sorted(point.metrics["size_bytes"] for point in front_points(run) if "size_bytes" in point.metrics)
-    return f"size_bytes<={sizes[(len(sizes) - 1) // 2]:.0f}" if sizes else "latency_ms<=1"
 
 
 def machine_section(run: Run) -> str:

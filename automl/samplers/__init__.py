@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,10 @@ from optuna.samplers.nsgaii._elite_population_selection_strategy import (  # The
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
+from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
 from automl.samplers.pareto import Memory, ParetoSampler
+from automl.samplers.points import PointSampler
 from search_spaces.imports import import_object
 
 Maker = Callable[..., BaseSampler]
@@ -23,6 +26,21 @@ Maker = Callable[..., BaseSampler]
 
 def _pareto(context: SearchContext) -> Maker:
     return partial(ParetoSampler, Memory(context))
+
+
+def _evolution(context: SearchContext) -> Maker:
+    return lambda *, seed, **options: PointSampler(
+        Evolution(context, seed=seed, **options), choices=context.choices, seed=seed
+    )
+
+
+def _reinforce(context: SearchContext) -> Maker:
+    from automl.samplers.reinforce import Memory, Reinforce  # Loads torch, which who only reads a study need not have.
+
+    memory = Memory(context)
+    return lambda *, seed, **options: PointSampler(
+        Reinforce(memory, seed=seed, **options), choices=context.choices, seed=seed
+    )
 
 
 def _tpe(context: SearchContext) -> Maker:
@@ -48,6 +66,12 @@ def _seeded_nsga2(*, seed: int, population_size: int = 20, **options: Any) -> Ba
     return NSGAIISampler(population_size=population_size, seed=seed, **strategies)
 
 
+def _nni(name: str, context: SearchContext) -> Maker:
+    from automl.samplers.nni_tuners import nni_maker  # NNI takes seconds to import; most searches do without it.
+
+    return nni_maker(name, context)
+
+
 def _random(context: SearchContext) -> Maker:
     del context
     return RandomSampler
@@ -55,9 +79,15 @@ def _random(context: SearchContext) -> Maker:
 
 SAMPLERS: dict[str, Callable[[SearchContext], Maker]] = {
     "pareto": _pareto,
+    "evolution": _evolution,
+    "reinforce": _reinforce,
     "tpe": _tpe,
     "nsga2": _nsga2,
     "random": _random,
+    "nni_tpe": partial(_nni, "nni_tpe"),
+    "nni_evolution": partial(_nni, "nni_evolution"),
+    "nni_random": partial(_nni, "nni_random"),
+    "nni_grid": partial(_nni, "nni_grid"),
 }
 """Samplers by name. A name with a colon is imported, ``package.module:name``, and called with ``seed`` and options."""
 
@@ -77,7 +107,7 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
     if ":" in name:
         make: Any = import_object(name)
     elif name in SAMPLERS:
-        make = SAMPLERS[name](context)
+        make = SAMPLERS[name](replace(context, seed=seed))
     else:
         raise ValueError(
             f"unknown sampler {name!r}; samplers are {', '.join(sorted(SAMPLERS))}, or package.module:name"

@@ -22,6 +22,7 @@ class SearchContext:
         objectives: In the order of the values told.
         limits: What a student must keep to count.
         costs: Metrics of a point that are known before it is trained, exact and above 0, by name; always the same ones.
+        seed: Of the search; each proposal has one of its own beside.
         identity: What tells points apart: two of one identity are one student. None takes the values as they are.
     """
 
@@ -29,6 +30,7 @@ class SearchContext:
     objectives: tuple[Objective, ...]
     limits: tuple[Limit, ...] = ()
     costs: Callable[[Values], Mapping[str, float]] = _none
+    seed: int = 0
     identity: Callable[[Values], object] | None = None
 
     def name(self, values: Values) -> object:

@@ -8,7 +8,7 @@ from optuna.study._constrained_optimization import _CONSTRAINTS_KEY  # Where ``T
 from optuna.trial import FrozenTrial, TrialState
 
 from automl import stored
-from trials.records import Limit, Outcome, TrialResult, may_keep
+from trials.records import METRICS_OF_COST, Limit, Outcome, TrialResult, may_keep
 
 
 class LimitedStudy(optuna.Study):
@@ -33,7 +33,8 @@ class LimitedStudy(optuna.Study):
     ) -> list[FrozenTrial]:
         """Give the trials; all samplers read them by this."""
         found = super()._get_trials(deepcopy=False, states=states, use_cache=use_cache)
-        seen = [self._of_now(trial) if trial.state is TrialState.COMPLETE else trial for trial in found]
+        judged = (TrialState.COMPLETE, TrialState.PRUNED)
+        seen = [self._of_now(trial) if trial.state in judged else trial for trial in found]
         return copy.deepcopy(seen) if deepcopy else seen
 
     def _of_now(self, trial: FrozenTrial) -> FrozenTrial:
@@ -49,7 +50,7 @@ def under(trial: FrozenTrial, limits: Sequence[Limit]) -> FrozenTrial:
     never was, so that nobody knows what it breaks.
 
     Args:
-        trial: COMPLETE, with its result.
+        trial: COMPLETE or PRUNED, with its result.
         limits: To judge it by.
     """
     result = stored.result.validate_python(stored.record_of(trial.user_attrs, "result"))
@@ -72,8 +73,11 @@ def still_refused(result: TrialResult, limits: Sequence[Limit]) -> bool:
 def excesses(result: TrialResult, limits: Sequence[Limit]) -> dict[str, float]:
     """Say by how much the candidate that breaks least breaks each limit: one precision that keeps all is enough.
 
-    Samplers add up what is broken, so it is told as shares of the limits: bytes must not drown milliseconds.
+    Samplers add up what is broken, so it is told as shares of the limits: bytes must not drown milliseconds. What only
+    training tells is left out where a trial was stopped: it might have kept these.
     """
+    if result.outcome is Outcome.PRUNED:
+        limits = [limit for limit in limits if limit.metric in METRICS_OF_COST]
     found = [
         {
             str(limit): limit.excess(candidate.metrics) / (abs(limit.value) or 1.0)

@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from automl.samplers.context import SearchContext
+from automl.samplers.stopped import Stopped
 from search_spaces import Values
 
 _SLOPE = 0.05
@@ -24,8 +25,8 @@ class Told:
     Args:
         number: Of the trial.
         values: Its active choices.
-        loss_D: 0 at best, 1 at worst, as ``Objective.loss`` gives it; what was never trained stands at the floor. None
-            where the trial failed.
+        loss_D: 0 at best, 1 at worst, as ``Objective.loss`` gives it; what was never trained stands at the floor, what
+            was stopped at a rung where ``Stopped`` sees it. None where the trial failed.
         excess: By which share it breaks the limits, added up; 0 where it keeps them.
     """
 
@@ -40,15 +41,17 @@ class Told:
         ended = [each for each in study.get_trials(deepcopy=False) if each.state.is_finished()]
         ended = [each for each in ended if each.number != trial.number]
         ended.sort(key=lambda each: (each.datetime_complete, each.number))
-        return [cls._of(each, context) for each in ended]
+        stopped = Stopped(ended, context.objectives)
+        return [cls._of(each, context, stopped) for each in ended]
 
     @classmethod
-    def _of(cls, trial: FrozenTrial, context: SearchContext) -> "Told":
-        if trial.state is not TrialState.COMPLETE or trial.values is None:
-            return cls(number=trial.number, values=trial.params, loss_D=None, excess=0.0)
-        losses = [o.loss(value) for o, value in zip(context.objectives, trial.values, strict=True)]
+    def _of(cls, trial: FrozenTrial, context: SearchContext, stopped: Stopped) -> "Told":
+        loss_D = stopped.loss(trial)
+        if trial.state is TrialState.COMPLETE and trial.values is not None:
+            loss_D = np.array([o.loss(value) for o, value in zip(context.objectives, trial.values, strict=True)])
         broken = [max(0.0, trial.constraints.get(str(limit), 0.0)) for limit in context.limits]
-        return cls(number=trial.number, values=trial.params, loss_D=np.array(losses), excess=float(sum(broken)))
+        excess = 0.0 if loss_D is None else float(sum(broken))
+        return cls(number=trial.number, values=trial.params, loss_D=loss_D, excess=excess)
 
 
 def random_weights(rng: np.random.Generator, num_objectives: int) -> NDArray[np.float64]:
@@ -69,4 +72,5 @@ def chebyshev(loss_ND: NDArray[np.float64], weight_D: NDArray[np.float64]) -> ND
         ``folded_N``.
     """
     weighted_ND = loss_ND * weight_D
-    return weighted_ND.max(axis=-1) + _SLOPE * weighted_ND.sum(axis=-1)
+    folded_N: NDArray[np.float64] = weighted_ND.max(axis=-1) + _SLOPE * weighted_ND.sum(axis=-1)
+    return folded_N

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from automl.front import Member
@@ -11,6 +11,7 @@ from automl.lopsided import sentence
 from automl.masking import mask
 from automl.numbers import counted, percent
 from automl.run import FinishedTrial
+from automl.tracking.rung_rows import rung_lines, rung_metrics, rung_tags
 from trials.division import imbalances
 from trials.records import METRICS_OF_COST, Candidate, Latency, Outcome, TrialResult
 
@@ -112,6 +113,7 @@ def trial_row(finished: FinishedTrial, *, folder: str, logarithmic: Collection[s
     }
     if result.error:
         tags["error"] = last_line(mask(result.error))
+    tags |= rung_tags(result)
     if uneven := imbalances(trial.recipe, result.history):
         tags["lopsided"] = ", ".join(f"{each.kind} {each.name} {percent(each.share)}" for each in uneven)
     return RunRow(
@@ -129,10 +131,11 @@ def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> lis
     result, end_ms = finished.result, milliseconds(finished.ended)
     rows = []
     # MLflow's page lists metrics in the order in which they come: what the trial was for, before its course.
-    for position, candidate in enumerate(result.candidates):
+    for position, candidate in enumerate(_whole(result)):
         suffix = "" if position == 0 else f".{candidate.precision}"
         named = candidate_metrics(candidate, suffix=suffix, logarithmic=logarithmic)
         rows += [_row(key, value, end_ms) for key, value in named.items()]
+    rows += [_row(key, value, end_ms, step=epoch) for epoch, key, value in rung_metrics(finished)]
     rows += [_row("seconds", result.seconds, end_ms), _row("peak_memory_bytes", result.peak_memory_bytes, end_ms)]
     elapsed_seconds = 0.0
     for record in result.history:
@@ -145,6 +148,16 @@ def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> lis
         named["learning_rate"] = record.learning_rate
         rows += [_row(key, value, moment_ms, step=record.epoch) for key, value in named.items()]
     return [row for row in rows if math.isfinite(row.value)]
+
+
+def _whole(result: TrialResult) -> Sequence[Candidate]:
+    """Give the candidates; of a trial that was stopped their costs alone, lest charts show it beside trained ones."""
+    if result.outcome is not Outcome.PRUNED:
+        return result.candidates
+    return [
+        replace(each, metrics={name: each.metrics[name] for name in METRICS_OF_COST if name in each.metrics})
+        for each in result.candidates
+    ]
 
 
 def candidate_metrics(
@@ -189,7 +202,8 @@ def describe(finished: FinishedTrial) -> str:
         lines += ["", "```", mask(result.error)[-5_000:], "```"]
     for imbalance in imbalances(trial.recipe, result.history):
         lines += ["", sentence(imbalance, finished)]
-    for candidate in result.candidates:
+    lines += rung_lines(finished)
+    for candidate in _whole(result):
         named = candidate_metrics(candidate, suffix="")
         lines += ["", f"- {candidate.precision}: {_listed({n: of for n, of in named.items() if '.' not in n})}"]
     spec = trial.spec

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from automl.front import Member
 from automl.run import FinishedTrial, Run
+from automl.run_folder import REPORT_FILE
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import Example, model_file, send_model
 from automl.tracking.rows import (
@@ -35,6 +36,7 @@ from automl.tracking.rows import (
     milliseconds,
     safe_key,
 )
+from automl.tracking.rung_rows import agreement_metrics
 from automl.tracking.tables import comma_separated, front_table, markdown, note
 from automl.tracking.views import PICTURE_KEY, view_tags
 from trials.records import Outcome
@@ -170,9 +172,11 @@ def summary_row(run: Run, *, text: str) -> RunRow:
         if math.isfinite(value)
     ]
     step = len(run.trials)
-    counts = {f"trials_{outcome.value}": run.count(outcome) for outcome in Outcome}
+    counts = {f"trials_{name}": count for name, count in run.counts().items()}
     counts["front_members"] = len(run.front.members)
     metrics += [MetricRow(key=key, value=count, timestamp_ms=end_ms, step=step) for key, count in counts.items()]
+    agreements = agreement_metrics(run)
+    metrics += [MetricRow(key=safe_key(k), value=v, timestamp_ms=end_ms, step=epoch) for epoch, k, v in agreements]
     tags = {
         TRIAL_TAG: SUMMARY,
         FRONT_TAG: SUMMARY,
@@ -217,6 +221,15 @@ def _send_files(experiment: Experiment, run_id: str, summary: Summary) -> None:
     experiment.client.set_tag(run_id, "mlflow.loggedArtifacts", tables)
     if PICTURE in files:
         _send_picture(experiment, run_id, files[PICTURE], step=len(run.trials))
+
+
+def send_report(experiment: Experiment, report: bytes) -> None:
+    """Put a report in the place of the one that is there; without a run that shows the front there is none."""
+    if experiment.summary_id is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            page = Path(scratch) / REPORT_FILE
+            page.write_bytes(report)
+            experiment.client.log_artifact(experiment.summary_id, str(page))
 
 
 def _rounded(value: object) -> object:

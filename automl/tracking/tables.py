@@ -6,7 +6,6 @@ from automl.numbers import counted
 from automl.run import Run
 from automl.tracking.rows import MAX_VALUE
 from automl.tracking.views import link, run_link
-from trials.records import Outcome
 
 
 def front_table(run: Run, *, everything: bool = False) -> list[dict[str, object]]:
@@ -89,7 +88,7 @@ def note(run: Run, experiment_id: str, *, summary_id: str = "") -> str:
     Returns:
         A text that MLflow takes as a tag; its first line stays visible where the page folds it.
     """
-    counts = ", ".join(f"{run.count(outcome)} {outcome.value}" for outcome in Outcome)
+    counts = ", ".join(f"{count} {name}" for name, count in run.counts().items())
     # Short, since MLflow folds what follows the first line.
     pages = {"charts": "charts", "members": "members", "trials": "all trials"}
     links = " · ".join(f"[{text}]({link(experiment_id, page)})" for page, text in pages.items())

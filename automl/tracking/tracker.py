@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from automl.objectives import Objective
@@ -11,7 +12,7 @@ from automl.tracking.delivery import TrackingReport, is_refusal
 from automl.tracking.experiment import Experiment
 from automl.tracking.outbox import Outbox
 from automl.tracking.rows import NOTE_TAG
-from automl.tracking.summary import Summary, summary_steps
+from automl.tracking.summary import Summary, send_report, summary_steps
 from automl.tracking.views import UiHint, ui_hint, view_tags
 
 _SILENT_SECONDS = 2.0
@@ -84,6 +85,13 @@ class Tracker:
         for what, send in summary_steps(summary):
             self._outbox.put(what, send)
         self._outbox.put("the summary of the front", lambda experiment: self._sent_summary())
+
+    def renew_report(self, report: bytes) -> None:
+        """Send the report once more, as it stands now, to the run that shows the front."""
+        with self._counting:
+            self._summaries_owed += 1
+        self._outbox.put("the report", partial(send_report, report=report))
+        self._outbox.put("the report", lambda experiment: self._sent_summary())
 
     @property
     def problem(self) -> str:

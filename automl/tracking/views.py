@@ -14,12 +14,13 @@ from automl.masking import mask
 from automl.objectives import Objective
 from automl.tracking.connection import is_server
 from automl.tracking.rows import FRONT_TAG, LOGARITHM, MEMBER, PROVISIONAL, SHARE, TEACHER_SHARE
+from automl.tracking.rung_rows import RUNG
 
 VIEW_TAG = "mlflow.sharedViewState."
 CHARTS, MEMBERS, TRIALS = "front", "members", "trials"
 PICTURE_KEY = "front"
 _SECTION = "pareto-front"
-_FOLDED = ("Model metrics", "loss", *(prefix.rstrip("/") for prefix in (SHARE, TEACHER_SHARE, LOGARITHM)))
+_FOLDED = ("Model metrics", "loss", *(prefix.rstrip("/") for prefix in (SHARE, TEACHER_SHARE, LOGARITHM, RUNG)))
 """Sections of MLflow's charts that are opened by a click."""
 
 

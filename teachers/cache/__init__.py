@@ -1,6 +1,5 @@
 """Teachers speak once: their answers on disk, filled before any trial, gathered by every step."""
 
-from teachers.cache.counting import counted_once
 from teachers.cache.entries import DamagedEntryError
 from teachers.cache.filling import Assembly, Augment, Job, compute_shard, fill, top_k_of, view_of
 from teachers.cache.joined import JoinedOutputs
@@ -18,7 +17,8 @@ from teachers.cache.keys import (
     rows_of_shard,
 )
 from teachers.cache.packing import pack, read_logits
-from teachers.cache.plan import CachePlan, PlannedOutput, plan_cache
+from teachers.cache.plan import plan_cache
+from teachers.cache.planned import AnswerForm, Budget, CachePlan, PlannedOutput
 from teachers.cache.probing import Probe, probe
 from teachers.cache.reading import CachedFeature, CachedOutputs
 from teachers.cache.store import OutputStore
@@ -28,9 +28,11 @@ __all__ = [
     "DTYPES",
     "LOGITS",
     "SHARD_ROWS",
+    "AnswerForm",
     "Arrays",
     "Assembly",
     "Augment",
+    "Budget",
     "CacheKey",
     "CachePlan",
     "CachedFeature",
@@ -46,7 +48,6 @@ __all__ = [
     "Shard",
     "ShardKey",
     "compute_shard",
-    "counted_once",
     "fill",
     "pack",
     "pack_key",

@@ -1,234 +1,140 @@
-"""What of the teachers' answers is cached, and what is asked on the spot, within a limit of the disk."""
+"""What of the teachers' answers is cached, and what is asked on the spot, within limits of disk and memory."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
-from teachers.cache.keys import DTYPES, LOGITS, rows_of_shard
+from teachers.cache.keys import LOGITS
+from teachers.cache.planned import LEADING_COPIES, AnswerForm, Budget, CachePlan, PlannedOutput
 from teachers.cache.probing import Probe
+from teachers.cache.room import Disk, Files, Whole, models_to_keep
 from teachers.cache.top_k import keeps_top, top_bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedOutput:
-    """One output of one teacher in a plan.
-
-    Args:
-        teacher: Its position.
-        output: As the teacher is asked for it.
-        row_bytes: Of one row in a shard.
-        packed_row_bytes: Of one row in the pack; 0 for features, which are not packed.
-        num_bytes: On the disk, in all views; of logits with the pack.
-        kept: Whether it is cached; else it is asked on the spot.
-    """
-
-    teacher: int
-    output: str
-    row_bytes: int
-    packed_row_bytes: int
-    num_bytes: int
-    kept: bool
-
-    @property
-    def shard_rows(self) -> int:
-        """Rows of one of its shards."""
-        return rows_of_shard(self.row_bytes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CachePlan:
-    """What is cached and what runs on the spot.
-
-    Args:
-        outputs: Logits of all teachers, then their features; of features that are one by another name, each.
-        seconds_per_row: Of each teacher.
-        shapes: Of one row of each feature of each teacher, by name.
-        num_rows: Rows of the data set, N.
-        num_views: Augmented views; 0 where there is no augmentation.
-        dtype: One of ``DTYPES``.
-        top_k: Logits that are kept of a row; None means all.
-        limit_bytes: Of the disk.
-        models: Names of losses that run the teachers' models themselves, for which no cache can stand.
-    """
-
-    outputs: tuple[PlannedOutput, ...]
-    seconds_per_row: tuple[float, ...]
-    shapes: tuple[Mapping[str, tuple[int, ...]], ...]
-    num_rows: int
-    num_views: int
-    dtype: str
-    top_k: int | None
-    limit_bytes: int
-    models: tuple[str, ...] = ()
-
-    @property
-    def packed(self) -> tuple[int, ...]:
-        """Positions of the teachers whose logits are cached."""
-        return tuple(each.teacher for each in self.outputs if each.output == LOGITS and each.kept)
-
-    @property
-    def features(self) -> tuple[PlannedOutput, ...]:
-        """Features that are cached."""
-        return tuple(each for each in self.outputs if each.output != LOGITS and each.kept)
-
-    @property
-    def live(self) -> Mapping[int, tuple[str, ...]]:
-        """What is asked on the spot, by position of the teacher."""
-        lacking: dict[int, list[str]] = {}
-        for each in self.outputs:
-            if not each.kept:
-                lacking.setdefault(each.teacher, []).append(each.output)
-        return {k: tuple(names) for k, names in sorted(lacking.items())}
-
-    @property
-    def needs_models(self) -> tuple[int, ...]:
-        """Positions of the teachers whose models must be at hand in a trial."""
-        return tuple(range(len(self.seconds_per_row))) if self.models else tuple(self.live)
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all that is cached."""
-        return sum(each.num_bytes for each in self.outputs if each.kept)
-
-    def views(self, output: str) -> tuple[int, ...]:
-        """Views in which an output is cached: teachers are judged by logits of the rows as they are."""
-        return views_of(output, self.num_views)
-
-
-def views_of(output: str, num_views: int) -> tuple[int, ...]:
-    """Say in which views an output is needed; a training with augmented views never sees the rows as they are."""
-    augmented = tuple(range(1, num_views + 1))
-    return (0, *augmented) if output == LOGITS or not augmented else augmented
 
 
 def plan_cache(
     probes: Sequence[Probe],
     terms: Sequence[tuple[str, ...]],
     *,
-    num_rows: int,
-    num_views: int,
-    num_classes: int,
-    dtype: str,
-    top_k: int | None,
-    limit_bytes: int,
+    form: AnswerForm,
+    budget: Budget,
     models: tuple[str, ...] = (),
 ) -> CachePlan:
     """Decide what is cached: logits first, then the features of one term after another, by seconds saved a byte.
 
     A teacher runs in a step as soon as one thing is lacking. So the features that a term reads of a teacher are cached
-    together or not at all, and none of a teacher whose logits found no room.
+    together or not at all, and none of a teacher whose logits found no room. Where the teachers that would run so do
+    not fit into memory, some are cached whole before anything else is, if there is a way: those that leave the others
+    few enough, and take the least disk.
 
     Args:
         probes: Of the teachers, in their order.
         terms: Features that a term reads of each teacher, for each term and each of its options that may be chosen.
-        num_rows: Rows of the data set, N.
-        num_views: Augmented views; 0 where there is no augmentation.
-        num_classes: Classes of the data set, C.
-        dtype: One of ``DTYPES``.
-        top_k: Logits to keep of a row, where that takes less room; None keeps all.
-        limit_bytes: Of the disk.
+        form: Of the answers.
+        budget: Of disk and memory. The plan keeps to the disk; whether memory suffices, ``CachePlan.fits_memory`` says.
         models: Names of losses that run the teachers' models themselves.
     """
-    assert dtype in DTYPES, dtype
     names = tuple(dict.fromkeys(name for term in terms for name in term))
-    budget = _Budget(limit_bytes)
-    logits = [_logits_bytes(each, num_classes, dtype, top_k) for each in probes]
-    rows = {name: num_rows * len(views_of(name, num_views)) for name in (LOGITS, *names)}
-    worth = [each.seconds_per_row / (rows[LOGITS] * sum(size)) for each, size in zip(probes, logits, strict=True)]
-    for k in sorted(range(len(probes)), key=lambda k: -worth[k]):
-        budget.keep({(k, LOGITS): rows[LOGITS] * sum(logits[k])})
-    itemsize = np.dtype(dtype).itemsize
-    sizes = [{name: prod(each.shapes[name]) * itemsize for name in names} for each in probes]
-    units = [
-        {(k, each.identities[name]): rows[name] * sizes[k][name] for name in term}
-        for k, each in enumerate(probes)
-        if (k, LOGITS) in budget.kept
-        for term in terms
-        if term
-    ]
-    while units:
-        # Anew each time, since terms share features.
-        units.sort(key=lambda unit: -_saved(probes, unit) / max(1, budget.lacking(unit)))
-        budget.keep(units.pop(0))
-    outputs = [
-        PlannedOutput(
-            teacher=k,
-            output=LOGITS,
-            row_bytes=logits[k][0],
-            packed_row_bytes=logits[k][1],
-            num_bytes=rows[LOGITS] * sum(logits[k]),
-            kept=(k, LOGITS) in budget.kept,
-        )
-        for k in range(len(probes))
-    ]
-    outputs += _features(probes, sizes, rows, budget.kept)
-    return CachePlan(
-        outputs=tuple(outputs),
+    answers = [_Answers(k, each, names, form) for k, each in enumerate(probes)]
+    plan = CachePlan(
+        outputs=tuple(_outputs(answers, _filled(Disk(budget.disk_bytes), answers, terms))),
         seconds_per_row=tuple(each.seconds_per_row for each in probes),
         shapes=tuple({name: each.shapes[name] for name in names} for each in probes),
-        num_rows=num_rows,
-        num_views=num_views,
-        dtype=dtype,
-        top_k=top_k,
-        limit_bytes=limit_bytes,
+        digests=tuple(each.digest for each in probes),
+        held_bytes=tuple(each.held_bytes for each in probes),
+        form=form,
+        budget=budget,
         models=models,
     )
+    if plan.fits_memory or models:
+        return plan
+    disk = Disk(budget.disk_bytes)
+    disk.keep(_whole_teachers(answers, budget))
+    return replace(plan, outputs=tuple(_outputs(answers, _filled(disk, answers, terms))))
 
 
-Things = Mapping[tuple[int, str], int]
-"""Bytes by position of the teacher and what it calls the output."""
+class _Answers:
+    """What one teacher says, as files: equal teachers share those of their shards, and a pack holds each teacher."""
+
+    def __init__(self, position: int, found: Probe, names: Sequence[str], form: AnswerForm) -> None:
+        self.probe = found
+        itemsize = np.dtype(form.dtype).itemsize
+        self.row_bytes = {name: prod(found.shapes[name]) * itemsize for name in names}
+        self.row_bytes[LOGITS], self.packed_row_bytes = _logits_bytes(found, form)
+        labels = None if form.top_k is None else found.labels
+        self._shards: dict[str, Hashable] = {name: (found.digest, found.identities[name]) for name in names}
+        self._shards[LOGITS] = (found.digest, LOGITS, labels)
+        self._pack = position, LOGITS
+        self._rows = {name: form.num_rows * len(form.views(name)) for name in self.row_bytes}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Features that are wanted of it."""
+        return tuple(name for name in self.row_bytes if name != LOGITS)
+
+    def files(self, *names: str) -> dict[Hashable, int]:
+        """Give the files of some outputs."""
+        files = {self._shards[name]: self._rows[name] * self.row_bytes[name] for name in names}
+        return files | ({self._pack: self._rows[LOGITS] * self.packed_row_bytes} if LOGITS in names else {})
 
 
-class _Budget:
-    """What is kept, within a limit."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._left = limit_bytes
-        self.kept: set[tuple[int, str]] = set()
-
-    def lacking(self, things: Things) -> int:
-        """Bytes of what is not kept yet."""
-        return sum(size for thing, size in things.items() if thing not in self.kept)
-
-    def keep(self, things: Things) -> None:
-        """Keep all of them, or none where they do not fit."""
-        if (lacking := self.lacking(things)) <= self._left:
-            self._left -= lacking
-            self.kept.update(things)
+def _filled(disk: Disk, answers: Sequence[_Answers], terms: Sequence[tuple[str, ...]]) -> Disk:
+    """Keep what saves most seconds a byte: logits, then features of terms."""
+    _keep_best(disk, [(each, each.files(LOGITS)) for each in answers])
+    heard = [each for each in answers if disk.keeps(each.files(LOGITS))]
+    _keep_best(disk, [(each, each.files(*term)) for each in heard for term in terms if term])
+    return disk
 
 
-def _saved(probes: Sequence[Probe], unit: Things) -> float:
-    return probes[next(iter(unit))[0]].seconds_per_row
+def _keep_best(disk: Disk, units: list[tuple[_Answers, dict[Hashable, int]]]) -> None:
+    while units:
+        # Anew each time, since units share files.
+        units.sort(key=lambda unit: -unit[0].probe.seconds_per_row / max(1, disk.lacking(unit[1])))
+        disk.keep(units.pop(0)[1])
 
 
-def _features(
-    probes: Sequence[Probe],
-    sizes: Sequence[Mapping[str, int]],
-    rows: Mapping[str, int],
-    kept: Collection[tuple[int, str]],
-) -> Iterator[PlannedOutput]:
-    counted: set[tuple[int, str]] = set()
-    for k, each in enumerate(probes):
-        for name in sizes[k]:
-            thing = (k, each.identities[name])
-            num_bytes = 0 if thing in counted else rows[name] * sizes[k][name]  # Another name of it takes no room.
-            counted.add(thing)
-            yield PlannedOutput(
-                teacher=k,
-                output=name,
-                row_bytes=sizes[k][name],
-                packed_row_bytes=0,
-                num_bytes=num_bytes,
-                kept=thing in kept,
-            )
+def _whole_teachers(answers: Sequence[_Answers], budget: Budget) -> Files:
+    """Give all files of the teachers that are cached whole, so that the others fit into memory; none if none do."""
+    files: dict[str, dict[Hashable, int]] = {}
+    held: dict[str, int] = {}
+    for each in answers:
+        digest = each.probe.digest
+        files[digest] = files.get(digest, {}) | each.files(LOGITS, *each.names)
+        held[digest] = (budget.trials + LEADING_COPIES) * (each.probe.held_bytes or 0)
+    wholes = [Whole(name=digest, disk_bytes=sum(files[digest].values()), memory_bytes=held[digest]) for digest in files]
+    kept = models_to_keep(wholes, disk_bytes=budget.disk_bytes, memory_bytes=budget.memory_bytes) or ()
+    return {file: size for digest in kept for file, size in files[digest].items()}
 
 
-def _logits_bytes(each: Probe, num_classes: int, dtype: str, top_k: int | None) -> tuple[int, int]:
+def _outputs(answers: Sequence[_Answers], disk: Disk) -> Iterator[PlannedOutput]:
+    """List logits of all teachers, then their features; a file is counted where it comes up first, if it is kept."""
+    counted = Disk(sum(sum(each.files(LOGITS, *each.names).values()) for each in answers))
+    wanted = [(k, LOGITS) for k in range(len(answers))]
+    wanted += [(k, name) for k, each in enumerate(answers) for name in each.names]
+    files = {(k, name): answers[k].files(name) for k, name in wanted}
+    sizes = {}
+    for thing in sorted(wanted, key=lambda thing: not disk.keeps(files[thing])):
+        sizes[thing] = counted.lacking(files[thing])
+        counted.keep(files[thing])
+    for k, name in wanted:
+        yield PlannedOutput(
+            teacher=k,
+            output=name,
+            row_bytes=answers[k].row_bytes[name],
+            packed_row_bytes=answers[k].packed_row_bytes if name == LOGITS else 0,
+            num_bytes=sizes[k, name],
+            kept=disk.keeps(files[k, name]),
+        )
+
+
+def _logits_bytes(each: Probe, form: AnswerForm) -> tuple[int, int]:
     """Bytes of a row in a shard and in a pack."""
-    *form, width = each.shapes[LOGITS]
+    *rest, width = each.shapes[LOGITS]
+    dtype, top_k = form.dtype, form.top_k
     if top_k is not None and keeps_top(each.num_known, top_k, dtype):
-        return prod(form) * top_bytes(each.num_known, top_k, dtype), prod(form) * top_bytes(num_classes, top_k, dtype)
-    itemsize = np.dtype(dtype).itemsize
-    return prod(form) * width * itemsize, prod(form) * num_classes * itemsize
+        widths = top_bytes(each.num_known, top_k, dtype), top_bytes(form.num_classes, top_k, dtype)
+    else:
+        itemsize = np.dtype(dtype).itemsize
+        widths = width * itemsize, form.num_classes * itemsize
+    return prod(rest) * widths[0], prod(rest) * widths[1]

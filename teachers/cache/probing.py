@@ -9,6 +9,7 @@ import torch
 
 from teachers.cache.keys import LOGITS
 from teachers.digests import RawRows
+from teachers.footprint import held_bytes
 from teachers.teacher import Teacher
 
 
@@ -21,10 +22,16 @@ class Probe:
         shapes: Of one row of each output, by its name.
         identities: What the teacher calls each feature where no alias is known; two names may mean one thing.
         num_known: Classes that it covers.
+        labels: Classes that it covers; None means all.
+        digest: Of the teacher; what teachers of one digest say is kept once.
+        held_bytes: What a process holds that runs it; None where nobody can tell.
     """
 
     seconds_per_row: float
     num_known: int
+    labels: tuple[int, ...] | None
+    digest: str
+    held_bytes: int | None
     shapes: Mapping[str, tuple[int, ...]]
     identities: Mapping[str, str]
 
@@ -66,4 +73,7 @@ def probe(teacher: Teacher, inputs: RawRows, features: Collection[str], *, num_t
         shapes={name: tuple(given.shape[1:]) for name, given in outputs.items()},
         identities={name: teacher.feature_id(name) for name in features},
         num_known=answer.logits.shape[-1] if teacher.coverage.labels is None else len(teacher.coverage.labels),
+        labels=teacher.coverage.labels,
+        digest=teacher.digest,
+        held_bytes=held_bytes(teacher),
     )

@@ -37,6 +37,9 @@ _NUMBER_TYPES: dict[str, type[np.generic]] = {
 class OnnxModel:
     """Runs a graph; its files travel with it, since a session cannot be pickled."""
 
+    copies_held = 3
+    """The files, the session, and another session where values within the graph are asked for."""
+
     def __init__(
         self,
         files: Mapping[str, bytes],

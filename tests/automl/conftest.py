@@ -230,6 +230,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             folder=folder or tmp_path / "runs" / "digits",
             config_text=f"name: {name}\nseed: {seed}\nstudent:\n  space: convnet\n",
             primary_metric="accuracy",
+            primary_higher_is_better=True,
             front=pareto_front(members, objectives, limits),
             limits=limits,
             trials=ended,
@@ -269,6 +270,9 @@ class InProcessExecutor:
     def in_flight(self, asked: int | None, share: "Share") -> int:
         return asked or self.room(share)
 
+    def on_one_machine(self, asked: int | None, share: "Share") -> int:
+        return self.in_flight(asked, share)
+
     def submit(
         self,
         function: Callable[..., Any],
@@ -300,9 +304,6 @@ class InProcessExecutor:
 
     def run_all(self, tasks: "Sequence[Task]") -> list[Any]:
         return [self.fetch(task) for task in tasks]
-
-    def cancel(self, tasks: "Sequence[Task]") -> None:
-        """Nothing runs by the time that it can be cancelled."""
 
     def close(self) -> None:
         """There is nothing to leave."""

@@ -105,6 +105,7 @@ def desk(tmp_path: Path, searched: Any, monkeypatch: pytest.MonkeyPatch, in_proc
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("automl.attribution.Executor", keep)
+    monkeypatch.setattr("automl.renewing.Tracker", mock.MagicMock())
     monkeypatch.setattr("automl.report.page.packed_plotly", lambda: "/* plotly */")
     put.executors = executors  # type: ignore[attr-defined] # what ran, for those who ask
     return put
@@ -155,8 +156,29 @@ def test_what_was_trained_is_not_trained_again(
     assert attribute(load_run(folder), 0, seeds=2) == found
     assert attribute(folder, 0, seeds=3).num_seeds == 3
     counts = [sum(name.startswith("retrain") for name in executor.submitted) for executor in desk.executors]
-    assert counts == [8, 0, 4]
+    assert counts == [8, 4]  # Nothing is started where nothing is left to train.
+    told = capsys.readouterr().err
+    assert f"all students of trial 0 are trained; the report is {folder.resolve() / 'report.html'}" in told
+    assert attribute(folder, 0, seeds=2).num_seeds == 3
+    (folder / "report.html").unlink()
+    assert attribute(folder, 0, seeds=3).num_seeds == 3
+    assert (folder / "report.html").exists()
     assert "distilling trial 0 again: 0 students to train" in capsys.readouterr().err
+
+
+def test_the_report_is_renewed_in_mlflow_where_it_has_the_run(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = desk()
+    monkeypatch.setattr("automl.retraining.retrain_on_node", quickly)
+    tracker = mock.MagicMock()
+    tracker.return_value.close.return_value = "MLflow lacks the summary of the front, as it is away"
+    monkeypatch.setattr("automl.renewing.Tracker", tracker)
+    attribute(folder, 0, seeds=2)
+    tracker.return_value.renew_report.assert_called_once_with((folder / "report.html").read_bytes())
+    assert "MLflow lacks the summary of the front, as it is away" in capsys.readouterr().err
+    attribute(folder, 0, seeds=3)  # Resuming the search sends it, with all that MLflow lacks.
+    assert tracker.return_value.renew_report.call_count == 1
 
 
 def test_seeds_are_others_than_the_trial_s_and_the_same_for_all(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ def test_features_are_computed_in_the_pass_that_computes_logits_and_the_next_sea
         assert sum(passes) == rows
     assert first.computed == 2 * 3
     assert first.said[0].endswith("for the answers of 2 teachers about 1,797 rows; 0% of it is there")
-    kept = [line.split(",")[0] for line in first.said[1:]]
+    kept = [line.split(",")[0] for line in first.said[1:-1]]
     assert kept == [f"  kept: {name} of all teachers" for name in ("logits", "stage1", "stage2")]
     second = fill(prepared)
     assert second.computed == 0
@@ -187,6 +187,9 @@ def test_what_two_teachers_share_that_are_one_model_is_counted_once(
     assert Filled(prepared, tmp_path, in_process(), alike=True).said[0].endswith("; 100% of it is there")
     on_disk = sum(file.stat().st_size for file in tmp_path.rglob("*.*") if file.suffix in (".shard", ".pack"))
     assert on_disk == pytest.approx(logits + sum(features), rel=0.05)
+    # What is planned for two is what is there for both: no byte more is needed.
+    enough = {"gb": (logits + sum(features)) / 1e9}
+    assert len(Filled(make(HINT, cache=enough), tmp_path / "other", in_process(), alike=True).said) == 5
 
 
 def gb_for(*bytes_per_row: int) -> dict[str, Any]:
@@ -198,8 +201,8 @@ def test_what_finds_no_room_is_asked_on_the_spot_and_its_price_is_told(
 ) -> None:
     filled = fill(make(HINT, cache=gb_for(40, 12)))
     assert [line.split(" of ")[0] for line in filled.said[1:3]] == ["  kept: logits", "  kept: stage2"]
-    assert len(filled.said) == 5
-    for name, line in zip(("big", "small"), filled.said[3:], strict=True):
+    assert len(filled.said) == 6
+    for name, line in zip(("big", "small"), filled.said[3:5], strict=True):
         assert line.startswith(f"  on the spot: {name} runs in each step that reads stage1, ")
         assert " ms for 64 rows, " in line
         assert line.endswith(" an epoch; 144 kB more would keep its answers")
@@ -223,7 +226,7 @@ def test_without_any_room_all_teachers_run_and_are_judged_all_the_same(
     assert filled.computed == 0
     for record, expected in zip(filled.records, truth, strict=True):
         assert record.metrics == pytest.approx(expected.metrics, abs=0.01)  # Kept logits are rounded.
-    assert [line.split(",")[0] for line in filled.said[1:]] == [
+    assert [line.split(",")[0] for line in filled.said[1:-1]] == [
         "  on the spot: big runs in every step",
         "  on the spot: small runs in every step",
     ]
@@ -259,17 +262,57 @@ def test_losses_that_run_models_are_told_with_their_price(
     told = re.fullmatch(
         r"  the teachers' models, (\d+) bytes, go to every trial, for adversary; each whole pass of a step through "
         r"them takes at least 128 ms for 64 rows",  # of two teachers
-        fill(make({"adversary": {"weight": 1.0}})).said[-1],
+        fill(make({"adversary": {"weight": 1.0}})).said[-2],
     )
     assert told is not None
     assert int(told[1]) == pytest.approx(sum(len(pickle.dumps(teacher)) for teacher in teachers()), abs=200)
+
+
+def test_memory_is_told_for_the_trials_that_run_teachers_at_a_time(
+    make: Make,
+    fill: Callable[[Prepared], Filled],
+    tmp_path: Path,
+    in_process: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert fill(make(HINT)).said[-1].startswith("  memory: no teacher runs in a trial, of at most ")
+    assert "; a process that fills the cache takes about " not in fill(make(HINT)).said[-1]
+    monkeypatch.setattr("teachers.cache.probing.held_bytes", lambda teacher: 1000)
+    tight = make(HINT, cache=gb_for(40, 12) | {"memory_gb": 1e-3}, search={"trials": 1, "in_flight": 3})
+    told = re.fullmatch(
+        r"  memory: (.+) of at most 1 MB for all teachers in 3 trials at a time, ([^,;]+) in each; a process that "
+        r"fills the cache takes about .+",
+        Filled(tight, tmp_path / "other", in_process()).said[-1],
+    )
+    assert told is not None
+    assert told[2] == byte_count(2 * 1000)
+    assert told[1] == byte_count((3 + 2) * 2 * 1000)
+
+
+def test_teachers_that_do_not_fit_into_memory_are_refused_with_what_would_help(
+    make: Make, fill: Callable[[Prepared], Filled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teachers.cache.probing.held_bytes", lambda teacher: 1000)
+    search = {"trials": 1, "in_flight": 3}
+    tight = {"memory_gb": 9000 / 1e9}
+    expected = (
+        r"made\.yaml:\d+:\d+: cache\.memory_gb: big and small would run in 3 trials at a time, since cache\.gb has no "
+        r"room for all that they say: .* in each and .* in all, .*; set cache\.gb to 0\.000[0-9]+, which keeps all "
+        r"that they say, or set search\.in_flight to 2, or raise it to 0\.0000100"
+    )
+    with pytest.raises(UserError, match=expected):
+        fill(make(HINT, cache=gb_for(40, 12) | tight, search=search))
+    fill(make(HINT, cache=gb_for(40, 12) | tight, search=search | {"in_flight": 2}))
+    fill(make(HINT, cache={"gb": 1.0} | tight, search=search))
+    with pytest.raises(UserError, match=r"at a time, for adversary: .*; set search\.in_flight to 2, or raise it to "):
+        fill(make({"adversary": {"weight": 1.0}}, cache={"gb": 1.0} | tight, search=search))
 
 
 def test_models_that_only_ray_can_pack_are_told_without_their_size(
     make: Make, fill: Callable[[Prepared], Filled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Model, "__reduce__", lambda self: (lambda: self, ()))
-    line = fill(make({"adversary": {"weight": 1.0}})).said[-1]
+    line = fill(make({"adversary": {"weight": 1.0}})).said[-2]
     assert line.startswith("  the teachers' models go to every trial, for adversary; ")
 
 

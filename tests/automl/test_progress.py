@@ -11,6 +11,7 @@ from automl import progress as module
 from automl.progress import PLAIN_SECONDS, Progress
 from automl.run import Run
 from automl.standing import Standing
+from tests.automl.rung_runs import with_rungs
 from trials.records import Outcome
 
 
@@ -37,12 +38,21 @@ def plain() -> tuple[Console, io.StringIO]:
 def follow(progress: Progress, run: Run, clock: Clock, *, seconds: float) -> Standing:
     """Let the trials of a run end one after the other."""
     standing = Standing(run.front.objectives, run.limits)
+    progress.on_tick(standing, running=2, proposed=2)
     for finished in run.trials:
         clock.now += seconds
         standing.add(finished)
         progress.on_finished(finished, standing)
         progress.on_tick(standing, running=2, proposed=len(standing.finished) + 2)
     return standing
+
+
+def test_a_line_counts_what_rungs_stopped(make_run: Callable[..., Run], clock: Clock) -> None:
+    console, _ = plain()
+    progress = Progress(trials=24, seconds=None, console=console)
+    run = with_rungs(make_run(trials=12, finished=False), stopped={1: 1, 2: 4})
+    line = progress.line(follow(progress, run, clock, seconds=5), running=2)
+    assert line.startswith("12/24 done · 2 running · 2 pruned · 1 infeasible · 1 failed · ")
 
 
 def test_a_line_counts_and_names_the_best(make_run: Callable[..., Run], clock: Clock) -> None:
@@ -95,13 +105,17 @@ def test_time_left_counts_what_this_process_saw(make_run: Callable[..., Run], cl
     for finished in run.trials[:8]:
         standing.add(finished)
     progress = Progress(trials=12, seconds=None, console=console)
+    clock.now += 300  # Teachers are trained.
+    progress.on_tick(standing, running=1, proposed=9)
     for finished in run.trials[8:]:
         clock.now += 10
         standing.add(finished)
         progress.on_finished(finished, standing)
     assert progress.line(standing, running=0).endswith(" · 20 s left")
     bounded = Progress(trials=12, seconds=7, console=console)
-    bounded._ended_here = 1
+    clock.now += 300
+    bounded.on_tick(standing, running=1, proposed=11)
+    bounded.on_finished(run.trials[9], standing)
     clock.now += 3
     assert bounded.line(standing, running=0).endswith(" · 4.0 s left")  # Whatever comes first.
     clock.now += 100
@@ -114,9 +128,9 @@ def test_without_a_terminal_plain_lines_come_now_and_then(make_run: Callable[...
         run = make_run(trials=40, outcomes=dict.fromkeys(range(40), Outcome.TRAINED))
         follow(progress, run, clock, seconds=PLAIN_SECONDS / 4)
     lines = file.getvalue().splitlines()
-    assert len(lines) == 10
-    assert lines[0].startswith("1/40 done · 2 running")
-    assert all("\x1b" not in line and "best accuracy" in line for line in lines)  # Whole, however narrow.
+    assert len(lines) == 11  # The first as trials begin.
+    assert lines[0] == "0/40 done · 2 running"
+    assert all("\x1b" not in line and "best accuracy" in line for line in lines[1:])  # Whole, however narrow.
 
 
 def test_in_a_terminal_one_line_lives_and_vanishes(make_run: Callable[..., Run], clock: Clock) -> None:

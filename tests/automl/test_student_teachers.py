@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,9 +16,12 @@ from automl.preparation import Prepared, prepare
 from automl.run import Run
 from automl.student_teachers import StudentModel, load_student_teacher
 from automl.teaching import load_teachers
-from search_spaces import SearchSpace
+from search_spaces import SPACES, ModelSignature, SearchSpace, TensorSpec
 from teachers import LOADERS
-from trials.description import load_student
+from trials.description import describe, description_bytes, load_student
+from trials.export import export_onnx
+from trials.recipe import LossTerm, Recipe
+from trials.student import Student, save_weights
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +132,66 @@ def test_a_module_that_answers_other_than_its_graph_is_not_used(
     monkeypatch.setattr("automl.config.student.FixedStudent.make_space", lambda self: changed)
     loaded = load_student_teacher(teacher_folder, teacher, prepared.dataset.inputs)
     assert not isinstance(loaded.model, StudentModel)
+
+
+def test_features_of_an_earlier_student_are_found_by_their_names(
+    tmp_path: Path,
+) -> None:
+    table, folder = tabular_student(tmp_path)
+    names, x = tuple("abcdef"), torch.from_numpy(table)
+    straight = load_student_teacher(folder, run_teacher(folder), table, feature_names=names)
+    truth = straight.model(x).logits
+    order = [5, 2, 0, 1, 4, 3]
+    there = np.concatenate([table[:, order], table[:, :1]], axis=1)
+    mixed = (*(f" {names[k]}" for k in order), "another")
+    moved = load_student_teacher(folder, run_teacher(folder), there, feature_names=mixed)
+    assert isinstance(moved.model, StudentModel)
+    assert moved.digest != straight.digest
+    for model in (moved.model, pickle.loads(pickle.dumps(moved.model))):
+        torch.testing.assert_close(model(torch.from_numpy(there)).logits, truth)
+        asked = model(torch.from_numpy(there), ["last"])
+        torch.testing.assert_close(asked.logits, truth, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(asked.features["last"], straight.model(x, ["last"]).features["last"])
+    unnamed = load_student_teacher(folder, run_teacher(folder), table, feature_names=None)
+    assert unnamed.digest == straight.digest
+    with pytest.raises(ValueError, match=r"features that the data does not have: c; it takes a, b, c, d, e, f,"):
+        load_student_teacher(folder, run_teacher(folder), table, feature_names=("a", "b", "k", "d", "e", "f"))
+
+
+def test_a_graph_alone_finds_its_features_by_their_names_too(tmp_path: Path) -> None:
+    table, folder = tabular_student(tmp_path)
+    description = json.loads((folder / "student.json").read_text())
+    description["spec"]["space"] = "gone"
+    (folder / "student.json").write_text(json.dumps(description))
+    straight = load_student_teacher(folder, run_teacher(folder), table, feature_names=tuple("abcdef"))
+    moved = load_student_teacher(folder, run_teacher(folder), table[:, ::-1].copy(), feature_names=tuple("fedcba"))
+    assert not isinstance(moved.model, StudentModel)
+    logits = moved.model(torch.from_numpy(table[:, ::-1].copy())).logits
+    assert torch.equal(logits, straight.model(torch.from_numpy(table)).logits)
+
+
+def tabular_student(folder: Path) -> tuple[Any, Path]:
+    """Write an untrained student of a table with the columns a to f, as a search keeps it."""
+    table = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    signature = ModelSignature(
+        inputs=(TensorSpec(name="input", shape=(6,)),), outputs=(TensorSpec(name="logits", shape=(3,)),)
+    )
+    space = SPACES["mlp"]()
+    values = {"depth": 1, "activation": "relu", "normalisation": "none", "shortcut": False, "dropout": 0.0}
+    spec = space.spec(values | {"layer1.width": 16})
+    student = Student(space.build(spec, signature), signature=signature, statistics=None).eval()
+    recipe = Recipe(losses=(LossTerm(name="hard_label", weight=1.0),), epochs=1, batch_size=8, learning_rate=1e-3)
+    description = describe(
+        spec,
+        signature=signature,
+        class_names=("x", "y", "z"),
+        statistics=None,
+        recipe=recipe,
+        seed=0,
+        precisions=("float32",),
+        feature_names=tuple("abcdef"),
+    )
+    (folder / "student.json").write_bytes(description_bytes(description))
+    (folder / "model.onnx").write_bytes(export_onnx(student, signature))
+    (folder / "model.safetensors").write_bytes(save_weights(student))
+    return table, folder

@@ -219,7 +219,13 @@ def member(trial: int, accuracy: float, params: float) -> Member:
 
 
 def test_the_best_of_a_front_come_in_the_order_of_what_they_add() -> None:
-    members = [member(0, 0.9, 0.9), member(1, 0.7, 0.3), member(2, 0.2, 0.05), member(3, 0.6, 0.5), member(4, 0.85, 0.5)]
+    members = [
+        member(0, 0.9, 0.9),
+        member(1, 0.7, 0.3),
+        member(2, 0.2, 0.05),
+        member(3, 0.6, 0.5),
+        member(4, 0.85, 0.5),
+    ]
     # Areas alone: .09, .49, .19, -, .425; beside trial 1 the others add .02, .05 and .075.
     assert [each.trial for each in best_spread(members, OBJECTIVES, ())] == [1, 4, 2, 0]
     limit = Limit(metric="params", at_most=True, value=0.1)

@@ -76,7 +76,8 @@ def paired(name):
         SimpleNamespace(module=net((5, 6), (1, 1)).eval().requires_grad_(False), preprocessing=None) for _ in range(K)
     ]
     shapes = setting.student | {"inputs": (2, 6, 6)}
-    student = {each: randn(B, *shapes[each], seed=i).requires_grad_() for i, each in enumerate(needs.student)}
+    read = [each for each in needs.student if not each.endswith(".seen")]  # Where it is not told, all count.
+    student = {each: randn(B, *shapes[each], seed=i).requires_grad_() for i, each in enumerate(read)}
     teacher = {each: randn(K, B, *setting.teacher[each], seed=20 + i) for i, each in enumerate(needs.teacher)}
     return Pairing(
         student=Outputs(logits=randn(B, C, seed=40), features=student),

@@ -245,7 +245,7 @@ def of_tokens(case):
     name, options = TOKENS[case]
     student, teacher = tokens()
     needs = LOSSES[name].needs(**options)
-    student = {key: student[key] for key in needs.student}
+    student = {key: student[key] for key in needs.student if key in student}  # None of the tokens is padding.
     teacher = {key: teacher[key] for key in needs.teacher}
     outputs = (
         Outputs(logits=torch.zeros(B, 3), features=student),

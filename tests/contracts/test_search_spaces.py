@@ -33,6 +33,7 @@ from search_spaces import (
     mlp,
     mutate,
     neighbours,
+    nni_space,
     sample,
     size,
     timm_models,
@@ -88,6 +89,10 @@ SUBJECTS = {
     ),
     "transformers": Subject(
         lambda: transformers_models(model="vit", **VIT), (signature((1, 8, 8)), signature((3, 4, 6), (3,)))
+    ),
+    "nni": Subject(
+        lambda: nni_space(factory="tests.search_spaces.nni_models:Convnet"),
+        (signature((1, 8, 8)), signature((1, 5, 7), (3,))),
     ),
     "timm": Subject(lambda: timm_models(models=["test_resnet", "test_efficientnet"]), (signature((1, 32, 32)),)),
 }

@@ -200,3 +200,16 @@ def test_logarithmic_numbers_are_encoded_by_magnitude() -> None:
 def test_encoding_tells_all_points_apart() -> None:
     points = all_points()
     assert len(np.unique(encode(CHOICES, points), axis=0)) == len(points) == 3 * 3 * 3 - 2 * 3
+
+
+def test_what_is_forbidden_is_drawn_again() -> None:
+    choices = (Choice(name="width", domain=Integer(low=1, high=4)),)
+    rng = np.random.default_rng(0)
+    drawn = {sample(choices, rng, forbids=_odd)["width"] for _ in range(50)}
+    assert drawn == {2, 4}
+    with pytest.raises(ValueError, match=r"none of 1000 points drawn at random is allowed; of the last: 3 is odd"):
+        sample((Choice(name="width", domain=Integer(low=3, high=3)),), rng, forbids=_odd)
+
+
+def _odd(values: Values) -> str:
+    return f"{values['width']} is odd" if int(values["width"]) % 2 else ""

@@ -62,6 +62,31 @@ def test_scores_are_products_by_the_scale_with_the_mask_added():
     torch.testing.assert_close(attention.part("scores"), expected)
 
 
+PADDING = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()[:B, None, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, torch.ones(B, T)),
+        ({"is_causal": True}, torch.ones(B, T)),
+        ({"attn_mask": FLOAT_MASK}, torch.ones(B, T)),
+        ({"attn_mask": BOOL_MASK}, BOOL_MASK[0].float().expand(B, T)),
+        ({"attn_mask": PADDING}, PADDING[:, 0, 0].float()),
+        ({"attn_mask": torch.zeros(B, 1, 1, T).masked_fill(~PADDING, torch.finfo().min)}, PADDING[:, 0, 0].float()),
+        ({"attn_mask": PADDING & torch.ones(T, T).tril().bool()}, PADDING[:, 0, 0].float()),
+    ],
+)
+def test_padding_is_what_no_position_sees(options, expected):
+    _, attention = recorded(heads(1), heads(2), heads(3), **options)
+    assert torch.equal(attention.part("seen"), expected)
+
+
+def test_keys_after_the_last_query_are_not_seen_where_each_sees_none_after_it():
+    _, attention = recorded(heads(1, tokens=3), heads(2), heads(3), is_causal=True)
+    assert torch.equal(attention.part("seen"), torch.tensor([1.0, 1, 1, 0, 0]).expand(B, T))
+
+
 def test_masked_scores_are_finite_in_float16_too():
     _, attention = recorded(heads(1), heads(2), heads(3), attn_mask=BOOL_MASK)
     assert (attention.part("scores")[..., ~BOOL_MASK[0]] == LOWEST_SCORE).all()

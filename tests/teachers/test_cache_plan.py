@@ -1,23 +1,51 @@
 """What is cached and what is asked on the spot."""
 
+from itertools import combinations, count
+
 import numpy as np
 import pytest
 import torch
 
-from teachers import Coverage, Outputs, OutputStore, Probe, Teacher, fill, pack, plan_cache, plan_shards, probe
+from teachers import (
+    AnswerForm,
+    Budget,
+    Coverage,
+    Outputs,
+    OutputStore,
+    Probe,
+    Teacher,
+    fill,
+    pack,
+    plan_cache,
+    plan_shards,
+    probe,
+)
+from teachers.cache.room import Whole, models_to_keep
 
 N, C = 1000, 10
+NUMBERS = count()
 
 
-def probed(seconds=1e-3, features=(("small", (8,)), ("large", (4, 5, 5))), aliases=(), width=C):
-    shapes = {"logits": (width,), **dict(features)}
+def probed(
+    seconds=1e-3, features=(("small", (8,)), ("large", (4, 5, 5))), aliases=(), *, digest="", held_bytes=0, labels=None
+):
+    shapes = {"logits": (C,), **dict(features)}
     names = {name: dict(aliases).get(name, name) for name in shapes if name != "logits"}
-    return Probe(seconds_per_row=seconds, shapes=shapes, identities=names, num_known=width)
+    return Probe(
+        seconds_per_row=seconds,
+        shapes=shapes,
+        identities=names,
+        num_known=C,
+        labels=labels,
+        digest=digest or f"teacher {next(NUMBERS)}",
+        held_bytes=held_bytes,
+    )
 
 
-def plan(probes, terms, limit, **options):
+def plan(probes, terms, limit, *, memory=10**9, trials=1, models=(), **options):
     usual = {"num_rows": N, "num_views": 0, "num_classes": C, "dtype": "float16", "top_k": None}
-    return plan_cache(probes, terms, limit_bytes=limit, **(usual | options))
+    budget = Budget(disk_bytes=limit, memory_bytes=memory, trials=trials)
+    return plan_cache(probes, terms, form=AnswerForm(**(usual | options)), budget=budget, models=models)
 
 
 def kept(found):
@@ -80,9 +108,9 @@ def test_losses_that_run_models_need_them_whatever_is_cached():
 def test_each_view_is_kept_and_features_of_the_rows_as_they_are_only_without_views():
     found = plan([probed()], [("small",)], 10**9, num_views=3)
     assert found.num_bytes == 4 * LOGITS + 3 * SMALL
-    assert found.views("logits") == (0, 1, 2, 3)
-    assert found.views("small") == (1, 2, 3)
-    assert plan([probed()], [("small",)], 10**9).views("small") == (0,)
+    assert found.form.views("logits") == (0, 1, 2, 3)
+    assert found.form.views("small") == (1, 2, 3)
+    assert plan([probed()], [("small",)], 10**9).form.views("small") == (0,)
 
 
 @pytest.mark.parametrize(("top_k", "width"), [(None, 30), (3, 30), (3, 4)])
@@ -121,3 +149,85 @@ def test_a_probe_names_features_that_a_teacher_lacks():
     found = probe(one, rows, (), num_threads=1)
     assert found.shapes == {"logits": (3,)}
     assert found.seconds_per_row > 0
+
+
+def test_teachers_that_are_one_model_share_their_files_and_its_place_in_memory():
+    twins = [probed(digest="one", held_bytes=5), probed(digest="one", held_bytes=5)]
+    shard, pack_ = LOGITS // 2, LOGITS // 2
+    together = shard + 2 * pack_ + SMALL
+    assert plan(twins, [("small",)], together).live == {}
+    assert plan(twins, [("small",)], together).num_bytes == together
+    assert plan(twins, [("small",)], together - 1).live == {0: ("small",), 1: ("small",)}
+    others = [probed(), probed()]
+    assert plan(others, [("small",)], together).num_bytes < together
+    assert plan(twins, [], 0).trial_bytes == 5
+    assert plan([probed(held_bytes=5), probed(held_bytes=5)], [], 0).trial_bytes == 10
+
+
+def test_largest_logits_of_one_model_are_shared_only_where_they_are_looked_for_among_the_same_labels():
+    wide = {"num_classes": 1000, "top_k": 2, "num_rows": 1}
+    shapes = {"features": (), "digest": "one"}
+    alike = plan([probed(**shapes, labels=(1, 2))] * 2, [], 10**9, **wide)
+    apart = plan([probed(**shapes, labels=labels) for labels in ((1, 2), (1, 3))], [], 10**9, **wide)
+    assert apart.num_bytes - alike.num_bytes == alike.outputs[0].row_bytes > 0
+
+
+def test_what_runs_takes_memory_in_each_trial_and_where_it_is_handed_out_from():
+    found = plan([probed(held_bytes=100), probed(held_bytes=7)], [], LOGITS, trials=4, memory=10**6)
+    assert found.live == {1: ("logits",)}
+    assert (found.trial_bytes, found.memory_bytes) == (7, (4 + 2) * 7)
+    assert found.fits_memory
+    assert plan([probed(held_bytes=None)], [], 0).memory_bytes == 0
+    assert plan([probed(held_bytes=100)], [], LOGITS).memory_bytes == 0
+    assert plan([probed(held_bytes=100)], [], LOGITS, models=("adversary",)).memory_bytes == 300
+
+
+def test_a_teacher_that_would_not_fit_into_memory_is_kept_before_one_that_saves_more_time():
+    large, slow = probed(seconds=1e-4, held_bytes=1000), probed(seconds=1e-2, held_bytes=10)
+    terms, room = [("small",)], LOGITS + SMALL
+    assert set(plan([large, slow], terms, room).live) == {0}
+    found = plan([large, slow], terms, room, memory=3 * 10)
+    assert found.live == {1: ("logits", "small")}
+    assert found.fits_memory
+    nowhere = plan([large, slow], terms, room, memory=3 * 10 - 1)
+    assert not nowhere.fits_memory
+    assert set(nowhere.live) == {0}
+
+
+def test_the_teachers_that_are_kept_for_want_of_memory_take_the_least_disk():
+    """Keeping the largest model first would take the disk that the two others need."""
+    sizes = {"wide": (200, 60), "left": (80, 50), "right": (80, 50)}
+    wholes = [Whole(name=name, disk_bytes=disk, memory_bytes=held) for name, (disk, held) in sizes.items()]
+    assert models_to_keep(wholes, disk_bytes=200, memory_bytes=60) == {"left", "right"}
+    assert len(models_to_keep(wholes, disk_bytes=200, memory_bytes=110)) == 1
+    assert models_to_keep(wholes, disk_bytes=159, memory_bytes=60) is None
+    assert models_to_keep(wholes, disk_bytes=0, memory_bytes=160) == frozenset()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_models_to_keep_are_the_best_of_all_choices(seed):
+    chance = np.random.default_rng(seed)
+    wholes = [
+        Whole(name=str(k), disk_bytes=int(disk), memory_bytes=int(held))
+        for k, (disk, held) in enumerate(chance.integers(1, 30, size=(6, 2)))
+    ]
+    disk, memory = (int(limit) for limit in chance.integers(1, 90, size=2))
+    fitting = []
+    for size in range(7):
+        for kept in combinations(wholes, size):
+            taken = sum(whole.disk_bytes for whole in kept)
+            left = sum(whole.memory_bytes for whole in wholes if whole not in kept)
+            if taken <= disk and left <= memory:
+                fitting.append(taken)
+    found = models_to_keep(wholes, disk_bytes=disk, memory_bytes=memory)
+    assert (found is None) == (not fitting)
+    if found is not None:
+        assert sum(whole.disk_bytes for whole in wholes if whole.name in found) == min(fitting)
+
+
+def test_fewer_processes_fill_the_cache_where_more_would_not_fit_into_memory():
+    found = plan([probed(held_bytes=1000)], [], 10**9, memory=10**6)
+    # Of the answers of 1000 rows to 10 classes, 2 bytes each, two copies.
+    assert found.filling_bytes == 1000 + 2 * N * C * 2
+    assert found.filling_at_a_time == 10**6 // found.filling_bytes == 24
+    assert plan([probed(held_bytes=1000)], [], 10**9, memory=1).filling_at_a_time == 1

@@ -13,6 +13,7 @@ from torch import nn
 from teachers import Coverage, TeacherEnsemble, TeacherOutputs
 from trials.data import Dataset
 from trials.distill import Lesson, distill
+from trials.losses import LOSSES
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.tasks import Classification
 
@@ -129,3 +130,19 @@ def test_before_any_term_has_come_in_nothing_is_learnt():
 def test_a_term_that_is_there_from_the_start_is_computed_from_the_start():
     first = distill(student(), lesson(LABEL, KD, HINT), until_epoch=1)
     assert first.history[0].losses.keys() == {HARD_LABEL, "kd", "hint"}
+
+
+def test_a_loss_with_learnt_parts_is_told_the_epoch(monkeypatch):
+    seen = []
+
+    class Hearing(LOSSES["hint"]):
+        epoch = None
+
+        def forward(self, student, teacher, label_B):
+            seen.append(self.epoch)
+            return super().forward(student, teacher, label_B)
+
+    monkeypatch.setitem(LOSSES, "hint", Hearing)
+    distill(student(), lesson(LABEL, HINT, epochs=3))
+    assert seen == sorted(seen)
+    assert set(seen) == {1, 2, 3}

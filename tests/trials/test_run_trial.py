@@ -14,8 +14,7 @@ from torch import nn
 
 from search_spaces import SPACES, Categorical, Choice, SearchSpace, count
 from teachers import Coverage, TeacherEnsemble, TeacherOutputs
-from trials import judging, templates
-from trials import run_trial as module
+from trials import judging, stages, templates
 from trials.data import READERS, split
 from trials.description import load_student
 from trials.distill import distill
@@ -152,10 +151,10 @@ def test_random_state_of_the_process_is_put_back_whatever_comes(setting, optimiz
 
 
 def test_threads_are_those_of_the_setting_and_put_back_after(setting, monkeypatch):
-    def count_threads(student, lesson):
+    def count_threads(student, lesson, **_):
         raise RuntimeError(f"{torch.get_num_threads()} threads")
 
-    monkeypatch.setattr(module, "distill", count_threads)
+    monkeypatch.setattr(stages, "distill", count_threads)
     result, _ = run_trial(trial(), replace(setting, threads=2))
     assert last_line(result) == "RuntimeError: 2 threads"
     assert torch.get_num_threads() == 1
@@ -180,7 +179,7 @@ def test_teachers_are_heard(setting):
 
 
 def test_a_limit_broken_in_every_precision_refuses_before_training(setting, trained, monkeypatch):
-    monkeypatch.setattr(module, "distill", never)
+    monkeypatch.setattr(stages, "distill", never)
     result, artefacts = run_trial(trial(), replace(setting, limits=(size_limit(100),)))
     assert (result.outcome, result.error, result.history) == (Outcome.INFEASIBLE, "", ())
     assert not artefacts.files
@@ -207,7 +206,7 @@ def test_a_limit_that_one_precision_keeps_lets_the_student_train(setting, traine
 def test_latency_is_refused_only_beyond_the_margin(setting, monkeypatch, median_ms, refused):
     # The limit is 1 ms, and up to 40 % of what is measured may be owed to other work: 0.6 · 1.6 is below 1.
     monkeypatch.setattr(judging, "measure_latency", never)
-    monkeypatch.setattr(module, "distill", lambda student, lesson: distill(student, lesson, until_epoch=1))
+    monkeypatch.setattr(stages, "distill", lambda student, lesson, **_: distill(student, lesson, until_epoch=1))
     limit = Limit(metric="latency_ms", at_most=True, value=1.0)
     asked = trial(known_latency={"float32": latency(median_ms), "int8": latency(median_ms)})
     result, _ = run_trial(asked, replace(setting, limits=(limit,)))
@@ -341,11 +340,11 @@ def test_a_device_that_is_not_there_fails_the_trial(setting, monkeypatch):
 def test_the_device_of_the_setting_reaches_the_lesson(setting, monkeypatch):
     lessons = []
 
-    def taught(student, lesson):
+    def taught(student, lesson, **_):
         lessons.append(lesson)
         return distill(student, lesson, until_epoch=1)
 
-    monkeypatch.setattr(module, "distill", taught)
+    monkeypatch.setattr(stages, "distill", taught)
     for device in ("auto", "cpu"):
         run_trial(trial(), replace(setting, device=device, precisions=("float32",)))
     assert [lesson.device for lesson in lessons] == ["auto", "cpu"]
@@ -370,7 +369,7 @@ def test_a_recipe_search_traces_its_architecture_once(setting, monkeypatch):
     traced = []
     trace = templates.trace
     monkeypatch.setattr(templates, "trace", lambda *given: traced.append(given) or trace(*given))
-    monkeypatch.setattr(module, "distill", lambda student, lesson: distill(student, lesson, until_epoch=1))
+    monkeypatch.setattr(stages, "distill", lambda student, lesson, **_: distill(student, lesson, until_epoch=1))
     monkeypatch.setattr(judging, "measure_latency", lambda *given, **named: latency(0.5))
     templates.forget()
     plain = replace(setting, precisions=("float32",))

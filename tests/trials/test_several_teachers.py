@@ -328,3 +328,17 @@ def test_rows_without_a_teacher_are_counted_for_labels_too(digits):
     rows = digits.splits["train"]
     assert setting.ensemble.num_unheard(rows, digits.labels[rows]) == int((digits.labels[rows] > 4).sum())
     assert setting.ensemble.num_unheard(rows, np.full(len(rows), MISSING_LABEL)) == 0
+
+
+@pytest.mark.parametrize("weighting", ["confidence", "entropy", "learnt"])
+def test_a_teacher_that_counts_next_to_nothing_still_votes(digits, weighting):
+    logits_KNC = errant(digits, 2)
+    # One is hopeless and the other sure: the weight of either is rounded to 0.
+    logits_KNC[0] = 1e3 * torch.eye(10)[torch.from_numpy(digits.labels)]
+    logits_KNC[1] = -logits_KNC[0]
+    setting = setting_of(digits, {"a": Coverage(), "b": Coverage()}, logits_KNC)
+    loss = DistillationLoss(lesson_of(setting, replace(RECIPE, weighting=weighting)))
+    batch = digits.batch(digits.splits["train"][:8])
+    weights_KB, heard = loss.weights(setting.teachers(batch), batch)
+    assert (weights_KB > 0).all()
+    assert heard == 8

@@ -56,7 +56,7 @@ def test_parts_add_up_to_the_whole(setting: Setting) -> None:
 
 
 def test_nothing_is_refused_or_exported(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trials.run_trial.trace_once", None)
+    monkeypatch.setattr("trials.stages.trace_once", None)
     limited = replace(setting, limits=(Limit(metric="size_bytes", at_most=True, value=1.0),))
     assert train_and_judge(TRIAL, limited, {"few": setting.dataset.splits["validation"][:50]}).metrics["few"]
 
@@ -84,6 +84,6 @@ def test_a_full_disk_is_not_the_student_s_fault(setting: Setting, monkeypatch: p
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trials.run_trial.build_student", full)
+    monkeypatch.setattr("trials.stages.build_student", full)
     with pytest.raises(OSError, match="No space left"):
         train_and_judge(TRIAL, setting, {})

@@ -34,10 +34,12 @@ class FunctionConsistent(nn.Module):
     space, bridged and on mixed paths, and the logits of mixed paths. Beside it belong ``hard_label`` with weight 1 and
     ``kd`` with weight 1 and temperature 4; this term has weight 1.
 
-    Where this leaves the authors' code: they let the weight of features rise over 20 epochs, which is the recipe's
-    ``warmup_epochs`` here, and so holds for the mixed paths' logits too. Teachers stay in evaluation mode. Whether a
-    bridge ends in a leaky ReLU is read from the features, which then have no negative value. A run of the student on a
-    mixed path leaves no trace in the running statistics of its batch normalisation.
+    The weight of features rises over ``feature_warmup`` epochs, that of mixed paths' logits does not, unlike with the
+    recipe's ``warmup_epochs``, which are the whole term's.
+
+    Where this leaves the authors' code: teachers stay in evaluation mode. Whether a bridge ends in a leaky ReLU is read
+    from the features, which then have no negative value. A run of the student on a mixed path leaves no trace in the
+    running statistics of its batch normalisation.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class FunctionConsistent(nn.Module):
         temperature: float = 4.0,
         feature_weight: float = 5.0,
         paths: int = 2,
+        feature_warmup: int = 0,
     ) -> None:
         """Make the bridges.
 
@@ -58,12 +61,21 @@ class FunctionConsistent(nn.Module):
             temperature: Of the mixed paths' logits, above 0.
             feature_weight: Of the features against these logits; the authors take 5, and 0.02 for narrow networks.
             paths: Mixed paths a step, drawn without replacement; at least 0.
+            feature_warmup: Epochs over which the weight of features rises, in equal steps; the authors take 20 of 240.
 
         Raises:
             ValueError: An option is malformed, or models or features do not fit.
         """
         super().__init__()
-        self.needs(layers=layers, temperature=temperature, feature_weight=feature_weight, paths=paths)
+        self.needs(
+            layers=layers,
+            temperature=temperature,
+            feature_weight=feature_weight,
+            paths=paths,
+            feature_warmup=feature_warmup,
+        )
+        self.feature_warmup = feature_warmup
+        self.epoch: int | None = None
         self.pairs = parse_layers(layers)
         self.temperature, self.feature_weight, self.num_paths = temperature, feature_weight, paths
         self.crossings = [_Crossing(i, to) for to in (True, False) for i in range(len(self.pairs) - 1)]
@@ -83,6 +95,7 @@ class FunctionConsistent(nn.Module):
         temperature: float = 4.0,
         feature_weight: float = 5.0,
         paths: int = 2,
+        feature_warmup: int = 0,
     ) -> Needs:
         """Give the layers' features, the raw batch, and the models."""
         pairs = parse_layers(layers)
@@ -92,6 +105,8 @@ class FunctionConsistent(nn.Module):
             raise ValueError(
                 f"fcfd runs models from a layer on, so it needs what the layer gives, not a part: {', '.join(pooled)}"
             )
+        if not isinstance(feature_warmup, int) or feature_warmup < 0:
+            raise ValueError(f"feature_warmup must be a whole number of epochs, at least 0, got {feature_warmup!r}")
         numbers = isinstance(temperature, int | float) and isinstance(feature_weight, int | float)
         if not numbers or not temperature > 0 or not feature_weight >= 0 or not isinstance(paths, int) or paths < 0:
             raise ValueError(
@@ -122,7 +137,13 @@ class FunctionConsistent(nn.Module):
             else:
                 logits_KBC = self._through_student(inputs, crossing.layer, targets[crossing.layer])
             mixed_KB = mixed_KB + kd(Outputs(logits=logits_KBC), teacher, label_B, temperature=self.temperature)
-        return self.feature_weight * error_KB + mixed_KB
+        return self.feature_weight * self._risen() * error_KB + mixed_KB
+
+    def _risen(self) -> float:
+        """Say which share of the weight of features holds in this epoch."""
+        if self.epoch is None or not self.feature_warmup:
+            return 1.0
+        return min(1.0, self.epoch / self.feature_warmup)
 
     def _drawn(self) -> list[_Crossing]:
         if self.num_paths >= len(self.crossings):

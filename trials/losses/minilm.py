@@ -5,6 +5,7 @@ a relation head.
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,8 @@ class MiniLM(nn.Module):
     equations 5 to 8, with the weights of all relations 1.
 
     Relations are softmaxes of products of queries, keys and values, so student and teacher may have any widths and, as
-    vectors are regrouped to relation heads, any numbers of heads. All positions count as valid.
+    vectors are regrouped to relation heads, any numbers of heads. Padding, which no position of the student may see, is
+    related to nothing; where the student tells of none, all positions count.
     """
 
     def __init__(
@@ -54,33 +56,49 @@ class MiniLM(nn.Module):
 
     @staticmethod
     def needs(*, layers: str = "attention_last", version: int = 2, relation_heads: int = 0) -> Needs:
-        """Give the layers' queries, keys and values."""
+        """Give the layers' queries, keys and values, and what the student may see."""
         if not isinstance(relation_heads, int) or relation_heads < 0:
             raise ValueError(f"relation_heads must be a whole number, at least 0, got {relation_heads!r}")
         parts = dict.fromkeys(part for relation in _relations(version) for part in relation)
-        return names_of(tuple(_part(pair, part) for pair in parse_layers(layers) for part in parts))
+        pairs = parse_layers(layers)
+        names = names_of(tuple(_part(pair, part) for pair in pairs for part in parts))
+        return replace(names, student=(*names.student, *dict.fromkeys(_seen(pair.student) for pair in pairs)))
 
     def forward(self, student: Outputs, teacher: Outputs, label_B: Tensor) -> Tensor:
         """Compare relations; labels are not used.
 
         Returns:
-            ``loss_KB``, a mean over relation heads and positions for each relation.
+            ``loss_KB``, a mean over relation heads and valid positions for each relation.
         """
         del label_B
         divergences_KB: list[Tensor] = []
         for first, second in self.relations:
-            student_BRTT = self._relate(student.features[first.student], student.features[second.student])
-            teacher_KBRTT = self._relate(
-                teacher.features[first.teacher].detach(), teacher.features[second.teacher].detach()
+            valid_BT = self._valid(student, first)
+            student_BRTT = self._relate(
+                student.features[first.student], student.features[second.student], valid_BT=valid_BT
             )
-            divergence_KBRT = (teacher_KBRTT.exp() * (teacher_KBRTT - student_BRTT)).sum(dim=-1)
-            divergences_KB.append(divergence_KBRT.mean(dim=(-1, -2)))
+            teacher_KBRTT = self._relate(
+                teacher.features[first.teacher].detach(), teacher.features[second.teacher].detach(), valid_BT=valid_BT
+            )
+            divergence_KBT = (teacher_KBRTT.exp() * (teacher_KBRTT - student_BRTT)).sum(dim=-1).mean(dim=-2)
+            if valid_BT is None:
+                divergences_KB.append(divergence_KBT.mean(dim=-1))
+            else:
+                divergences_KB.append((divergence_KBT * valid_BT).sum(dim=-1) / valid_BT.sum(dim=-1).clamp(min=1))
         return torch.stack(divergences_KB).sum(dim=0)
 
-    def _relate(self, first: Tensor, second: Tensor) -> Tensor:
+    def _valid(self, student: Outputs, first: LayerPair) -> Tensor | None:
+        """Tell which positions are no padding; None where none is, which saves the masks."""
+        seen_BT = student.features.get(_seen(first.student.rpartition(".")[0]))
+        return None if seen_BT is None or bool((seen_BT > 0).all()) else (seen_BT > 0)
+
+    def _relate(self, first: Tensor, second: Tensor, *, valid_BT: Tensor | None) -> Tensor:
         """Give logarithms of the relations (..., B, R, T, T) of two (..., B, H, T, D)."""
         first, second = self._regroup(first), self._regroup(second)
         scores: Tensor = first @ second.transpose(-1, -2) / math.sqrt(first.shape[-1])
+        if valid_BT is not None:
+            # Not −inf, whose difference from itself is no number.
+            scores = scores.masked_fill(~valid_BT[:, None, None, :], torch.finfo(scores.dtype).min / 2)
         return scores.log_softmax(dim=-1)
 
     def _regroup(self, vectors: Tensor) -> Tensor:
@@ -120,6 +138,10 @@ def _relations(version: int) -> tuple[tuple[str, str], ...]:
     if version not in RELATIONS:
         raise ValueError(f"version of minilm must be one of {', '.join(map(str, sorted(RELATIONS)))}, got {version!r}")
     return RELATIONS[version]
+
+
+def _seen(layer: str) -> str:
+    return f"{layer}.seen"
 
 
 def _part(pair: LayerPair, part: str) -> LayerPair:

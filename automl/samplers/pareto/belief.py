@@ -3,6 +3,7 @@
 Shape letters: N = points that were seen, C = candidates, X = columns, E = levels.
 """
 
+import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ _FROM = 30
 """Until then they are found anew each time."""
 _MOST = 120
 """Points that they are found from; more cost much and change little."""
-_MOST_SEEN = 400
+_MOST_SEEN = 300
 """Points that a belief rests on, for the same reason."""
 
 
@@ -53,22 +54,26 @@ class Kernels:
     """
 
     columns: Features
-    _found: dict[Hashable, Kernel] = field(default_factory=dict)
+    _found: dict[Hashable, tuple[bytes, Kernel]] = field(default_factory=dict)
 
-    def get(self, name: Hashable, rows_NX: Array, value_N: Array) -> Kernel:
+    def get(self, name: Hashable, rows_NX: Array, scaled: Callable[[int], Array]) -> Kernel:
         """Give the hyperparameters for what was seen up to the last milestone.
 
         Args:
             name: Of what was seen.
             rows_NX: Points in the order in which they came.
-            value_N: What was seen there, on a scale of about one unit.
+            scaled: Gives what was seen at the first so many, on a scale of about one unit that rests on these alone:
+                so the answer stays the same until the next milestone.
         """
-        count = milestone(len(value_N))
-        key = (name, count, rows_NX[:count].tobytes(), value_N[:count].round(9).tobytes())
-        if key not in self._found:
-            chosen = _telling(value_N[:count], _MOST)
-            self._found[key] = fit_kernel(self.columns, rows_NX[chosen], value_N[chosen])
-        return self._found[key]
+        count = milestone(len(rows_NX))
+        value_N = scaled(count)
+        digest = hashlib.sha256(rows_NX[:count].tobytes() + value_N.tobytes()).digest()
+        known, kernel = self._found.get(name, (b"", None))
+        if kernel is None or known != digest:
+            chosen = _telling(value_N, _MOST)
+            kernel = fit_kernel(self.columns, rows_NX[chosen], value_N[chosen])
+            self._found[name] = digest, kernel
+        return kernel
 
 
 def milestone(count: int) -> int:

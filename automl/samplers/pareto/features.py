@@ -18,6 +18,9 @@ Point = dict[str, Value]
 
 _REFERENCE = 300
 """Points drawn at random by which columns are centred and scaled."""
+_MOST_MET = 16_000
+"""Points that are remembered, about 2 kB each where there are forty choices; then all are forgotten."""
+_Key = tuple[tuple[str, ...], tuple[Value, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +37,7 @@ class Read:
 
 
 class PointFeatures:
-    """Turns points into rows, and remembers what they are known to cost.
+    """Turns points into rows, and remembers rows and costs of those that it met last.
 
     A row holds the encoded choices; how often each option is chosen, over choices that have the same ones, and how many
     choices are active, since what an architecture can do often hangs on how much of a thing it has and less on where;
@@ -46,19 +49,19 @@ class PointFeatures:
 
     def __init__(self, context: SearchContext) -> None:
         self._context = context
-        self._costs: dict[object, tuple[float, ...]] = {}
+        self._met: dict[_Key, Array] = {}
         generator = np.random.default_rng(0)
         drawn = [sample(context.choices, generator) for _ in range(_REFERENCE)]
         self.known: tuple[str, ...] = tuple(context.costs(drawn[0]))
         """Names of the metrics that are known before training."""
-        self._alike = _alike(context.choices)
+        self._counting_FX = _counting(context.choices)
         widths = [len(list(columns_of(choice))) for choice in context.choices]
         groups = [group for group, width in enumerate(widths) for _ in range(width)]
-        rows_PX = self._rows(drawn, self._costs_at(drawn))
-        num_further = rows_PX.shape[1] - len(groups)
-        self._centre_X = rows_PX.mean(axis=0)
-        self._scale_X = np.ones(rows_PX.shape[1])
-        spread_X = rows_PX.std(axis=0)
+        raw_PX, _ = self._raw(drawn)
+        num_further = raw_PX.shape[1] - len(groups)
+        self._centre_X = raw_PX.mean(axis=0)
+        self._scale_X = np.ones(raw_PX.shape[1])
+        spread_X = raw_PX.std(axis=0)
         self._scale_X[len(groups) :] = np.where(spread_X > 0, spread_X, 1.0)[len(groups) :]
         groups += [len(widths) + further for further in range(num_further)]
         trend_X = np.arange(len(groups)) >= len(groups) - len(self.known)
@@ -67,40 +70,48 @@ class PointFeatures:
 
     def read(self, points: Sequence[Values]) -> "Read":
         """Read points: choices as 0 and 1 or along their scale, the rest about as large as its spread."""
-        costs = self._costs_at(points)
-        rows_PX = (self._rows(points, costs) - self._centre_X) / self._scale_X
-        return Read(rows_PX=np.asarray(rows_PX, dtype=np.float64), costs=costs)
+        keys = [(tuple(values), tuple(values.values())) for values in points]
+        if len(self._met) > _MOST_MET:
+            self._met = {}
+        new = {key: values for key, values in zip(keys, points, strict=True) if key not in self._met}
+        self._met.update(zip(new, np.concatenate(self._raw(list(new.values())), axis=1), strict=True))
+        num_columns = len(self._centre_X)
+        met_PX = np.array([self._met[key] for key in keys]).reshape(len(keys), num_columns + len(self.known))
+        return Read(
+            rows_PX=(met_PX[:, :num_columns] - self._centre_X) / self._scale_X,
+            costs={name: met_PX[:, num_columns + place] for place, name in enumerate(self.known)},
+        )
 
-    def _costs_at(self, points: Sequence[Values]) -> Mapping[str, Array]:
-        found_PM = np.array([self._costs_of(values) for values in points]).reshape(len(points), len(self.known))
-        return {name: found_PM[:, column] for column, name in enumerate(self.known)}
-
-    def _costs_of(self, values: Values) -> tuple[float, ...]:
-        key = self._context.name(values)
-        if key not in self._costs:
-            costs = self._context.costs(values)
-            self._costs[key] = tuple(float(costs[name]) for name in self.known)
-        return self._costs[key]
-
-    def _rows(self, points: Sequence[Values], costs: Mapping[str, Array]) -> Array:
-        further = [
-            [float(list(_chosen(values, names)).count(option)) for values in points] for names, option in self._alike
-        ]
-        if any(choice.when is not None for choice in self._context.choices):
-            further.append([float(len(values)) for values in points])
-        further += [np.log(np.maximum(costs[name], 1e-12)).tolist() for name in self.known]
-        columns = np.array(further, dtype=np.float64).reshape(len(further), len(points))
-        return np.concatenate([encode(self._context.choices, points), columns.T], axis=1)
+    def _raw(self, points: Sequence[Values]) -> tuple[Array, Array]:
+        """Give rows as they are before they are centred and scaled, and the costs that are known."""
+        encoded_PF = encode(self._context.choices, points)
+        costs = [self._context.costs(values) for values in points]
+        cost_PM = np.array([[each[name] for name in self.known] for each in costs], dtype=np.float64)
+        cost_PM = cost_PM.reshape(len(points), len(self.known))
+        counted_PX = encoded_PF @ self._counting_FX
+        return np.concatenate([encoded_PF, counted_PX, np.log(np.maximum(cost_PM, 1e-12))], axis=1), cost_PM
 
 
-def _alike(choices: tuple[Choice, ...]) -> list[tuple[tuple[str, ...], Value]]:
-    """List the choices that have the same options, with each of these."""
-    names: dict[tuple[Value, ...], list[str]] = {}
+def _counting(choices: tuple[Choice, ...]) -> Array:
+    """Give the matrix that turns encoded choices into counts of alike options, and of active choices where that varies.
+
+    Unconditional choices are left out of the last: they add the same to each point.
+    """
+    columns: dict[tuple[Value, ...], list[int]] = {}
+    active, width = [], 0
     for choice in choices:
+        if choice.when is not None:
+            active.append(width)
+        width += len(list(columns_of(choice)))
         if isinstance(choice.domain, Categorical) and len(choice.domain.options) > 1:
-            names.setdefault(choice.domain.options, []).append(choice.name)
-    return [(tuple(those), option) for options, those in names.items() if len(those) > 1 for option in options]
-
-
-def _chosen(values: Values, names: Sequence[str]) -> list[Value]:
-    return [values[name] for name in names if name in values]
+            columns.setdefault(choice.domain.options, []).append(width - len(choice.domain.options))
+    counted = [
+        [first + place for first in those]
+        for options, those in columns.items()
+        if len(those) > 1
+        for place in range(len(options))
+    ]
+    counting_FX = np.zeros((width, len(counted) + bool(active)))
+    for row, those in enumerate([*counted, active] if active else counted):
+        counting_FX[those, row] = 1.0
+    return counting_FX

@@ -66,18 +66,17 @@ def free_boxes(losses_FD: Array, *, low_D: Array) -> tuple[Array, Array]:
     return lower_BD[solid_B], upper_BD[solid_B]
 
 
-def expected_gain(marginals: Sequence[Array | Marginal], losses_FD: Array, *, low_D: Array) -> Array:
+def expected_gain(marginals: Sequence[Array | Marginal], boxes: tuple[Array, Array]) -> Array:
     """Give the hypervolume that each candidate is expected to add to a front.
 
     Args:
         marginals: One an objective: losses of shape (C,) where they are known, else what is believed of them.
-        losses_FD: The front.
-        low_D: Below it a loss gains nothing more.
+        boxes: That no member of the front dominates, as ``free_boxes`` gives them.
 
     Returns:
         ``gain_C``, at least 0.
     """
-    lower_BD, upper_BD = free_boxes(losses_FD, low_D=low_D)
+    lower_BD, upper_BD = boxes
     gain_CB: Array | None = None
     for d, marginal in enumerate(marginals):
         edge_E, place = np.unique(np.concatenate([lower_BD[:, d], upper_BD[:, d]]), return_inverse=True)

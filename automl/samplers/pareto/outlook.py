@@ -3,7 +3,7 @@
 Shape letters: N = trials that ended, C = candidates, D = objectives, F = the front.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import moocore
 import numpy as np
@@ -13,11 +13,17 @@ from automl.samplers.context import SearchContext
 from automl.samplers.pareto.belief import Kernels
 from automl.samplers.pareto.evidence import Evidence
 from automl.samplers.pareto.features import Point, PointFeatures, Read
-from automl.samplers.pareto.improvement import expected_gain
+from automl.samplers.pareto.improvement import expected_gain, free_boxes
 from automl.samplers.pareto.views import KnownCost, Learnt, ModelledCost, Scene, View
-from trials.records import METRICS_OF_COST
+from trials.records import METRICS_OF_COST, Limit
 
 Array = NDArray[np.float64]
+
+
+def keeps(limit: Limit, costs: Mapping[str, Array]) -> NDArray[np.bool_]:
+    """Tell which points keep a limit on a metric that is known before training."""
+    cost_C = costs[limit.metric]
+    return cost_C <= limit.value if limit.at_most else cost_C >= limit.value
 
 
 class Outlook:
@@ -65,11 +71,12 @@ class Outlook:
             if limit.metric not in objectives and limit not in self._known_limits
             if np.isfinite(excess_N := np.clip(evidence.excess[str(limit)], -1.0, 1.0)).sum() > 1
         ]
-        self._front_FD, self.parents = self._front(evidence, scene.pending)
+        front_FD, self.parents = self._front(evidence, scene.pending)
+        self._boxes = free_boxes(front_FD, low_D=np.array([view.lowest for view in self._views]))
 
     def _front(self, evidence: Evidence, pending: Read) -> tuple[Array, list[Point]]:
         """Give the front, of trials that ended as they came out and of pending ones as expected; and who is on it."""
-        whole_N = np.isfinite(evidence.loss_ND).all(axis=1)
+        whole_N = np.isfinite(evidence.loss_ND).all(axis=1) & ~evidence.stopped_N
         for excess_N in evidence.excess.values():
             whole_N &= ~(excess_N > 0)
         points = [evidence.points[row] for row in np.flatnonzero(whole_N)] + evidence.pending
@@ -87,11 +94,9 @@ class Outlook:
         """Give the hypervolume that trying each point is expected to add, ``gain_C``."""
         read = self._features.read(points)
         marginals = [view.marginal(read) for view in self._views]
-        low_D = [view.lowest(marginal) for view, marginal in zip(self._views, marginals, strict=True)]
-        gain_C = expected_gain(marginals, self._front_FD, low_D=np.array(low_D))
+        gain_C = expected_gain(marginals, self._boxes)
         for limit in self._known_limits:
-            kept = [limit.excess({limit.metric: float(cost)}) <= 0 for cost in read.costs[limit.metric]]
-            gain_C = gain_C * np.array(kept)
+            gain_C = gain_C * keeps(limit, read.costs)
         for d, loss in self._within:
             marginal = marginals[d]
             assert not isinstance(marginal, np.ndarray)

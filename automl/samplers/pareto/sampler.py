@@ -14,13 +14,16 @@ from automl.samplers.distributions import distribution_of
 from automl.samplers.pareto.belief import Kernels, milestone
 from automl.samplers.pareto.evidence import Evidence
 from automl.samplers.pareto.features import Point, PointFeatures
-from automl.samplers.pareto.outlook import Outlook
-from automl.samplers.pareto.pool import Pool
+from automl.samplers.pareto.outlook import Outlook, keeps
+from automl.samplers.pareto.pool import Mutants, Pool
 from search_spaces import sample
 from search_spaces.scales import draw
 
 _DRAWN = 500
 """Points drawn at random that are looked at beside those that vary the front."""
+
+_MUTATED_EVERY = 10
+"""Trials that end before the front's members are mutated anew."""
 
 
 class Memory:
@@ -34,6 +37,7 @@ class Memory:
         self.context = context
         self.features = PointFeatures(context)
         self.kernels = Kernels(columns=self.features.columns)
+        self.mutants = Mutants(context)
         self._drawn: tuple[int, list[Point]] = (-1, [])
 
     def drawn(self, count: int) -> list[Point]:
@@ -100,7 +104,9 @@ class ParetoSampler(BaseSampler):
             return self._first(pool.draw()) or sample(self._context.choices, rng)
         memory = self._memory
         outlook = Outlook(evidence, self._context, memory.features, memory.kernels, ranked=number % 2 == 0)
-        points = pool.new(memory.drawn(len(evidence.points))) + pool.vary(outlook.parents)
+        points = pool.new(memory.drawn(len(evidence.points))) + pool.vary(
+            outlook.parents, memory.mutants, since=len(evidence.points) // _MUTATED_EVERY
+        )
         points = points or pool.draw()
         if not points:
             return sample(self._context.choices, rng)  # All that there is seems to be known.
@@ -114,5 +120,5 @@ class ParetoSampler(BaseSampler):
         kept = np.ones(len(drawn), dtype=bool)
         for limit in self._context.limits:
             if limit.metric in costs:
-                kept &= np.array([limit.excess({limit.metric: float(cost)}) <= 0 for cost in costs[limit.metric]])
+                kept &= keeps(limit, costs)
         return drawn[int(np.argmax(kept))]

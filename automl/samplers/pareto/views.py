@@ -3,9 +3,9 @@
 Shape letters: N = trials that ended, C = candidates, X = columns.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,11 @@ from automl.samplers.pareto.belief import Belief, Kernels, believe
 from automl.samplers.pareto.features import Read
 from automl.samplers.pareto.improvement import Marginal
 from automl.samplers.pareto.surrogate import GaussianProcess
-from automl.samplers.pareto.warp import FloorWarp, RankWarp, Warp
+from automl.samplers.pareto.warp import FloorWarp, RankWarp, StandardWarp, Warp
 
 Array = NDArray[np.float64]
 
-_BEYOND = 0.3
-"""How far below the best of its range a cost that is believed may lie, as a share of the range."""
+WarpT = TypeVar("WarpT", bound=Warp)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,10 +36,13 @@ class Scene:
     pending: Read
     kernels: Kernels
 
-    def process(self, name: Hashable, seen_N: NDArray[np.bool_], value_N: Array) -> GaussianProcess:
-        """Learn from the values that were seen of some points."""
-        rows_NX = self.seen.rows_PX[seen_N]
-        return believe(self.kernels.get(name, rows_NX, value_N), rows_NX, value_N, self.pending.rows_PX)
+    def process(self, name: Hashable, loss_N: Array, make: Callable[[Array], WarpT]) -> tuple[WarpT, GaussianProcess]:
+        """Learn from the losses that were seen of some points, NaN of the others, on the scale of a warp."""
+        seen_N = np.isfinite(loss_N)
+        rows_NX, found_N = self.seen.rows_PX[seen_N], loss_N[seen_N]
+        warp = make(found_N)
+        kernel = self.kernels.get(name, rows_NX, lambda count: make(found_N[:count])(found_N[:count]))
+        return warp, believe(kernel, rows_NX, warp(found_N), self.pending.rows_PX)
 
 
 class View(Protocol):
@@ -54,8 +56,9 @@ class View(Protocol):
         """Give what is known or believed of each point's loss."""
         ...
 
-    def lowest(self, marginal: Array | Marginal) -> float:
-        """Say below what a loss gains nothing more."""
+    @property
+    def lowest(self) -> float:
+        """Below it a loss gains nothing more."""
         ...
 
 
@@ -66,21 +69,19 @@ class KnownCost:
         objective: Of this cost.
     """
 
+    lowest = -1.0
+    """Students may be cheaper than all that the search began with."""
+
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
 
     def expected(self, points: Read) -> Array:
         """Give the loss of each point."""
-        return np.array([self._objective.loss(cost) for cost in points.costs[self._objective.metric]])
+        return self._objective.losses(points.costs[self._objective.metric])
 
     def marginal(self, points: Read) -> Array:
         """Give the loss of each point."""
         return self.expected(points)
-
-    def lowest(self, marginal: Array | Marginal) -> float:
-        """Let students be cheaper than all that the search began with."""
-        assert isinstance(marginal, np.ndarray)
-        return min(0.0, float(marginal.min()))
 
 
 class ModelledCost:
@@ -92,29 +93,21 @@ class ModelledCost:
         scene: Where.
     """
 
-    def __init__(self, metric: str, loss_N: Array, scene: Scene) -> None:
-        seen_N = np.isfinite(loss_N)
-        self._centre = float(loss_N[seen_N].mean())
-        self._spread = float(loss_N[seen_N].std()) or 1.0
-        self._process = scene.process(metric, seen_N, self.warp(loss_N[seen_N]))
+    lowest = -0.3
+    """Students may be cheaper than all that the search began with, but as a belief goes not without bound."""
 
-    def warp(self, loss: Array) -> Array:
-        """Map losses to about mean 0 and variance 1."""
-        return np.asarray((loss - self._centre) / self._spread)
+    def __init__(self, metric: str, loss_N: Array, scene: Scene) -> None:
+        self._warp, self._process = scene.process(metric, loss_N, StandardWarp)
 
     def expected(self, points: Read) -> Array:
         """Give the mean of what is believed."""
         mean_C, _ = self._process.predict(points.rows_PX)
-        return np.asarray(mean_C * self._spread + self._centre)
+        return self._warp.inverse(mean_C)
 
     def marginal(self, points: Read) -> Belief:
         """Give what is believed."""
         mean_C, deviation_C = self._process.predict(points.rows_PX)
-        return Belief(warp=self.warp, mean_C=mean_C, deviation_C=deviation_C)
-
-    def lowest(self, marginal: Array | Marginal) -> float:
-        """Let students be cheaper than all that the search began with."""
-        return -_BEYOND
+        return Belief(warp=self._warp, mean_C=mean_C, deviation_C=deviation_C)
 
 
 class Learnt:
@@ -130,11 +123,12 @@ class Learnt:
         ranked: Which warp.
     """
 
+    lowest = 0.0
+    """No model can exceed it."""
+
     def __init__(self, metric: str, loss_N: Array, scene: Scene, *, ranked: bool) -> None:
-        seen_N = np.isfinite(loss_N)
-        found_N = loss_N[seen_N]
-        self._warp: Warp = RankWarp(found_N) if ranked else FloorWarp(found_N, floor=1.0)
-        self._process = scene.process((metric, ranked), seen_N, self._warp(found_N))
+        make: Callable[[Array], Warp] = RankWarp if ranked else FloorWarp
+        self._warp, self._process = scene.process((metric, ranked), loss_N, make)
 
     def expected(self, points: Read) -> Array:
         """Give the loss at the mean of what is believed."""
@@ -145,7 +139,3 @@ class Learnt:
         """Give what is believed."""
         mean_C, deviation_C = self._process.predict(points.rows_PX)
         return Belief(warp=self._warp, mean_C=mean_C, deviation_C=deviation_C)
-
-    def lowest(self, marginal: Array | Marginal) -> float:
-        """Stop at what no model can exceed."""
-        return 0.0

@@ -24,15 +24,35 @@ class Warp(Protocol):
         ...
 
 
+class StandardWarp:
+    """Straight, with what was seen around 0 and a spread of 1.
+
+    Args:
+        loss_N: What was seen.
+    """
+
+    def __init__(self, loss_N: Array) -> None:
+        self._centre = float(loss_N.mean())
+        self._spread = float(loss_N.std()) or 1.0
+
+    def __call__(self, loss: Array) -> Array:
+        """Map losses of any shape."""
+        return np.asarray((loss - self._centre) / self._spread)
+
+    def inverse(self, warped: Array) -> Array:
+        """Map back."""
+        return np.asarray(warped * self._spread + self._centre)
+
+
 class FloorWarp:
     """Linear up to a floor, logarithmic above: of students that learnt next to nothing it matters little how little.
 
     Args:
         loss_N: What was seen.
-        floor: Loss from which on a student is of no interest.
+        floor: Loss from which on a student is of no interest; 1 is where the range of a front ends.
     """
 
-    def __init__(self, loss_N: Array, floor: float) -> None:
+    def __init__(self, loss_N: Array, floor: float = 1.0) -> None:
         self._best = float(loss_N.min())
         self._range = max(floor - self._best, 1e-9)
         bent_N = self._bent(loss_N)

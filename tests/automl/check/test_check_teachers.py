@@ -86,4 +86,4 @@ def test_losses_that_run_the_teachers_are_timed_with_their_models(
     monkeypatch.setattr("automl.check.checking.measure_untrained", lambda probe, setting: measured)
     report = check(written(small_config, tmp_path, {"ca_mkd_feature": {"weight": 1.0}}))
     assert report.forecast.training_seconds > 0
-    assert report.cache[-1].startswith("  the teachers' models, ")
+    assert report.cache[-2].startswith("  the teachers' models, ")

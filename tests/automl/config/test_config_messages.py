@@ -79,7 +79,7 @@ KEYS = {
         "trials: 3\nsearch:",
         f"11:1: trials: unknown key; it belongs into search; known keys: {TOP_KEYS}",
     ),
-    "far from any": ("search: {", "search: {zz: 1, ", "11:10: search.zz: unknown key; known keys: in_flight, minutes, sampler, stall, trials"),
+    "far from any": ("search: {", "search: {zz: 1, ", "11:10: search.zz: unknown key; known keys: halving, in_flight, minutes, sampler, stall, trials"),
     "in a range": ("epochs: 3", "epochs: {lo: 1, high: 3}", "5:12: recipe.epochs.lo: unknown key, did you mean 'low'? known keys: high, log, low, step"),
     "missing": ("  epochs: 3\n", "", "4:1: recipe.epochs: this key is missing: Passes over the training split."),
     "missing learning rate": ("  learning_rate: 0.01\n", "", "4:1: recipe.learning_rate: this key is missing: The highest learning rate, such as 0.003; schedule and warmup say how it is reached and left."),
@@ -149,6 +149,10 @@ TOGETHER = {
     "narrowed and fixed": ("space: mlp", "space: mlp, choices: {depth: 1}, values: {depth: 1}", "3:1: student: give either choices (to narrow the space) or values (to fix the student), not both"),
     "half a student": ("space: mlp", "space: mlp, values: {depth: 1, activation: relu, normalisation: none, shortcut: false}", "3:23: student.values: a fixed student needs a value for each choice; missing: dropout (one of 0.0, 0.1, 0.3), layer1.width (a whole number from 4 to 512)"),
     "nothing stops it": ("{trials: 5}", "{in_flight: 2}", "11:1: search: nothing says when to stop; add trials (such as 50), minutes, or stall"),
+    "a rung at the end": ("{trials: 5}", "{trials: 5, halving: {grace: 3}}", "11:21: search.halving: rungs must stand before the last epoch, which is 3 in the longest recipe; the last stands at 3: give earlier ones, or remove halving"),
+    "rungs that fall": ("{trials: 5}", "{trials: 5, halving: {rungs: [2, 1]}}", "11:21: search.halving: rungs must rise, got 2, 1"),
+    "rungs told twice": ("{trials: 5}", "{trials: 5, halving: {grace: 1, rungs: [2]}}", "11:21: search.halving: expected either grace, such as 3, or rungs, such as [3, 9], got {grace: 1, rungs: [2]}"),
+    "rungs not told": ("{trials: 5}", "{trials: 5, halving: {reduction: 2}}", "11:21: search.halving: expected either grace, such as 3, or rungs, such as [3, 9], got {reduction: 2}"),
     "a file that is not there": ("kind: sklearn, name: digits", "kind: npz, path: /no/x.npz", "2:19: data.path: there is nothing at /no/x.npz; relative paths start from the folder of the config"),
     "a file of a split that is not there": ("kind: sklearn, name: digits", "kind: table, label: y, path: {test: /no/x.csv}", "2:38: data.path.test: there is nothing at /no/x.csv; relative paths start from the folder of the config"),
 }  # fmt: skip
@@ -241,6 +245,29 @@ def test_a_recipe_that_listens_to_nobody_and_to_no_labels_is_told(setting: str, 
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("teacher_weights: {one: [0, 1]}", "teacher_weights"),
+        ("teacher_weights: {one: {low: 0, high: 1}}", "teacher_weights"),
+        ("taking_part: {one: [true, false]}", "taking_part"),
+    ],
+)
+def test_a_recipe_that_may_come_to_listen_to_nobody_and_to_no_labels_is_told(setting: str, place: str) -> None:
+    text = TAUGHT.replace("  epochs: 3\n", f"  epochs: 3\n  {setting}\n")
+    Path("x.yaml").write_text(text)
+    load_config("x.yaml")
+    remedy = "let one teacher always be listened to, or give hard_label a weight that is never 0"
+    assert message(text.replace("    hard_label: {weight: 1}\n", "", 1)) == (
+        f"x.yaml:6:3: recipe.{place}: the search may listen to no teacher, by a weight of 0 or by taking_part, and no "
+        f"loss hard_label reads labels, so that nothing would be learnt; {remedy}"
+    )
+    assert message(text.replace("hard_label: {weight: 1}", "hard_label: {weight: [0, 1]}", 1)) == (
+        f"x.yaml:6:3: recipe.{place}: the search may listen to no teacher, by a weight of 0 or by taking_part, and "
+        f"hard_label may have the weight 0, so that nothing would be learnt; {remedy}"
+    )
+
+
 def test_an_unknown_option_of_a_loss_is_told_with_the_known_ones() -> None:
     text = TAUGHT.replace("kd: {weight: 1}", "kd: {weight: 1, temprature: 4}")
     assert message(text) == (
@@ -260,7 +287,7 @@ def test_all_mistakes_come_in_one_message_and_those_that_explain_others_first() 
     text = BASE.replace("name: small\n", "").replace("epochs: 3", "epochs: three").replace("trials: 5", "trails: 5")
     assert message(text).splitlines() == [
         "x.yaml:10:10: search.trails: unknown key, did you mean 'trials'? "
-        "known keys: in_flight, minutes, sampler, stall, trials",
+        "known keys: halving, in_flight, minutes, sampler, stall, trials",
         "x.yaml:4:3: recipe.epochs: expected a whole number, got 'three'",
         "x.yaml:1:1: name: this key is missing: Of the search: its folder is runs/NAME, "
         "its MLflow experiment has this name.",

@@ -116,3 +116,11 @@ def test_options_that_are_missing_or_unknown_are_told_without_a_call(
         make_space(f"{module}:{name}", options)
     assert message in str(caught.value)
     assert __import__(module).RUN == []
+
+
+def test_a_model_space_of_nni_is_sent_to_its_own_space() -> None:
+    name = "tests.search_spaces.nni_models:Convnet"
+    assert make_space("nni", {"factory": name}).name == "nni"
+    message = rf"is a model space of NNI; write `space: nni` and `options: {{factory: '{name}'}}`"
+    with pytest.raises(ValueError, match=message):
+        make_space(name, {})

@@ -4,10 +4,12 @@ import json
 import re
 from dataclasses import replace
 
+from automl.empty_front import why_empty
 from automl.front import best, knee
 from automl.numbers import written
 from automl.report import render
 from automl.report.details import aligned
+from automl.report.points import front_points
 from trials.records import Limit, Outcome
 
 
@@ -71,6 +73,15 @@ def test_homes_are_compared_only_where_there_are_several(read_page, make_run):
         assert "each one's home" not in read_page(render(replace(run, teachers=teachers))).text
 
 
+def test_the_best_in_a_metric_that_should_be_low_has_least_of_it(make_run):
+    run = make_run(12)
+    members = tuple(replace(m, metrics={**m.metrics, "loss": 1 - m.metrics["accuracy"]}) for m in run.front.members)
+    front = replace(run.front, members=members)
+    run = replace(run, front=front, primary_metric="loss", primary_higher_is_better=False)
+    (marked,) = (point for point in front_points(run) if "best" in point.marks)
+    assert marked.metrics["loss"] == min(member.metrics["loss"] for member in members)
+
+
 def test_failures_are_listed_by_the_last_line_of_their_error(read_page, make_run):
     text = read_page(render(make_run(24))).text
     assert "RuntimeError: loss is not a number at epoch 3" in text
@@ -81,19 +92,20 @@ def test_failures_are_listed_by_the_last_line_of_their_error(read_page, make_run
 def test_where_every_student_is_refused_it_says_what_to_loosen(read_page, make_run):
     run = make_run(4, outcomes=dict.fromkeys(range(4), Outcome.INFEASIBLE))
     text = read_page(render(run)).text
-    smallest = min(c.metrics["size_bytes"] for each in run.trials for c in each.result.candidates)
-    assert "Every student was refused" in text
-    assert "size_bytes <= 400000" in text
-    assert f"the nearest had {written('size_bytes', smallest)}" in text
-    assert "the nearest had" not in text.split("latency_ms <= 2")[1]  # which nobody broke
+    why = why_empty(run)
+    assert why.reason[1:] in text
+    (nearest,) = why.nearest  # None of the other limit, which nobody broke.
+    assert nearest.startswith("size_bytes <= 400000: the nearest student")
+    assert nearest in text
+    assert "every student was refused before training: loosen limits" in text
 
 
 def test_where_no_student_is_good_enough_it_says_how_near_the_best_came(read_page, make_run):
     run = make_run(6, limits=(Limit(metric="accuracy", at_most=False, value=0.999),))
     nearest = max(c.metrics["accuracy"] for each in run.trials for c in each.result.candidates)
     text = read_page(render(run)).text
-    assert "Nothing that was tried keeps the limits" in text
-    assert f"the nearest had {written('accuracy', nearest)}" in text
+    assert "No student keeps the limits (accuracy >= 0.999); 6 students trained" in text
+    assert f"the nearest student has accuracy {nearest:.4g}" in text
 
 
 def test_where_every_trial_failed_it_shows_the_errors(read_page, make_run):

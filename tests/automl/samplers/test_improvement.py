@@ -40,7 +40,7 @@ def test_boxes_are_disjoint_and_together_all_that_no_point_dominates(
 def test_the_gain_of_known_losses_is_the_difference_of_hypervolumes(num_objectives: int) -> None:
     rng = np.random.default_rng(0)
     front, candidates = rng.uniform(0.2, 1.1, (12, num_objectives)), rng.uniform(-0.1, 1.1, (40, num_objectives))
-    gain = expected_gain(list(candidates.T), front, low_D=np.zeros(num_objectives))
+    gain = expected_gain(list(candidates.T), free_boxes(front, low_D=np.zeros(num_objectives)))
     without = hypervolume(front)
     np.testing.assert_allclose(
         gain, [hypervolume(np.vstack([front, each])) - without for each in candidates], atol=1e-12
@@ -60,20 +60,24 @@ def test_the_gain_of_uncertain_losses_is_the_mean_over_what_they_may_be(uncertai
     rng = np.random.default_rng(1)
     front, candidates = rng.uniform(0.2, 1, (15, 3)), rng.uniform(0.1, 0.9, (4, 3))
     marginals = [Normal(candidates[:, d], 0.15) if d in uncertain else candidates[:, d] for d in range(3)]
-    gain = expected_gain(marginals, front, low_D=np.array([-1.0, -1.0, -1.0]))
+    gain = expected_gain(marginals, free_boxes(front, low_D=np.array([-1.0, -1.0, -1.0])))
     for row, candidate in enumerate(candidates):
         drawn = np.repeat(candidate[None], 200_000, axis=0)
         drawn[:, list(uncertain)] += 0.15 * rng.standard_normal((200_000, len(uncertain)))
-        found = expected_gain(list(drawn.T), front, low_D=np.array([-1.0, -1.0, -1.0]))
+        found = expected_gain(list(drawn.T), free_boxes(front, low_D=np.array([-1.0, -1.0, -1.0])))
         assert gain[row] == pytest.approx(found.mean(), abs=5 * found.std() / 200_000**0.5 + 2e-5)
 
 
 def test_nothing_is_gained_where_the_whole_space_is_dominated() -> None:
     ideal = np.zeros((1, 2))
-    gain = expected_gain([Normal(np.array([0.3, 0.4]), 0.1), np.array([0.2, 0.1])], ideal, low_D=np.zeros(2))
+    gain = expected_gain(
+        [Normal(np.array([0.3, 0.4]), 0.1), np.array([0.2, 0.1])], free_boxes(ideal, low_D=np.zeros(2))
+    )
     assert gain.tolist() == [0, 0]
 
 
 def test_a_loss_beyond_the_reference_gains_nothing() -> None:
-    gain = expected_gain([np.array([0.1, 1.0, 1.2]), np.array([1.1, 0.2, 0.2])], np.zeros((0, 2)), low_D=np.zeros(2))
+    gain = expected_gain(
+        [np.array([0.1, 1.0, 1.2]), np.array([1.1, 0.2, 0.2])], free_boxes(np.zeros((0, 2)), low_D=np.zeros(2))
+    )
     assert gain.tolist() == [0, 0, 0]

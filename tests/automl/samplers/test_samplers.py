@@ -13,7 +13,8 @@ CONTEXT = SearchContext(choices=(Choice(name="wide", domain=Categorical(options=
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"unknown sampler 'tbe'; samplers are nsga2, pareto, random, tpe, or pack"):
+    known = "evolution, nni_evolution, nni_grid, nni_random, nni_tpe, nsga2, pareto, random, reinforce, tpe"
+    with pytest.raises(ValueError, match=rf"unknown sampler 'tbe'; samplers are {known}, or package"):
         make_sampler("tbe", seed=0, options={}, context=CONTEXT)
 
 

@@ -90,5 +90,5 @@ def test_hyperparameters_are_found_again_at_milestones_only(monkeypatch: pytest.
     kernels = Kernels(columns=COLUMNS)
     seen, value = points(40), np.random.default_rng(0).standard_normal(40)
     for count in (29, 30, 31, 33, 34, 34, 38):
-        kernels.get("accuracy", seen[:count], value[:count])
+        kernels.get("accuracy", seen[:count], lambda reached: value[:reached])
     assert fits == [29, 30, 34]

@@ -154,3 +154,24 @@ def test_the_description_holds_a_table_that_fits_and_files_hold_it_whole(make_ru
     assert head == "| trial | precision | accuracy | latency_ms | size_bytes | test_accuracy | digest |"
     assert run.front.members[0].digest in first
     assert {"params", "macs"} <= set(front_table(run)[0])
+
+
+def test_a_renewed_report_takes_the_place_of_the_one_that_is_there(run: Run, start: Callable[..., Tracker]) -> None:
+    tracker = start()
+    tracker.renew_report(b"too early")  # No run shows the front yet.
+    assert str(tracker.close(seconds=20)) == ""
+    assert not list(run.folder.rglob("artifacts/report.html"))
+    tracker = start()
+    tracker.finish(Summary(run=run, files={"report.html": b"old"}))
+    tracker.renew_report(b"new")
+    assert str(tracker.close(seconds=20)) == ""
+    (page,) = run.folder.rglob("artifacts/report.html")
+    assert page.read_bytes() == b"new"
+
+
+def test_a_renewed_report_is_owed_while_mlflow_is_away(start: Callable[..., Tracker]) -> None:
+    tracker = start("http://127.0.0.1:9")
+    tracker.renew_report(b"new")
+    report = tracker.close(seconds=0.2, seconds_away=0.2)
+    assert report.summary_owed
+    assert "MLflow lacks the summary of the front" in str(report)

@@ -89,6 +89,18 @@ def test_without_paths_only_bridged_features_are_compared():
     torch.testing.assert_close(value(loss, sides), 2 * expected)
 
 
+def test_the_weight_of_features_rises_and_that_of_mixed_paths_does_not():
+    student, teacher = net(6, seed=0), net(7, seed=1)
+    parts = {weight: fcfd(student, teacher, paths=4, feature_weight=weight) for weight in (0.0, 4.0)}
+    mixed, whole = (value(*parts[weight]) for weight in (0.0, 4.0))
+    loss, sides = fcfd(student, teacher, paths=4, feature_weight=4.0, feature_warmup=4)
+    for epoch, share in ((1, 0.25), (3, 0.75), (4, 1.0), (9, 1.0), (None, 1.0)):
+        loss.epoch = epoch
+        torch.testing.assert_close(value(loss, sides), mixed + share * (whole - mixed))
+    with pytest.raises(ValueError, match=r"feature_warmup must be a whole number of epochs, at least 0, got -1"):
+        LOSSES["fcfd"].needs(feature_warmup=-1)
+
+
 def test_logits_of_mixed_paths_are_compared_at_the_temperature():
     student, teacher = net(6, seed=0), net(7, seed=1)
     loss, sides = fcfd(student, teacher, layers="stage1, last", paths=9, feature_weight=0.0, temperature=3.0)

@@ -56,6 +56,33 @@ def test_value_is_that_of_the_formula(version, pairs, relation_heads):
 
 
 @pytest.mark.parametrize("version", [1, 2])
+def test_padding_is_related_to_nothing(version):
+    student, teacher = heads(4, 8, seed=0), heads(2, 12, seed=1)
+    seen = torch.tensor([[1.0, 1, 1, 1], [1, 1, 0, 0]])
+    found_B = minilm(student | {"attention_last.seen": seen}, teacher, version=version)[0]
+    for row, length in enumerate((4, 2)):
+        cut = [
+            {name: values[row : row + 1, :, :length] for name, values in side.items()} for side in (student, teacher)
+        ]
+        torch.testing.assert_close(found_B[row], minilm(*cut, version=version)[0, 0])
+    torch.testing.assert_close(
+        minilm(student | {"attention_last.seen": torch.ones(B, T)}, teacher, version=version),
+        minilm(student, teacher, version=version),
+    )
+
+
+def test_what_stands_at_padding_is_learnt_by_nobody():
+    student, teacher = heads(4, 8, seed=0), heads(2, 12, seed=1)
+    vectors = {name: values.clone().requires_grad_() for name, values in student.items()}
+    seen = torch.tensor([[1.0, 1, 1, 1], [1, 1, 0, 0]])
+    minilm(vectors | {"attention_last.seen": seen}, teacher).sum().backward()
+    for values in vectors.values():
+        assert values.grad.isfinite().all()
+        assert (values.grad[1, :, 2:] == 0).all()
+        assert (values.grad[1, :, :2] != 0).any()
+
+
+@pytest.mark.parametrize("version", [1, 2])
 def test_equal_vectors_lose_nothing_however_they_are_cut_into_heads(version):
     teacher = heads(2, 8, seed=0)
     student = {name: values.transpose(1, 2).reshape(B, T, 4, 2).transpose(1, 2) for name, values in teacher.items()}
@@ -64,7 +91,7 @@ def test_equal_vectors_lose_nothing_however_they_are_cut_into_heads(version):
 
 def test_needs_are_those_of_the_version():
     parts = {version: LOSSES["minilm"].needs(layers="attention1=attention2", version=version) for version in (1, 2)}
-    assert parts[1].student == parts[2].student == tuple(f"attention1.{part}" for part in PARTS)
+    assert parts[1].student == parts[2].student == tuple(f"attention1.{part}" for part in (*PARTS, "seen"))
     assert parts[1].teacher == tuple(f"attention2.{part}" for part in PARTS)
 
 

@@ -1,0 +1,5 @@
+"""A recurrent controller that is trained by reinforcement learning, as a sampler."""
+
+from automl.samplers.reinforce.sampler import Memory, Reinforce
+
+__all__ = ["Memory", "Reinforce"]
