@@ -22,12 +22,16 @@ BENCHMARKS := cache.py controller.py 'distillation_gains.py digits' 'distillatio
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# As an entry of the path. The finder that setuptools makes otherwise is asked after the whole path, so that any folder of
+# a user's named `teachers` would hide the package.
+INSTALL := --constraint constraints.txt --config-settings editable_mode=compat --editable
+
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is $$($(PYTHON) --version); Python 3.11 or later is needed: make PYTHON=python3.11 ..."; exit 1; }
 	@echo "installing into $(VENV); this takes some minutes, once"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,docs,huggingface,transformers]'
+	@$(BIN)/python -m pip install -qq $(INSTALL) '.[dev,docs,huggingface,transformers]'
 	@touch $@
 
 demo: $(STAMP) ## search students for handwritten digits into runs/demo, afresh

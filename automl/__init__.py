@@ -27,6 +27,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'automl' has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
     from importlib import import_module
 
+    from automl.shadowing import refuse_shadows
+
+    refuse_shadows()
     found = getattr(import_module(_HOMES[name]), name)
     globals()[name] = found
     return found

@@ -17,6 +17,7 @@ from automl.commands_to_type import typed
 from automl.errors import UserError, WorkFailed, disk_is_full
 from automl.full_disk import no_room
 from automl.interrupts import ending_at_once
+from automl.shadowing import refuse_shadows
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 """Exit codes."""
@@ -168,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = make_parser().parse_args(arguments)
     try:
+        refuse_shadows()
         with ending_at_once(lambda: _stopped(KeyboardInterrupt(), parsed)):
             commands.load(parsed.command)
         parsed.function(parsed)

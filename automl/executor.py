@@ -14,15 +14,15 @@ from typing import Any
 # Read by Ray when it is imported, and by the processes that it starts.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault(
-    "RAY_IGNORE_UNHANDLED_ERRORS", "1"
-)  # `fetch` tells of each; results that nobody fetches fail too.
+# `fetch` tells of each; results that nobody fetches fail too.
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
 import ray
 import ray.exceptions
 
-from automl.errors import UserError, WorkFailed
+from automl.errors import UserError, WorkFailed, disk_is_full
 from automl.interrupts import held_back
+from automl.no_cluster import no_cluster
 from automl.ray_start import require_token, say_nothing_of_deaths
 from automl.unserved import Unserved
 
@@ -30,7 +30,6 @@ _logger = logging.getLogger("automl.executor")
 
 MEASURING = "automl_measuring"
 """A Ray resource that one node has once: where latency is measured, one measurement at a time."""
-
 
 TRIES = 3
 """How often ``run_all`` starts a task whose process dies."""
@@ -87,9 +86,9 @@ class Executor:
             cpus: Processors of the one that is started; None takes all.
 
         Raises:
-            WorkFailed: No cluster at this address.
+            NoClusterError: No cluster at this address, or none could be started.
         """
-        local = address is None
+        local, began = address is None, time.monotonic()
         if local and "RAY_AUTH_MODE" not in os.environ:
             require_token()
         try:
@@ -105,8 +104,10 @@ class Executor:
                     logging_level="ERROR",
                     configure_logging=True,
                 )
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise WorkFailed(f"cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
+        except Exception as error:  # Ray raises of all kinds.
+            if disk_is_full(error):
+                raise
+            raise no_cluster(error, address, seconds=time.monotonic() - began) from error
         except KeyboardInterrupt:
             self.close()
             raise
@@ -172,10 +173,9 @@ class Executor:
         """
         for kind, asked, setting in (("CPU", share.cpus, "cpus"), ("GPU", share.gpus, "gpus")):
             if asked > self._most.get(kind, math.inf):
-                raise UserError(
-                    f"a trial asks for {asked:g} {kind}s, this machine has {self._most[kind]:g}; lower it",
-                    place=f"resources.{setting}",
-                )
+                wanted = f"{asked:g} {kind}{'s' * (asked != 1)}"
+                reason = f"a trial asks for {wanted}, this machine has {self._most[kind]:g}; lower it"
+                raise UserError(reason, place=f"resources.{setting}")
         resources = {MEASURING: 1.0} if share.measuring and self._can_measure else {}
         if function not in self._functions:
             self._functions[function] = ray.remote(_bounded(function))  # Sends the function to the workers, once.

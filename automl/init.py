@@ -33,6 +33,10 @@ def init(name: str = "config") -> Path:
             file.write(text)
     except FileExistsError as error:
         raise UserError("this file exists and is left as it is; give another NAME", place=str(path)) from error
+    except FileNotFoundError as error:
+        raise UserError(
+            f"there is no folder {path.parent}; make it first, or give another NAME", place=str(path)
+        ) from error
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", place=str(path)) from error
     return path

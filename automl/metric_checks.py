@@ -3,6 +3,7 @@
 import math
 
 from automl.config import Config
+from automl.config.messages import unknown
 from automl.errors import UserError
 from trials.records import METRICS_OF_COST, Limit
 from trials.tasks import Metric, Task
@@ -21,9 +22,7 @@ def check_metrics(config: Config, task: Task) -> None:
     for section, names in (("objectives", config.objectives), ("limits", [limit.metric for limit in config.limits])):
         for position, name in enumerate(names):
             if name not in known:
-                raise UserError(
-                    f"unknown metric {name!r}; metrics are {', '.join(known)}", place=config.place(section, position)
-                )
+                raise UserError(unknown(name, known, "metric"), place=config.place(section, position))
     for position, limit in enumerate(config.limits):
         if limit.metric in of_task and (reason := _outside(limit, of_task[limit.metric])):
             raise UserError(reason, place=config.place("limits", position))

@@ -21,7 +21,8 @@ from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
 from trials.data import READERS, Dataset
 from trials.data.augmentation import Augmentation
-from trials.data.splitting import SettingError, split
+from trials.data.settings import SettingError, require_names
+from trials.data.splitting import split
 from trials.recipe import Recipe
 from trials.records import Trial
 from trials.run_trial import Setting
@@ -203,6 +204,7 @@ def _coverage(covers: Covers, dataset: Dataset) -> Coverage:
     labels = None
     if covers.labels is not None:
         labels = tuple(_class_number(label, dataset.class_names) for label in covers.labels)
+    require_names({"column": [covers.column]}, dataset.columns, where="the data", what="column")
     coverage = Coverage(labels=labels, column=covers.column, values=covers.values)
     coverage.rows(len(dataset), dataset.columns)
     return coverage

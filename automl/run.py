@@ -126,9 +126,8 @@ class Run:
 
     def higher_is_better(self, metric: str) -> bool:
         """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""
-        if metric == self.primary_metric:
-            return self.primary_higher_is_better
-        directions = {objective.metric: objective.higher_is_better for objective in self.front.objectives}
+        directions = {self.primary_metric: self.primary_higher_is_better}
+        directions |= {objective.metric: objective.higher_is_better for objective in self.front.objectives}
         return directions.get(metric, metric not in METRICS_OF_COST)
 
     def count(self, outcome: Outcome) -> int:

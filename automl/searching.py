@@ -18,6 +18,7 @@ from automl.halving import Halving
 from automl.journal import RunLock
 from automl.ledger import Ledger, open_ledger
 from automl.lopsided import LopsidedWatch
+from automl.no_cluster import NoClusterError
 from automl.nodes import trial_on_node
 from automl.preparation import Prepared, at, prepare
 from automl.progress import Progress
@@ -75,8 +76,8 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
             ledger = _open(prepared, fresh=fresh)
             return _search(prepared, ledger)
         except (UserError, WorkFailed) as error:
-            never_began = ledger is None or (isinstance(error, UserError) and not ledger.finished())
-            if fresh and never_began:
+            wrong_from_the_start = ledger is None or (isinstance(error, UserError) and not ledger.finished())
+            if fresh and (wrong_from_the_start or isinstance(error, NoClusterError)):
                 undo(config, ledger)
             raise
 

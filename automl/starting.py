@@ -95,7 +95,7 @@ def keep_config(config: Config) -> None:
 
 
 def undo(config: Config, ledger: Ledger | None) -> None:
-    """Leave no trace of a run whose config turned out wrong before it began: mended, it can be started as it is.
+    """Leave no trace of a run that never began, of a wrong config or without a cluster: it can be started as it is.
 
     Args:
         config: Of the run.

@@ -31,7 +31,8 @@ def _require_room(setting: str, asked: float, there: int) -> None:
     """Refuse a trial that would wait for ever."""
     if asked > there:
         instead = f"write {there} or less" if there else "write 0, or install PyTorch for the GPUs that there are"
-        raise ValueError(f"a trial asks for {asked:g} {setting.upper()[:-1]}s, this machine has {there}; {instead}")
+        wanted = f"{asked:g} {setting.upper()[:-1]}{'s' * (asked != 1)}"
+        raise ValueError(f"a trial asks for {wanted}, this machine has {there}; {instead}")
 
 
 def _given(address: str | None, require: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from automl.caching import require_memory
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
-from automl.check.servers import silent_servers
+from automl.check.servers import require_cluster, silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
 from automl.check.teachers import Examined, examine_teachers, foresee, stand_ins
 from automl.config import Config, load_config
@@ -46,11 +46,12 @@ def check(path: str | Path) -> CheckReport:
 
     Raises:
         UserError: The config, or what it names, is wrong, or no student keeps the limits.
-        WorkFailed: A student that was tried out failed, as every trial would.
+        WorkFailed: A student that was tried out failed, as every trial would, or the cluster does not answer.
     """
     config = load_config(path)
     prepared = prepare(config)
     sampler_of(prepared)
+    require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)
     schoolings, examined = examine_teachers(prepared)

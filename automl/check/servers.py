@@ -1,21 +1,36 @@
-"""Whether servers that a config names answer, as of now: a search would wait for them, or do without."""
+"""Whether servers that a config names answer, as of now: a search does without one, and cannot without the other."""
 
 import socket
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from automl.config import Config
+from automl.errors import WorkFailed
 from automl.masking import mask
 
 _SECONDS = 2.0
 _PORTS = {"http": 80, "https": 443}
 
 
+def require_cluster(config: Config) -> None:
+    """Make sure that the head of a cluster takes a connection within two seconds, where it is given as ``host:port``.
+
+    Raises:
+        WorkFailed: It does not, so that a search would stop at once.
+    """
+    host, _, port = (config.address or "").rpartition(":")
+    if host and port.isdecimal() and not _answers(host, int(port)):
+        raise WorkFailed(
+            f"{config.place('address')}: the cluster at {config.address} does not answer, and a search would stop "
+            "there; start it, mend the address, or leave it out to search on this machine"
+        )
+
+
 def silent_servers(config: Config) -> Iterator[str]:
-    """Say which servers do not take a connection within two seconds; nothing else is said to them.
+    """Say which servers that a search can do without take no connection within two seconds.
 
     Args:
-        config: Its tracking server, and the head of its cluster where that is ``host:port``.
+        config: Its tracking server.
     """
     uri = config.tracking.expanded_uri() or ""
     parts = urlsplit(uri)
@@ -25,9 +40,6 @@ def silent_servers(config: Config) -> Iterator[str]:
             f"MLflow's server {mask(uri)} does not answer now; a search goes on without it, and sends its records when "
             "it is back"
         )
-    host, _, port = (config.address or "").rpartition(":")
-    if host and port.isdecimal() and not _answers(host, int(port)):
-        yield f"the cluster at {config.address} does not answer now; a search would stop there"
 
 
 def _port(parts: SplitResult) -> int:

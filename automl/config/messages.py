@@ -1,6 +1,5 @@
 """From pydantic's errors to messages that say what was expected, what came and what to write."""
 
-import difflib
 import types
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from automl.config.part import Part
 from automl.config.places import Path
+from trials.near_names import and_known, near_name
 
 EXPECTED = {
     "bool_type": "true or false",
@@ -30,6 +30,7 @@ BOUNDS = {
     "less_than": ("lt", "below"),
 }
 WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+TABLES = ("csv", "parquet", "tsv")
 UNKNOWN_KEY, WRONG_VALUE, MISSING = range(3)
 
 
@@ -108,13 +109,13 @@ def _wrong_value(kind: str, value: object, context: Mapping[str, Any], fallback:
 
 def _unknown_key(path: Path, owner: type[Part], root: type[Part]) -> Mistake:
     key, known = str(path[-1]), sorted(owner.model_fields)
-    near = difflib.get_close_matches(key, known, n=1)
+    near = near_name(key, known)
     elsewhere = [name for name, section in _sections(root) if key in section.model_fields]
     hint, meant = ";", None
     if elsewhere:
         hint = f"; it belongs into {elsewhere[0]};"
-    elif near:
-        hint, meant = f", did you mean {near[0]!r}?", (*path[:-1], near[0])
+    elif near is not None:
+        hint, meant = f", did you mean {near!r}?", (*path[:-1], near)
     return Mistake(
         path=path, message=f"unknown key{hint} known keys: {', '.join(known)}", rank=UNKNOWN_KEY, meant=meant
     )
@@ -126,7 +127,10 @@ def _unknown_kind(path: Path, value: object, known: list[str]) -> Mistake:
         return Mistake(path=path, message=f"expected KEY: VALUE pairs, got {shown(value)}; kind is one of {kinds}")
     if value.get("kind") is None:
         return Mistake(path=path, message=f"the key 'kind' is missing; it is one of {kinds}", rank=MISSING)
-    return Mistake(path=(*path, "kind"), message=unknown(str(value["kind"]), known, "kind"))
+    kind = str(value["kind"])
+    if kind in TABLES and "table" in known:
+        return Mistake(path=(*path, "kind"), message=f"a .{kind} file is of kind table; write kind: table ({kinds})")
+    return Mistake(path=(*path, "kind"), message=unknown(kind, known, "kind"))
 
 
 def _remedy(kind: str, value: object) -> str:
@@ -154,10 +158,8 @@ def _number(value: object, *, whole: bool) -> str:
 
 
 def _nearest(value: object, expected: str) -> str:
-    near = difflib.get_close_matches(
-        str(value), [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")], n=1
-    )
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = near_name(str(value), [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")])
+    return "" if near is None else f"; did you mean {near!r}?"
 
 
 def unknown(name: str, known: Collection[str], what: str) -> str:
@@ -168,9 +170,7 @@ def unknown(name: str, known: Collection[str], what: str) -> str:
         known: What could have come.
         what: What is named: ``metric``.
     """
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f", did you mean {near[0]!r}?" if near else ";"
-    return f"unknown {what} {name!r}{hint} known: {', '.join(sorted(known)) or 'none'}"
+    return f"unknown {what} {name!r}{and_known(name, known, 'known:')}"
 
 
 def shown(value: object) -> str:

@@ -102,18 +102,19 @@ def load_estimator(
     """Load a fitted classifier; its digest is the file's, so that the same estimator written again counts as another.
 
     Args:
-        path: A ``.skops`` file, of which only types that skops holds safe are read, or a pickle or joblib file.
+        path: A ``.skops`` file, or a pickle or joblib file.
         class_names: Of the data, in the order of their numbers.
         labels: Classes of the data that it covers, in the order of the columns to give; None means all.
         preprocessing: Goes before it; None flattens.
-        trust: Whether whoever made the pickle may run code here.
+        trust: Whether whoever made the file may run code here: needed for a pickle, and for a ``.skops`` file with
+            types that skops does not hold safe, such as trees.
 
     Raises:
         ValueError: The file is not trusted, not there, or holds no fitted classifier that fits the data.
     """
     path = existing_file(path, "estimator of a teacher")
     preprocessing = preprocessing or Preprocessing(flatten=True)
-    estimator = _read_skops(path) if path.suffix == ".skops" else _read_pickle(path, trust=trust)
+    estimator = _read_skops(path, trust=trust) if path.suffix == ".skops" else _read_pickle(path, trust=trust)
     model = EstimatorModel(estimator, preprocessing=preprocessing, class_names=class_names, labels=labels)
     parts = ["estimator", files_digest({"": path.read_bytes()}), model.columns, preprocessing.digest]
     return LoadedModel(model=model, digest=record_digest(parts))
@@ -127,7 +128,8 @@ def _read_pickle(path: Path, *, trust: bool) -> object:
     if not trust:
         raise ValueError(
             f"{path} is a pickle, which can run code when it is read; set trust: true for this teacher if you trust "
-            "its origin, or write the estimator with skops.io.dump(estimator, 'name.skops')"
+            "its origin, or write the estimator with skops.io.dump(estimator, 'name.skops'); trees and forests need "
+            "trust there, too"
         )
     import joblib  # type: ignore[import-untyped]  # it ships no types
 
@@ -137,18 +139,21 @@ def _read_pickle(path: Path, *, trust: bool) -> object:
         raise ValueError(f"{path} cannot be read as a pickle: {type(error).__name__}: {error}") from error
 
 
-def _read_skops(path: Path) -> object:
+def _read_skops(path: Path, *, trust: bool) -> object:
     try:
-        from skops.io import load  # type: ignore[import-untyped]  # it ships no types
-        from skops.io.exceptions import UntrustedTypesFoundException  # type: ignore[import-untyped]  # as above
+        from skops.io import get_untrusted_types, load  # type: ignore[import-untyped]  # it ships no types
     except ImportError as error:
         raise ValueError(f"{path} needs the package skops: pip install skops") from error
     try:
-        return load(path)
-    except UntrustedTypesFoundException as error:
-        raise ValueError(f"{path} holds types that skops does not hold safe, so it was not read: {error}") from error
+        unsafe = get_untrusted_types(file=path)
+        if trust or not unsafe:
+            return load(path, trusted=unsafe)
     except Exception as error:  # A damaged archive can raise anything.
         raise ValueError(f"{path} cannot be read as a skops file: {type(error).__name__}: {error}") from error
+    raise ValueError(
+        f"{path} holds types that skops does not hold safe: {', '.join(unsafe)}; a file made with ill intent can do "
+        "harm through them, so it was not read. Set trust: true for this teacher if you trust its origin"
+    )
 
 
 def _columns(known: NDArray[np.generic], class_names: Sequence[str], labels: Sequence[int] | None) -> list[int]:

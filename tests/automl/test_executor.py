@@ -1,5 +1,6 @@
 """Work on a real cluster: what dies, hangs or raises is told apart, and nothing waits for ever."""
 
+import errno
 import os
 import re
 import signal
@@ -9,11 +10,13 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, LostWorkError, OverdueError, Share, resolve
+from automl.no_cluster import NoClusterError
 
 SHARE = Share(cpus=1.0)
 LIGHT = Share(cpus=0.1)
@@ -248,4 +251,22 @@ def test_workers_report_no_usage_to_anybody(executor: Executor) -> None:
 def test_a_cluster_that_is_not_there_is_told(executor: Executor) -> None:
     del executor  # Ray serves this process already, and refuses a second cluster.
     with pytest.raises(WorkFailed, match="cannot join the Ray cluster at this machine"):
+        Executor()
+
+
+def test_ray_that_does_not_start_in_time_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(**_: Any) -> None:
+        raise Exception("The current node timed out during startup.")  # noqa: TRY002 - as Ray does
+
+    monkeypatch.setattr("ray.init", late)
+    message = r"Ray did not start on this machine within 0 s: The current node timed out .*\. .* busy; try again"
+    with pytest.raises(NoClusterError, match=message):
+        Executor()
+    with pytest.raises(NoClusterError, match=r"cannot join the Ray cluster at head:6379: The current node"):
+        Executor(address="head:6379")
+
+
+def test_a_full_disk_is_told_as_such_where_ray_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.init", mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
         Executor()

@@ -39,7 +39,9 @@ def test_an_existing_file_is_left_as_it_is() -> None:
 
 
 def test_a_folder_that_is_not_there_is_told() -> None:
-    with pytest.raises(UserError, match=r"^nowhere/a\.yaml: cannot be written: No such file or directory$"):
+    with pytest.raises(
+        UserError, match=r"^nowhere/a\.yaml: there is no folder nowhere; make it first, or give another NAME$"
+    ):
         init("nowhere/a")
 
 

@@ -70,6 +70,6 @@ def test_a_metric_without_a_worst_end_is_bounded_on_one_side(tmp_path: Path) -> 
 def test_an_unknown_metric_of_a_task_is_told_with_all_there_are(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, "macro_f1 >= 0.5"))
     with pytest.raises(
-        UserError, match=r"unknown metric 'macro_f1'; metrics are accuracy, latency_ms, macs, params, size_bytes"
+        UserError, match=r"unknown metric 'macro_f1'; known: accuracy, latency_ms, macs, params, size_bytes"
     ):
         check_metrics(config, Scored(higher_is_better=True, chance=0.0, best=1.0))

@@ -89,7 +89,18 @@ def test_coverage_is_by_names_of_classes(prepared: Prepared) -> None:
         ('[3, "5"]', '[3, "dog"]', r":25:\d+: teachers\[1\]\.covers", r"the data has no class 'dog'; its classes are"),
         ('[3, "5"]', "[3, 10]", r":25:\d+: teachers\[1\]\.covers", "the data has no class 10; its classes are"),
         ('[3, "5"]', '[3, "3"]', r":25:\d+: teachers\[1\]\.covers", "at least one and differ"),
-        ("style, v", "slope, v", r":18:\d+: teachers\[0\]\.covers", "the data has no column 'slope'; it has style"),
+        (
+            "style, v",
+            "domain, v",
+            r":18:\d+: teachers\[0\]\.covers\.column",
+            "the data has no column 'domain'; it has style",
+        ),
+        (
+            "style, v",
+            "styel, v",
+            r":18:\d+: teachers\[0\]\.covers\.column",
+            r"'styel', did you mean 'style'\? it has style",
+        ),
         (
             "[left]}",
             "[lft]}",

@@ -13,6 +13,7 @@ import automl
 from automl.cli import main
 from automl.errors import UserError, WorkFailed
 from automl.executor import LostWorkError
+from automl.no_cluster import NoClusterError
 from automl.run_folder import load_run
 from tests.automl.quick_trials import CONFIG, cost, run_quickly, trained
 from trials.records import Trial
@@ -138,6 +139,23 @@ def test_a_config_that_cannot_be_written_leaves_none(config: Any, monkeypatch: p
     assert not Path("runs/small/config.yaml").exists()
     assert not list(Path("runs/small").glob("*.part"))
     assert main(["search", "small.yaml"]) == 0
+
+
+@pytest.mark.parametrize("storage", ["", "storage: sqlite:///study.db\n"])
+def test_a_search_without_a_cluster_leaves_no_run(
+    config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], storage: str
+) -> None:
+    config(CONFIG + storage)
+    with monkeypatch.context() as patched:
+        patched.setattr("automl.searching.Executor", mock.Mock(side_effect=NoClusterError("Ray did not start")))
+        assert main(["search", "small.yaml"]) == 1
+    assert capsys.readouterr().err.endswith("Ray did not start\n")
+    assert not Path("runs/small/config.yaml").exists()
+    assert main(["search", "small.yaml"]) == 0
+    with monkeypatch.context() as patched:  # A run that had begun stays.
+        patched.setattr("automl.searching.Executor", mock.Mock(side_effect=NoClusterError("Ray did not start")))
+        assert main(["search", "small.yaml", "--resume", "--trials", "9"]) == 1
+    assert trained(load_run("small")) == list(range(6))
 
 
 @pytest.mark.parametrize("storage", ["", "storage: sqlite:///study.db\n"])

@@ -46,6 +46,7 @@ def test_more_than_the_machine_has_is_refused_with_what_it_has() -> None:
     assert found["resources.cpus"] == "a trial asks for 2.5 CPUs, this machine has 2; write 2 or less"
     assert found["resources.gpus"].startswith("a trial asks for 0.5 GPUs, this machine has 0; write 0, or install")
     assert "install onnxruntime-gpu, or take 'cpu'" in found["latency.provider"]
+    assert refused(resources={"gpus": 1.0})["resources.gpus"].startswith("a trial asks for 1 GPU, this machine has 0;")
 
 
 def test_a_cluster_may_have_what_this_machine_lacks() -> None:

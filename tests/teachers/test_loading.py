@@ -1,13 +1,16 @@
 """Errors and details of single kinds of teachers; what all must keep is in the contract suite."""
 
+import os
 import pickle
 
 import numpy as np
 import onnx
 import pytest
+import skops.io
 import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
@@ -146,12 +149,30 @@ def test_a_pickle_without_trust_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "touched").exists()
 
 
-def test_a_skops_file_with_types_that_are_not_safe_is_refused(tmp_path):
-    io = pytest.importorskip("skops.io")
+def test_a_forest_in_a_skops_file_needs_trust_and_is_read_with_it(tmp_path):
+    estimator = fitted([0, 1, 2], kind=RandomForestClassifier, n_estimators=3, random_state=0)
+    skops.io.dump(estimator, tmp_path / "m.skops")
+    with pytest.raises(
+        ValueError, match=r"not hold safe: sklearn\.tree\._tree\.Tree; .* [Ss]et trust: true"
+    ) as refusal:
+        load_estimator(path=tmp_path / "m.skops", class_names=NAMES)
+    assert "\n" not in str(refusal.value)
+    x = torch.tensor([[0.0, 0.0], [2.0, 2.0]])
+    logits = load_estimator(path=tmp_path / "m.skops", class_names=NAMES, trust=True).model(x).logits
+    np.testing.assert_allclose(logits.softmax(1), estimator.predict_proba(x.numpy()), atol=1e-6)
+
+
+def test_a_skops_file_that_names_a_function_is_not_run_without_trust(tmp_path):
     estimator = fitted([0, 1, 2])
-    estimator.extra = Preprocessing()
-    io.dump(estimator, tmp_path / "m.skops")
-    with pytest.raises(ValueError, match=r"does not hold safe.*Preprocessing"):
+    estimator.extra, estimator.more = Preprocessing(), os.remove
+    skops.io.dump(estimator, tmp_path / "m.skops")
+    with pytest.raises(ValueError, match=r"not hold safe: posix\.remove, teachers\.preprocessing\.Preprocessing"):
+        load_estimator(path=tmp_path / "m.skops", class_names=NAMES)
+
+
+def test_a_torn_skops_file_is_a_clear_error(tmp_path):
+    (tmp_path / "m.skops").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match=r"m\.skops cannot be read as a skops file: BadZipFile"):
         load_estimator(path=tmp_path / "m.skops", class_names=NAMES, trust=True)
 
 

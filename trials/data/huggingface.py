@@ -11,6 +11,7 @@ from trials.data.dataset import SPLITS
 from trials.data.image_folder import check_image_format
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, existing_folder
+from trials.data.settings import require_names
 from trials.image_files import pixels
 
 _CHUNK_ROWS = 1000
@@ -55,13 +56,16 @@ def read_huggingface(
         raise ValueError("give exactly one of image, text and features")
     parts = _load(existing_folder(path), splits)
     feature_columns = [features] if isinstance(features, str) else list(features or ())
-    needed = [label, *columns, *feature_columns, *(name for name in (image, text) if name is not None)]
+    needed: dict[str, Sequence[str | None]] = {
+        "label": [label],
+        "image": [image],
+        "text": [text],
+        "features": feature_columns,
+        "columns": columns,
+    }
     for split, part in parts.items():
-        if unknown := sorted(set(needed) - set(part.column_names)):
-            where = f"split {split!r} of {path}" if split else f"{path}"
-            raise ValueError(
-                f"{where} has no columns {', '.join(unknown)}; it has {', '.join(sorted(part.column_names))}"
-            )
+        where = f"split {split!r} of {path}" if split else f"{path}"
+        require_names(needed, part.column_names, where=where, what="column")
     labels, names = _labels(list(parts.values()), label, class_names)
     inputs: NDArray[np.generic] | list[str]
     if image is not None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from trials.data.dataset import SPLITS
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, existing_folder
+from trials.data.settings import require_names
 from trials.image_files import IMAGE_SUFFIXES, pixels
 
 _CHANNELS = (1, 3)
@@ -49,6 +50,8 @@ def read_image_folder(
     for row, file in enumerate(files):
         inputs[row] = decode_image(file, image_size=image_size, channels=channels)
     folders = [file.parent.name for file in files]
+    if unlabelled is not None:
+        require_names({"unlabelled": [unlabelled]}, set(folders), where=str(root), what="folder")
     labels, names = encode_labels([None if name == unlabelled else name for name in folders], class_names)
     return RawData(
         inputs=inputs,

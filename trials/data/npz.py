@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from teachers import MISSING_LABEL
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, files_of_splits
+from trials.data.settings import require_names
 
 
 class _PickledError(ValueError):
@@ -81,8 +82,7 @@ def _load(file: Path, names: tuple[str, str]) -> Arrays:
         raise ValueError(f"cannot read {file}: {error}") from error
     # An archive may hold files that are no arrays; numpy gives their bytes.
     arrays = {name: _plain(value) for name, value in found.items() if isinstance(value, np.ndarray)}
-    if missing := [name for name in names if name not in arrays]:
-        raise ValueError(f"{file} has no array {', '.join(missing)}; it has {', '.join(sorted(arrays))}")
+    require_names({"inputs": names[:1], "labels": names[1:]}, arrays, where=str(file), what="array")
     if scalar := [name for name in names if arrays[name].ndim == 0]:
         raise ValueError(f"{file}: {', '.join(scalar)} is a single value, expected one a row")
     return arrays

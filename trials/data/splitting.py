@@ -11,21 +11,9 @@ from numpy.typing import NDArray
 from teachers import MISSING_LABEL
 from trials.data.dataset import SPLITS, Dataset
 from trials.data.raw import RawData
+from trials.data.settings import SettingError
 
 Rows = NDArray[np.int64]
-
-
-class SettingError(ValueError):
-    """A number of the caller's does not fit the rows.
-
-    Args:
-        message: What was expected, and what came.
-        setting: Name of the argument, and of the split where there is one a split.
-    """
-
-    def __init__(self, message: str, *setting: str) -> None:
-        super().__init__(message)
-        self.setting = setting
 
 
 def split(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trials.data.dataset import SPLITS
 from trials.data.labelling import encode_labels
 from trials.data.raw import RawData, consecutive_splits, files_of_splits
+from trials.data.settings import require_names
 from trials.table_files import check_rows
 
 if TYPE_CHECKING:
@@ -57,7 +58,15 @@ def read_table(
     if split is not None and "" not in files:
         raise ValueError("give either files by split or a split column, not both")
     as_texts = {name for name in (label, text, split, *columns) if name is not None} - set(features or ())
-    frames = {name: _load(file, as_texts, needed={*as_texts, *(features or ())}) for name, file in files.items()}
+    # By the keys of the section ``data``, where a mistake is told.
+    needed: dict[str, Sequence[str | None]] = {
+        "label": [label],
+        "text": [text],
+        "split_column": [split],
+        "columns": columns,
+        "features": features or (),
+    }
+    frames = {name: _load(file, as_texts, needed) for name, file in files.items()}
     frame = pd.concat(frames.values(), ignore_index=True)
     if split is not None:
         given = _splits_of(frame[split], split)
@@ -76,14 +85,16 @@ def read_table(
     )
 
 
-def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
+def _load(file: Path, as_texts: set[str], needed: Mapping[str, Sequence[str | None]]) -> "pd.DataFrame":
     import pandas as pd
 
     suffix = next((suffix for suffix in reversed(file.suffixes) if suffix != ".gz"), "").lower()
     if suffix not in (*_SEPARATORS, *_PARQUET):
         raise ValueError(f"{file}: the suffix must be one of {', '.join(sorted((*_SEPARATORS, *_PARQUET)))}")
     if suffix not in _PARQUET:
-        check_rows(file, separator=_SEPARATORS[suffix], needed=needed)
+        check_rows(
+            file, separator=_SEPARATORS[suffix], needed={name for names in needed.values() for name in names if name}
+        )
     try:
         if suffix in _PARQUET:
             frame = pd.read_parquet(file, dtype_backend="numpy_nullable")
@@ -104,10 +115,7 @@ def _load(file: Path, as_texts: set[str], needed: set[str]) -> "pd.DataFrame":
         ) from error
     except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are among them
         raise ValueError(f"cannot read {file}: {error}") from error
-    if unknown := sorted(needed - set(frame.columns)):
-        raise ValueError(
-            f"{file} has no columns {', '.join(unknown)}; it has {', '.join(map(str, sorted(frame.columns)))}"
-        )
+    require_names(needed, list(map(str, frame.columns)), where=str(file), what="column")
     if not len(frame):
         raise ValueError(f"{file} has no rows")
     return frame

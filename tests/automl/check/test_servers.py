@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.check.servers import silent_servers
+from automl.check.servers import require_cluster, silent_servers
+from automl.cli import main
 from automl.config import Config, load_config
 
 CONFIG = """\
@@ -35,7 +36,8 @@ def test_what_answers_is_not_spoken_of(tmp_path: Path, ports: tuple[int, int]) -
     answering, _ = ports
     more = f"tracking: {{uri: 'http://127.0.0.1:{answering}'}}\naddress: 127.0.0.1:{answering}\n"
     assert list(silent_servers(config_of(tmp_path, more))) == []
-    assert list(silent_servers(config_of(tmp_path, "address: auto\n"))) == []
+    require_cluster(config_of(tmp_path, more))
+    require_cluster(config_of(tmp_path, "address: auto\n"))
 
 
 def test_a_port_that_cannot_be_is_one_at_which_nobody_answers(tmp_path: Path) -> None:
@@ -44,7 +46,19 @@ def test_a_port_that_cannot_be_is_one_at_which_nobody_answers(tmp_path: Path) ->
 
 def test_servers_that_do_not_answer_are_named_without_their_secrets(tmp_path: Path, ports: tuple[int, int]) -> None:
     _, silent = ports
-    more = f"tracking: {{uri: 'http://me:word@127.0.0.1:{silent}'}}\naddress: 127.0.0.1:{silent}\n"
-    tracking, cluster = silent_servers(config_of(tmp_path, more))
+    more = f"tracking: {{uri: 'http://me:word@127.0.0.1:{silent}'}}\n"
+    (tracking,) = silent_servers(config_of(tmp_path, more))
     assert tracking.startswith("MLflow's server") and "word" not in tracking
-    assert cluster == f"the cluster at 127.0.0.1:{silent} does not answer now; a search would stop there"
+
+
+def test_a_cluster_that_does_not_answer_ends_the_check(
+    tmp_path: Path, ports: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, silent = ports
+    config_of(tmp_path, f"address: 127.0.0.1:{silent}\n")
+    assert main(["check", str(tmp_path / "s.yaml")]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(
+        f"{tmp_path}/s.yaml:7:1: address: the cluster at 127.0.0.1:{silent} does not answer, and"
+    )
+    assert "no mistakes found" not in told.out

@@ -123,6 +123,7 @@ VALUES = {
 }  # fmt: skip
 NAMES = {
     "kind": ("kind: sklearn", "kind: sklern", f"2:8: data.kind: unknown kind 'sklern', did you mean 'sklearn'? known: {KINDS}"),
+    "kind of a table": ("kind: sklearn", "kind: csv", f"2:8: data.kind: a .csv file is of kind table; write kind: table ({KINDS})"),
     "no kind": ("kind: sklearn, ", "", f"2:1: data: the key 'kind' is missing; it is one of {KINDS}"),
     "no section with a kind": ("{kind: sklearn, name: digits}", "digits", f"2:1: data: expected KEY: VALUE pairs, got 'digits'; kind is one of {KINDS}"),
     "only the branch of the kind": ("kind: sklearn, name: digits", "kind: npz, pat: x", "2:19: data.pat: unknown key, did you mean 'path'? known keys: augmentation, class_names, inputs, kind, labelled, labels, limit_rows, missing_label, path, split"),

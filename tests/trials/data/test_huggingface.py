@@ -79,7 +79,7 @@ def test_mistakes_are_named(tmp_path):
     cases = [
         ({"label": "y"}, "exactly one of image, text and features"),
         ({"label": "y", "text": "t", "features": "e"}, "exactly one"),
-        ({"label": "z", "text": "t"}, r"has no columns z; it has e, t, y"),
+        ({"label": "z", "text": "t"}, r"has no column 'z'; it has e, t, y"),
         ({"label": "y", "features": ["e"]}, "'e' must hold numbers, or lists of numbers of one length"),
         ({"label": "y", "features": ["t"]}, "'t' must hold numbers"),
         ({"label": "y", "image": "t"}, "images need image_size"),

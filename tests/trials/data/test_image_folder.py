@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from trials.data.image_folder import read_image_folder
+from trials.data.settings import SettingError
 
 
 def draw(path, value, *, size=(4, 6), mode="L"):
@@ -88,6 +89,15 @@ def test_a_folder_without_labels(tmp_path):
         draw(tmp_path / name / "x.png", 1)
     raw = read_image_folder(path=tmp_path, image_size=(4, 6), channels=1, unlabelled="unknown")
     assert (raw.labels.tolist(), raw.class_names) == ([0, 1, -100], ("a", "b"))
+
+
+def test_a_folder_without_labels_that_is_not_there_is_told(tmp_path):
+    for name in ("a", "b", "unknown"):
+        draw(tmp_path / name / "x.png", 1)
+    message = r"has no folder 'unkown', did you mean 'unknown'\? it has a, b, unknown$"
+    with pytest.raises(SettingError, match=message) as refusal:
+        read_image_folder(path=tmp_path, image_size=(4, 6), channels=1, unlabelled="unkown")
+    assert refusal.value.setting == ("unlabelled",)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):

@@ -65,7 +65,7 @@ def test_pickled_objects_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"inputs": np.zeros((2, 2))}, r"has no array labels; it has inputs"),
+        ({"inputs": np.zeros((2, 2))}, r"has no array 'labels'; it has inputs"),
         ({"inputs": np.zeros((3, 2)), "labels": np.arange(2)}, "as many inputs"),
         ({"inputs": np.zeros((2, 2)), "labels": np.zeros((2, 2), int)}, r"expected labels \(N,\)"),
         ({"inputs": np.float64(1), "labels": np.arange(2)}, r"inputs is a single value"),

@@ -97,8 +97,8 @@ def test_a_word_among_numbers_is_told_and_a_column_of_words_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (CSV, {"label": "king"}, r"has no columns king; it has age, flag, kind, site, weight"),
-        (CSV, {"label": "kind", "features": ["age", "sight"]}, r"has no columns sight"),
+        (CSV, {"label": "king"}, r"has no column 'king', did you mean 'kind'\? it has age, flag, kind, site, weight"),
+        (CSV, {"label": "kind", "features": ["age", "sight"]}, r"has no column 'sight', did you mean 'weight'\?"),
         ("x,y\nred,a\n", {"label": "y", "features": ["x"]}, r"features x are not numeric"),
         ("x,y\nred,a\n", {"label": "y"}, "no numeric column is left for features"),
         ("x,y\n1,a\nNaN,b\n,a\n", {"label": "y"}, "feature 'x' has no value in 2 rows, first in row 1"),
