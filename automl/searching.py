@@ -33,7 +33,7 @@ from automl.stop_rule import StopRule
 from automl.students import Students
 from automl.teaching import teach
 from automl.tracking import SendingTrials, Summary, Tracker
-from automl.transfer import settle_warm_start, source_of
+from automl.transfer import require_source, settle_warm_start
 
 _EXAMPLE_ROWS = 4
 
@@ -64,8 +64,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
         return _as_it_is(config, *ended)
     prepared = prepare(config)
     sampler_of(prepared)  # A wrong one is told before anything is written.
-    if config.search.warm_start is not None and not is_begun(config):
-        source_of(config)
+    require_source(config)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)
@@ -198,14 +197,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     progress.say(f"search ended: {reason}")
     watch.tell_rest()
     tracker.wait_idle(30, say=progress.say)  # MLflow's thread must not run beside the measurements.
-    measure_front(
-        ledger,
-        standing=standing,
-        executor=executor,
-        setting=setting,
-        students=students,
-        progress=progress,
-    )
+    measure_front(ledger, standing=standing, executor=executor, setting=setting, students=students, progress=progress)
     run = read_run(config.folder, ledger, config_text=dump_config(config))
     write_report(run)
     tracker.finish(_summary(run, prepared))

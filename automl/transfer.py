@@ -17,13 +17,12 @@ from automl.preparation import Prepared, at
 from automl.run import FinishedTrial, Run
 from automl.run_folder import CONFIG_FILE, find_run, open_run, read_run
 from automl.standing import members_of
+from automl.starting import is_begun
 from automl.students import Students
 from automl.warm_start import TAKEN, Earlier, WarmStart
 from search_spaces.carrying import Carried, carry_over
 from trials.records import Limit, Outcome, TrialResult
 
-_MOST_TOLD = 400
-"""Students that samplers learn from, at most, evenly over the time of the run: models rest on no more."""
 _COMPARED = ("seed", "data", "task", "teachers", "precisions", "latency")
 """Sections that decide what becomes of one student trained by one recipe."""
 
@@ -92,6 +91,16 @@ def source_of(config: Config) -> Path:
     return folder
 
 
+def require_source(config: Config) -> None:
+    """Refuse a config whose earlier run is not there; a search that has begun needs it no more.
+
+    Raises:
+        UserError: There is no such run, or it is the search itself.
+    """
+    if config.search.warm_start is not None and not is_begun(config):
+        source_of(config)
+
+
 class _Taking:
     """What one search takes from one run.
 
@@ -133,9 +142,6 @@ class _Taking:
                 known.append(result)
             elif not (same or carried.drawn or carried.moved) and "recipe" not in differs:
                 differs.append("recipe")
-        told = sorted(self._carried)
-        if len(told) > _MOST_TOLD:
-            told = [told[int(place)] for place in np.linspace(0, len(told) - 1, _MOST_TOLD)]
         taken = [self._carried[number] for number in first]
         assert self._prepared.config.search.warm_start is not None
         return WarmStart(
@@ -146,7 +152,6 @@ class _Taking:
             differs=tuple(differs),
             drawn=Counter(name for carried in taken for name in carried.drawn),
             moved=Counter(name for carried in taken for name in carried.moved),
-            trials=tuple(self._earlier(number) for number in told),
         )
 
     def _carry(self, finished: FinishedTrial) -> Carried:

@@ -38,7 +38,6 @@ class WarmStart:
         differs: What differs, in words, so that students are trained anew; empty where nothing does.
         drawn: Choices that the run says nothing of, and how many of the first students it was so for.
         moved: Choices that took the nearest number that they can be here, counted alike.
-        trials: All students of the run that are told to samplers which learn from them.
     """
 
     asked: str
@@ -48,7 +47,6 @@ class WarmStart:
     differs: tuple[str, ...] = ()
     drawn: Mapping[str, int]
     moved: Mapping[str, int]
-    trials: tuple[Earlier, ...] = ()
 
     @property
     def results(self) -> dict[str, TrialResult]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import automl
+from automl.check import check
 from automl.errors import UserError
 from automl.front import Member
 from automl.objectives import Objective
@@ -97,12 +98,12 @@ def test_what_the_run_has_not_is_drawn_and_numbers_come_into_range(config: Any, 
     automl.search(config())
     text = warm("{run: small, students: 2}").replace("[0.001, 0.01]", "{low: 0.002, high: 0.005}")
     text = text.replace("losses: {hard_label: {weight: 1.0}}", "losses: {hard_label: {weight: 1.0}}\n  balance: [none]")
-    run = automl.search(config(text.replace("space: mlp", "space: mlp\n  choices: {activation: [gelu]}")))
+    run = automl.search(config(text.replace("space: mlp", "space: mlp\n  choices: {activation: [hardswish]}")))
     assert told(run).startswith("2 students of runs/small are tried first")
     assert "recipe.learning_rate (2) brought into range" in told(run)
     for finished in run.trials:
         assert 0.002 <= float(finished.values["recipe.learning_rate"]) <= 0.005
-        assert finished.values["activation"] == "gelu"
+        assert finished.values["activation"] == "hardswish"
 
 
 def test_another_space_gives_its_recipe_alone(config: Any, count: Counted) -> None:
@@ -143,6 +144,30 @@ def test_a_search_that_is_stopped_goes_on_alike_although_the_earlier_run_is_gone
     assert [m.digest for m in run.front.members] == [m.digest for m in whole.front.members]
 
 
+def test_a_search_that_is_stopped_among_the_first_students_trains_the_others_of_them(
+    config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    automl.search(config())
+    longer = LATER.replace("epochs: 2", "epochs: 3")
+    whole = automl.search(config(warm("small", longer.replace("name: later", "name: whole"))))
+    assert len(whole.warm_start.first) > 1  # type: ignore[union-attr]
+
+    def stopping(trial: Trial, given: Any) -> Any:
+        if trial.number == 1:
+            raise KeyboardInterrupt
+        return run_quickly(trial, given)
+
+    monkeypatch.setattr("automl.searching.trial_on_node", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        automl.search(config(warm("small", longer)))
+    assert len(load_run("later").trials) == 1
+    monkeypatch.setattr("automl.searching.trial_on_node", run_quickly)
+    run = automl.search("small.yaml", resume=True)
+    assert run.warm_start is not None and run.warm_start.first == whole.warm_start.first  # type: ignore[union-attr]
+    assert [f.values for f in run.trials] == [f.values for f in whole.trials]
+    assert [m.digest for m in run.front.members] == [m.digest for m in whole.front.members]
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
@@ -153,8 +178,11 @@ def test_a_search_that_is_stopped_goes_on_alike_although_the_earlier_run_is_gone
 )
 def test_a_run_that_is_not_there_is_told_before_anything_is_written(config: Any, section: str, message: str) -> None:
     automl.search(config())
+    path = config(warm(section))
     with pytest.raises(UserError, match=message):
-        automl.search(config(warm(section)))
+        check(path)
+    with pytest.raises(UserError, match=message):
+        automl.search(path)
     assert not Path("runs/later").exists()
 
 
