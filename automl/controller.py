@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -56,6 +56,8 @@ class Controller:
         retries: How often a trial whose process died is started again.
         stop: When to propose no more.
         listeners: Who follows.
+        known: Results, by digest, of students that need no training; their files are there and stay until they are
+            told.
         halving: Stops trials at rungs; None trains each to its end.
     """
 
@@ -75,6 +77,7 @@ class Controller:
         retries: int,
         stop: StopRule,
         listeners: tuple[Listener, ...],
+        known: Mapping[str, TrialResult] | None = None,
         halving: Halving | None = None,
     ) -> None:
         self._ledger = ledger
@@ -93,7 +96,9 @@ class Controller:
         self._halving = halving
         self._begun = time.monotonic()
         self._waiting: deque[Proposal] = deque()
-        self._results = {f.result.digest: f.result for f in standing.finished if self._is_known(f.result)}
+        told = {f.result.digest: f.result for f in standing.finished if self._is_known(f.result)}
+        self._awaited = (known or {}).keys() - told.keys()
+        self._results = {**(known or {}), **told}
         self._repeats = 0
         self._latencies: dict[str, dict[str, Latency]] = {}
         for finished in standing.finished:
@@ -146,7 +151,7 @@ class Controller:
         flight = Flight(proposal, trial, datetime.now(UTC))
         if trial.digest in self._results:
             # The same student, trained in the same way from the same seed: the answer is known to the last bit.
-            self._repeats += 1
+            self._repeats += trial.digest not in self._awaited
             self._finish(flight, replace(self._results[trial.digest], number=trial.number, seconds=0.0))
             return False
         if twin := next((f for f in flights.values() if f.trial.digest == trial.digest), None):
@@ -224,7 +229,8 @@ class Controller:
             self._students.save(result.digest, artefacts)
         finished = self._ledger.tell(trial, result, objectives=self._standing.objectives, limits=self._standing.limits)
         self._standing.finished[-1] = finished
-        self._students.prune(kept)
+        self._awaited -= {trial.digest}
+        self._students.prune(kept | self._awaited)
         if self._is_known(result):
             self._results[result.digest] = result
         self._learn_latency(trial, result)

@@ -8,6 +8,7 @@ from pathlib import Path
 from automl.contributions import Attribution
 from automl.front import Member, ParetoFront
 from automl.rungs import RungRecord
+from automl.warm_start import WarmStart
 from search_spaces import Value
 from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
@@ -102,6 +103,7 @@ class Run:
         tracking: How to see the run in MLflow: ``command`` to type (none where a server shows it already) and address
             of the ``charts``; empty before MLflow was reached.
         attributions: What teachers contributed to the students of some trials, by number of the trial.
+        warm_start: What the search took over from an earlier run; None where it began afresh.
         measured: What was measured alone as the search ended, of members of the front and of those that contended.
     """
 
@@ -119,6 +121,7 @@ class Run:
     finished: bool
     tracking: Mapping[str, str] = field(default_factory=dict)
     attributions: tuple[Attribution, ...] = ()
+    warm_start: WarmStart | None = None
     measured: tuple[FinalMeasurement, ...] = ()
 
     def higher_is_better(self, metric: str) -> bool:

@@ -15,6 +15,7 @@ from automl.finale import final_measurements
 from automl.ledger import Ledger, open_ledger
 from automl.run import Run
 from automl.standing import Standing
+from automl.warm_start import TAKEN
 
 CONFIG_FILE = "config.yaml"
 REPORT_FILE = "report.html"
@@ -32,6 +33,17 @@ def load_run(run: str | Path) -> Run:
         WorkFailed: Its storage cannot be reached.
     """
     folder = find_run(run)
+    ledger, text = open_run(folder)
+    return read_run(folder, ledger, config_text=text)
+
+
+def open_run(folder: Path) -> tuple[Ledger, str]:
+    """Open the study of a run to read it; gives also the text of its config.
+
+    Raises:
+        UserError: Its storage cannot be named, as where a variable of the environment is not set.
+        WorkFailed: Its storage cannot be reached.
+    """
     text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
     plain, _ = read_yaml(text, file=str(folder / CONFIG_FILE))
     storage = plain.get("storage")
@@ -39,7 +51,7 @@ def load_run(run: str | Path) -> Run:
         ledger = open_ledger(folder, storage=None if storage is None else expanded(storage), name=plain["name"])
     except ValueError as error:
         raise UserError(str(error), place=f"{folder / CONFIG_FILE}: storage") from error
-    return read_run(folder, ledger, config_text=text)
+    return ledger, text
 
 
 def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
@@ -73,6 +85,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         finished=ended,
         tracking=ledger.recall("tracking") or {},
         attributions=attributions_in(ledger),
+        warm_start=None if (taken := ledger.recall(TAKEN)) is None else stored.warm_start.validate_python(taken),
         measured=tuple(final),
     )
 

@@ -5,24 +5,32 @@ from collections.abc import Mapping
 from automl.objectives import Objective
 from automl.preparation import Prepared, at
 from automl.samplers import FreshSampler, SearchContext, make_sampler
+from automl.samplers.first import FirstProposals
+from automl.warm_start import WarmStart
 from search_spaces import Values
 
 
-def sampler_of(prepared: Prepared, objectives: tuple[Objective, ...] = ()) -> FreshSampler:
+def sampler_of(
+    prepared: Prepared, objectives: tuple[Objective, ...] = (), *, warm_start: WarmStart | None = None
+) -> FreshSampler | FirstProposals:
     """Make the sampler of a search.
 
     Args:
         prepared: The search.
         objectives: With their ranges; none yet to find out whether the sampler can be made.
+        warm_start: What the search takes over from an earlier run.
 
     Raises:
         UserError: The sampler is unknown, or does not take its options.
     """
     chosen = prepared.config.search.sampler
     with at(prepared.config, "search", "sampler"):
-        return make_sampler(
+        sampler = make_sampler(
             chosen.name, seed=prepared.config.seed, options=chosen.options, context=_context(prepared, objectives)
         )
+    if warm_start is None:
+        return sampler
+    return FirstProposals(sampler, [student.values for student in warm_start.first], prepared.choices)
 
 
 def _context(prepared: Prepared, objectives: tuple[Objective, ...]) -> SearchContext:

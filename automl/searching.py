@@ -33,6 +33,7 @@ from automl.stop_rule import StopRule
 from automl.students import Students
 from automl.teaching import teach
 from automl.tracking import SendingTrials, Summary, Tracker
+from automl.transfer import require_source, settle_warm_start
 
 _EXAMPLE_ROWS = 4
 
@@ -63,6 +64,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
         return _as_it_is(config, *ended)
     prepared = prepare(config)
     sampler_of(prepared)  # A wrong one is told before anything is written.
+    require_source(config)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)
@@ -146,10 +148,12 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     refuse_other_data(prepared, ledger)
     objectives = settle_objectives(prepared, ledger, executor, progress.say)
     keep_config(config)  # Only now are its limits those of the run.
-    ledger.propose_with(sampler_of(prepared, objectives))
     if note := oversized_batch(prepared):
         progress.say(note)
     prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
+    students = Students(config.folder)
+    warm_start = settle_warm_start(prepared, ledger, objectives, students, progress.say)
+    ledger.propose_with(sampler_of(prepared, objectives, warm_start=warm_start))
     tracker = Tracker(
         uri,
         config.folder,
@@ -175,13 +179,14 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         function=trial_on_node,
         setting=setting,
         standing=standing,
-        students=Students(config.folder),
+        students=students,
         share=share,
         in_flight=executor.in_flight(config.search.in_flight, share),
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
         stop=StopRule.of(config.search, searched=bool(prepared.choices)),
         listeners=(progress, watch, SendingTrials(tracker)),
+        known=None if warm_start is None else warm_start.results,
         halving=None if (rungs := config.rungs()) is None else Halving(rungs, ledger=ledger, standing=standing),
     )
     reason = controller.run()
@@ -192,14 +197,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     progress.say(f"search ended: {reason}")
     watch.tell_rest()
     tracker.wait_idle(30, say=progress.say)  # MLflow's thread must not run beside the measurements.
-    measure_front(
-        ledger,
-        standing=standing,
-        executor=executor,
-        setting=setting,
-        students=Students(config.folder),
-        progress=progress,
-    )
+    measure_front(ledger, standing=standing, executor=executor, setting=setting, students=students, progress=progress)
     run = read_run(config.folder, ledger, config_text=dump_config(config))
     write_report(run)
     tracker.finish(_summary(run, prepared))

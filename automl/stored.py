@@ -10,6 +10,7 @@ from automl.contributions import Inquiry, Retraining
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, TeacherRecord
 from automl.rungs import RungRecord
+from automl.warm_start import WarmStart
 from trials.records import Candidate, Limit, Trial, TrialResult
 
 final: TypeAdapter[FinalMeasurement] = TypeAdapter(FinalMeasurement)
@@ -22,6 +23,7 @@ retraining: TypeAdapter[Retraining] = TypeAdapter(Retraining)
 rungs: TypeAdapter[tuple[RungRecord, ...]] = TypeAdapter(tuple[RungRecord, ...])
 teachers: TypeAdapter[tuple[TeacherRecord, ...]] = TypeAdapter(tuple[TeacherRecord, ...])
 trial: TypeAdapter[Trial] = TypeAdapter(Trial)
+warm_start: TypeAdapter[WarmStart] = TypeAdapter(WarmStart)
 
 MOST_CHARACTERS = 30_000
 """Of one attribute. A TEXT column of MySQL takes 65,535 bytes; a long history, or many classes, give more."""

@@ -26,6 +26,14 @@ class Students:
         """Write the files of a student, all together."""
         write_folder(self.folder(digest), artefacts)
 
+    def adopt(self, digest: str, other: "Students") -> bool:
+        """Copy the files of a student from another run; False where that one has none."""
+        folder = other.folder(digest)
+        files = {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
+        if files:
+            self.save(digest, Artefacts(files=files))
+        return bool(files)
+
     def prune(self, keep: Iterable[str]) -> None:
         """Remove students that are not kept, and what a killed process left half-written."""
         kept = set(keep)

@@ -40,7 +40,7 @@ PARTS = {
         "NoiseAugmentation": "`augmentation` of kind `noise`",
     },
     "teachers": {"Covers": "`covers`", "Preprocessing": "`preprocessing`", "FixedStudent": "`student` of a teacher"},
-    "search": {"Sampler": "`sampler`", "Stall": "`stall`", "Halving": "`halving`"},
+    "search": {"Sampler": "`sampler`", "Stall": "`stall`", "Halving": "`halving`", "WarmStart": "`warm_start`"},
 }
 """Sections within sections, each with its title."""
 

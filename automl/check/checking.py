@@ -25,6 +25,7 @@ from automl.recipe_checks import rows_without_teacher
 from automl.run_folder import CONFIG_FILE
 from automl.sampling import sampler_of
 from automl.teachers_strength import describe_coverage
+from automl.transfer import require_source
 from teachers import MISSING_LABEL
 from trials.data import Dataset
 from trials.records import METRICS_OF_COST, Candidate
@@ -51,6 +52,7 @@ def check(path: str | Path) -> CheckReport:
     config = load_config(path)
     prepared = prepare(config)
     sampler_of(prepared)
+    require_source(config)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)

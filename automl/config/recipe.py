@@ -169,6 +169,20 @@ def choice_name(path: tuple[str, ...]) -> str:
     return ".".join((PREFIX, *path))
 
 
+def values_of(recipe: TrialRecipe) -> dict[str, Value]:
+    """Write a recipe as values by name of the choice, as if all of its settings were searched."""
+    found: dict[tuple[str, ...], Value] = {}
+    for term in recipe.losses:
+        settings = {"weight": term.weight, **term.options}
+        found |= {("losses", term.name, option): value for option, value in settings.items()}
+    for field in Recipe.model_fields:
+        if field not in ("losses", "teacher_weights", "taking_part"):
+            found[(field,)] = getattr(recipe, field)
+    found |= {("taking_part", name): part for name, part in recipe.taking_part.items()}
+    found |= {("teacher_weights", name): weight for name, weight in recipe.teacher_weights.items()}
+    return {choice_name(path): value for path, value in found.items()}
+
+
 def _above_0(name: str, values: Values) -> bool:
     return name in values and float(values[name]) > 0
 

@@ -56,6 +56,19 @@ class Stall(Part):
     """Stop where the hypervolume (0 to 1) grew by less than this over them."""
 
 
+class WarmStart(Part):
+    """Starts from the trials of an earlier search."""
+
+    run: str = Field(min_length=1)
+    """Its folder, its name below runs, or the id of one of its MLflow runs."""
+    students: PositiveInt = 10
+    """So many of the best students of its front are tried first, at most."""
+
+
+def _run_alone(warm_start: Any) -> Any:
+    return {"run": warm_start} if isinstance(warm_start, str) else warm_start
+
+
 class Halving(Part):
     """Stops trials at rungs where others did better. Epochs are those of the longest recipe; others: the same share."""
 
@@ -100,6 +113,8 @@ class Search(Part):
     end."""
     in_flight: PositiveInt | None = None
     """Trials at a time at most; null takes as many as the machines have room for."""
+    warm_start: Annotated[WarmStart | None, BeforeValidator(_run_alone)] = None
+    """An earlier search whose best students are tried first: a run, or {run, students}."""
 
 
 class Resources(Part):

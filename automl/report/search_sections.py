@@ -10,6 +10,7 @@ from automl.report.course import hypervolume_figure, strength_figure, training_f
 from automl.report.details import aligned
 from automl.report.markup import Cell, Figures, empty, section, table, words
 from automl.report.points import quality_metric
+from automl.report.warm_start import warm_start_part
 from automl.run import FinishedTrial, Run, TeacherRecord
 from trials.records import Outcome
 
@@ -62,7 +63,7 @@ def search_section(run: Run, figures: Figures) -> str:
     if any(run.hypervolumes) and len(run.hypervolumes) > 1:
         parts.append("<h3>How the front grew</h3>")
         parts.append(figures.place(hypervolume_figure(run), label="hypervolume by ended trials"))
-    parts += [_failed(run), _slowest(run)]
+    parts += [warm_start_part(run), _failed(run), _slowest(run)]
     return section("search", "The search", *parts)
 
 

@@ -185,6 +185,7 @@ def summary_row(run: Run, *, text: str) -> RunRow:
         NOTE_TAG: text,
         "mlflow.source.name": "automl search",
         "finished": str(run.finished).lower(),
+        **({} if run.warm_start is None else {"warm_start": run.warm_start.sentence()}),
         **{f"machine.{safe_key(name)}": value for name, value in run.machine.items()},
     }
     return RunRow(

@@ -97,11 +97,12 @@ def note(run: Run, experiment_id: str, *, summary_id: str = "") -> str:
     state = "" if run.finished else " (the search has not ended; latencies are provisional)"
     head = f"**{_on_front(run)}{state}:** {links}"
     facts = f"{counted(len(run.trials), 'trial')}: {counts}. Hypervolume {run.front.hypervolume:.4f}."
-    limits = f" Limits: {', '.join(str(limit) for limit in run.limits)}." if run.limits else ""
+    facts += f" Limits: {', '.join(str(limit) for limit in run.limits)}." if run.limits else ""
+    facts += "" if run.warm_start is None else f" {run.warm_start.sentence()}."
     table = markdown(short_table(run))
     tail = f"Members are the runs with `tags.front = 'member'`, red in the charts. Folder: `{run.folder.resolve()}`."
-    fixed = "\n\n".join([head, facts + limits, "", tail])
+    fixed = "\n\n".join([head, facts, "", tail])
     # A long front is cut by whole rows, so that what follows it stays a sentence.
     while len(table) + len(fixed) > MAX_VALUE - 100:
         table = table.rsplit("\n", 2)[0] + "\n| … |"
-    return "\n\n".join([head, facts + limits, table, tail])
+    return "\n\n".join([head, facts, table, tail])
