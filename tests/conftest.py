@@ -14,3 +14,8 @@ def activated() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole searches: they take longest, and at the end one process would wait for them."""
+    items.sort(key=lambda item: "end_to_end" not in item.path.parts)

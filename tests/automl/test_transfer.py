@@ -1,6 +1,7 @@
 """A search that starts from the trials of an earlier one."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from automl.run_folder import load_run
 from automl.tracking.summary import summary_row
 from automl.tracking.tables import note
 from automl.transfer import best_spread
+from search_spaces import SearchSpace, mlp
 from tests.automl.quick_trials import CONFIG, run_quickly
 from trials.records import Latency, Limit, Trial
 
@@ -114,12 +116,8 @@ def test_another_space_gives_its_recipe_alone(config: Any, count: Counted) -> No
     assert "recipe.learning_rate" not in told(run)
 
 
-def widths() -> Any:
+def widths() -> SearchSpace:
     """Give a space of its own whose choices have the names of another's."""
-    from dataclasses import replace
-
-    from search_spaces import mlp
-
     return replace(mlp(), name="widths")
 
 
@@ -173,7 +171,7 @@ def test_a_search_that_is_stopped_among_the_first_students_trains_the_others_of_
     [
         ("nowhere", r"search\.warm_start: expected the folder of a run, its name or its MLflow run id, got 'nowhere'"),
         ("later", r"search\.warm_start: expected the folder of a run"),
-        ("{run: small, students: 0}", r"students: .*greater than or equal to 1"),
+        ("{run: small, students: 0}", r"students: .*at least 1, got 0"),
     ],
 )
 def test_a_run_that_is_not_there_is_told_before_anything_is_written(config: Any, section: str, message: str) -> None:
@@ -221,8 +219,8 @@ def test_a_run_without_what_is_needed_is_refused(config: Any, monkeypatch: pytes
 
 def test_a_run_that_measured_something_else_is_refused(config: Any) -> None:
     automl.search(config())
-    text = warm("small").replace("objectives: [accuracy,", "objectives: [expected_calibration_error,")
-    with pytest.raises(UserError, match=r"warm_start: the run runs/small did not measure expected_calibration_error"):
+    text = warm("small").replace("objectives: [accuracy,", "objectives: [macro_f1,")
+    with pytest.raises(UserError, match=r"warm_start: the run runs/small did not measure macro_f1"):
         automl.search(config(text))
 
 

@@ -79,7 +79,7 @@ KEYS = {
         "trials: 3\nsearch:",
         f"11:1: trials: unknown key; it belongs into search; known keys: {TOP_KEYS}",
     ),
-    "far from any": ("search: {", "search: {zz: 1, ", "11:10: search.zz: unknown key; known keys: halving, in_flight, minutes, sampler, stall, trials"),
+    "far from any": ("search: {", "search: {zz: 1, ", "11:10: search.zz: unknown key; known keys: halving, in_flight, minutes, sampler, stall, trials, warm_start"),
     "in a range": ("epochs: 3", "epochs: {lo: 1, high: 3}", "5:12: recipe.epochs.lo: unknown key, did you mean 'low'? known keys: high, log, low, step"),
     "missing": ("  epochs: 3\n", "", "4:1: recipe.epochs: this key is missing: Passes over the training split."),
     "missing learning rate": ("  learning_rate: 0.01\n", "", "4:1: recipe.learning_rate: this key is missing: The highest learning rate, such as 0.003; schedule and warmup say how it is reached and left."),
@@ -288,7 +288,7 @@ def test_all_mistakes_come_in_one_message_and_those_that_explain_others_first() 
     text = BASE.replace("name: small\n", "").replace("epochs: 3", "epochs: three").replace("trials: 5", "trails: 5")
     assert message(text).splitlines() == [
         "x.yaml:10:10: search.trails: unknown key, did you mean 'trials'? "
-        "known keys: halving, in_flight, minutes, sampler, stall, trials",
+        "known keys: halving, in_flight, minutes, sampler, stall, trials, warm_start",
         "x.yaml:4:3: recipe.epochs: expected a whole number, got 'three'",
         "x.yaml:1:1: name: this key is missing: Of the search: its folder is runs/NAME, "
         "its MLflow experiment has this name.",
