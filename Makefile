@@ -39,7 +39,7 @@ demo: $(STAMP) ## search students for handwritten digits into runs/demo, afresh
 	@$(BIN)/automl search examples/digits.yaml
 
 test: $(STAMP) ## run the tests that take seconds
-	@$(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --dist loadfile -m 'not slow'
+	@$(BIN)/python -m pytest --quiet --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 test-slow: $(STAMP) ## run the tests that take minutes
 	@$(BIN)/python -m pytest --quiet -m slow
