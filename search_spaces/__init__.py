@@ -17,7 +17,7 @@ from search_spaces.spec import StudentSpec, plain_digest
 from search_spaces.timm_models import timm_models
 from search_spaces.transformers_models import transformers_models
 from search_spaces.trying import require_outputs
-from search_spaces.variation import crossover, mutate, neighbours, sample
+from search_spaces.variation import Point, crossover, mutate, neighbours, sample
 
 SPACES: dict[str, Callable[..., SearchSpace]] = {
     "mlp": mlp,
@@ -38,6 +38,7 @@ __all__ = [
     "Domain",
     "Integer",
     "ModelSignature",
+    "Point",
     "Real",
     "SearchSpace",
     "StudentSpec",

@@ -12,6 +12,7 @@ from search_spaces.choices import Categorical, Choice, Domain, Value, Values, wa
 from search_spaces.scales import draw, draw_other, num_values, steps_from, value_at
 
 Point = dict[str, Value]
+"""Active choices of a space with their values."""
 
 MOST_DRAWS = 1000
 """Points drawn before a space counts as one whose rules nothing keeps."""

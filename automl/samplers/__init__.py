@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from automl.samplers.context import SearchContext
 from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
-from automl.samplers.pareto import Memory, ParetoSampler
+from automl.samplers.pareto import Memory, Pareto
 from automl.samplers.points import PointSampler
 from search_spaces.imports import import_object
 
@@ -25,7 +25,10 @@ Maker = Callable[..., BaseSampler]
 
 
 def _pareto(context: SearchContext) -> Maker:
-    return partial(ParetoSampler, Memory(context))
+    memory = Memory(context)
+    return lambda *, seed, **options: PointSampler(
+        Pareto(memory, seed=seed, **options), choices=context.choices, seed=seed
+    )
 
 
 def _evolution(context: SearchContext) -> Maker:

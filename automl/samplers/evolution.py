@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial
 
 from automl.ranking import places
 from automl.samplers.context import SearchContext
-from automl.samplers.points import Point, first_new, other_points
+from automl.samplers.points import first_new, other_points
 from automl.samplers.scalarised import Told
-from search_spaces import crossover, mutate
+from search_spaces import Point, crossover, mutate
 
 _CHILDREN = 60
 """Children that are bred before a proposal is drawn at random, since all of them were known."""

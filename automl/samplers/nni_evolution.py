@@ -9,8 +9,12 @@ import numpy as np
 
 from automl.samplers.context import SearchContext
 from automl.samplers.fresh import trial_seed
-from automl.samplers.nni_parameters import Point, Translation
-from automl.samplers.nni_sampler import TRIES, Heard, History
+from automl.samplers.nni_parameters import Translation
+from automl.samplers.nni_sampler import Heard, History
+from search_spaces import Point
+
+_TRIES = 50
+"""Children that are looked at until one is not known."""
 
 
 class Evolution:
@@ -42,7 +46,7 @@ class Evolution:
 
     def _proposed(self, tuner: Any, history: History) -> Point | None:
         known = history.names(self._context)
-        for attempt in range(TRIES):
+        for attempt in range(_TRIES):
             before = list(tuner.population)
             seed = trial_seed(self._context.seed, history.number, str(attempt or ""))
             tuner.random_state = np.random.RandomState(seed)

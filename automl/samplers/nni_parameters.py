@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces import Categorical, Choice, Domain, Integer, Value, Values, walk
+from search_spaces import Categorical, Choice, Domain, Integer, Point, Value, Values, walk
 from search_spaces.nni_library import import_nni
 from search_spaces.scales import draw, first_value, num_values, same
 
-Point = dict[str, Value]
 Formatted = Mapping[tuple[str], float]
 """A point inside a tuner: by key, the place of an option or step, or a number, logarithmic where its choice is."""
 

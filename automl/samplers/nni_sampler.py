@@ -1,26 +1,20 @@
-"""What NNI's tuners are told of a search, and the sampler that asks them."""
+"""What NNI's tuners are told of a search, and how they are asked."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
-from automl.samplers.distributions import distribution_of
-from automl.samplers.nni_parameters import Point
+from automl.samplers.points import first_new
 from automl.samplers.scalarised import Told, chebyshev, random_weights
-from search_spaces import Values, sample
-from search_spaces.scales import draw
+from search_spaces import Point, Values
 
 _BROKEN = 2.0
 """Added to the share by which a student breaks the limits: more than is told of any that keeps them."""
-TRIES = 50
-"""Points that are looked at until one is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,9 +78,9 @@ class History:
         """Those that ended, and then those that run."""
         return (*self.ended, *self.running)
 
-    def names(self, context: SearchContext) -> set[object]:
+    def names(self, context: SearchContext) -> frozenset[object]:
         """Name the points that are known."""
-        return {context.name(each.values) for each in self.all}
+        return frozenset(context.name(each.values) for each in self.all)
 
 
 def _folded(told: Told, weight_D: NDArray[np.float64]) -> float | None:
@@ -103,7 +97,7 @@ class Tuner(Protocol):
         ...
 
 
-class NniSampler(BaseSampler):
+class Asking:
     """Asks a tuner for a whole point.
 
     Args:
@@ -116,37 +110,11 @@ class NniSampler(BaseSampler):
         self._context = context
         self._tuner = tuner
         self._seed = seed
-        self._proposed: Point = {}
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Propose a point; the choices that are active in it are the search space of this trial."""
+    def __call__(self, study: Study, trial: FrozenTrial) -> Point:
+        """Propose a point."""
         history = History.before(study, trial, self._context, seed=self._seed)
         proposed = self._tuner.propose(history)
-        self._proposed = _drawn(self._context, history) if proposed is None else proposed
-        choices = {choice.name: choice for choice in self._context.choices}
-        return {name: distribution_of(choices[name]) for name in self._proposed}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Give the point."""
-        del study, trial
-        return {name: self._proposed[name] for name in search_space}
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Draw a choice that the point has not, as where a proposal was cut off halfway and other values stand."""
-        del study, trial, param_distribution
-        (domain,) = (choice.domain for choice in self._context.choices if choice.name == param_name)
-        return draw(domain, np.random.default_rng(self._seed))
-
-
-def _drawn(context: SearchContext, history: History) -> Point:
-    """Draw a point that is not known, if that can be."""
-    rng, known = np.random.default_rng(history.seed), history.names(context)
-    for _ in range(TRIES):
-        point = sample(context.choices, rng)
-        if context.name(point) not in known:
-            break
-    return point
+        if proposed is not None:
+            return proposed
+        return first_new((), history.names(self._context), self._context, np.random.default_rng(self._seed))

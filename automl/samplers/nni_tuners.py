@@ -12,8 +12,10 @@ from optuna.samplers import BaseSampler
 
 from automl.samplers.context import SearchContext
 from automl.samplers.nni_evolution import Evolution
-from automl.samplers.nni_parameters import Point, Translation
-from automl.samplers.nni_sampler import History, NniSampler, Tuner
+from automl.samplers.nni_parameters import Translation
+from automl.samplers.nni_sampler import Asking, History, Tuner
+from automl.samplers.points import PointSampler
+from search_spaces import Point
 
 
 class Tpe:
@@ -150,6 +152,6 @@ def nni_maker(name: str, context: SearchContext) -> Callable[..., BaseSampler]:
         key = repr(sorted(options.items()))
         if key not in made:
             made[key] = TUNERS[name](translation, context, **options)
-        return NniSampler(context, made[key], seed=seed)
+        return PointSampler(Asking(context, made[key], seed=seed), choices=context.choices, seed=seed)
 
     return sampler

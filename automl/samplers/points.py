@@ -11,10 +11,8 @@ from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
 from automl.samplers.distributions import distribution_of
-from search_spaces import Choice, Value, Values, sample
+from search_spaces import Choice, Point, Values, sample
 from search_spaces.scales import draw
-
-Point = dict[str, Value]
 
 _DRAWN = 100
 """Points drawn at random before what is left of a space counts as used up."""

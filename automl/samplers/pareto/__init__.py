@@ -1,5 +1,5 @@
 """Our own sampler, made of few parts: evidence, beliefs, expected gain, candidates."""
 
-from automl.samplers.pareto.sampler import Memory, ParetoSampler
+from automl.samplers.pareto.sampler import Memory, Pareto
 
-__all__ = ["Memory", "ParetoSampler"]
+__all__ = ["Memory", "Pareto"]

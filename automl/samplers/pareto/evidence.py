@@ -12,8 +12,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from automl.samplers.context import SearchContext
-from automl.samplers.pareto.features import Point
 from automl.samplers.stopped import Stopped
+from search_spaces import Point
 from trials.records import METRICS_OF_COST, Outcome
 
 Array = NDArray[np.float64]

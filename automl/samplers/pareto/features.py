@@ -14,7 +14,6 @@ from automl.samplers.pareto.surrogate import Features
 from search_spaces import Categorical, Choice, Value, Values, columns_of, encode, sample
 
 Array = NDArray[np.float64]
-Point = dict[str, Value]
 
 _REFERENCE = 300
 """Points drawn at random by which columns are centred and scaled."""

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from automl.samplers.context import SearchContext
 from automl.samplers.pareto.belief import Kernels
 from automl.samplers.pareto.evidence import Evidence
-from automl.samplers.pareto.features import Point, PointFeatures, Read
+from automl.samplers.pareto.features import PointFeatures, Read
 from automl.samplers.pareto.improvement import expected_gain, free_boxes
 from automl.samplers.pareto.views import KnownCost, Learnt, ModelledCost, Scene, View
+from search_spaces import Point
 from trials.records import METRICS_OF_COST, Limit
 
 Array = NDArray[np.float64]

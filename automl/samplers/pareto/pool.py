@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.samplers.context import SearchContext
-from automl.samplers.pareto.features import Point
-from search_spaces import crossover, mutate, neighbours, sample
+from search_spaces import Point, crossover, mutate, neighbours, sample
 
 Array = NDArray[np.float64]
 

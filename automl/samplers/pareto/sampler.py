@@ -1,23 +1,18 @@
 """Our own sampler: spends trials where they are expected to push the front out furthest."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
-from automl.samplers.distributions import distribution_of
 from automl.samplers.pareto.belief import Kernels, milestone
 from automl.samplers.pareto.evidence import Evidence
-from automl.samplers.pareto.features import Point, PointFeatures
+from automl.samplers.pareto.features import PointFeatures
 from automl.samplers.pareto.outlook import Outlook, keeps
 from automl.samplers.pareto.pool import Mutants, Pool
-from search_spaces import sample
-from search_spaces.scales import draw
+from search_spaces import Point, sample
 
 _DRAWN = 500
 """Points drawn at random that are looked at beside those that vary the front."""
@@ -53,7 +48,7 @@ class Memory:
         return self._drawn[1]
 
 
-class ParetoSampler(BaseSampler):
+class Pareto:
     """Proposes the point with the largest expected gain in hypervolume (EHVI; Emmerich et al., 2006).
 
     Only what a student learns is expensive to find out. Parameters and MACs are exact before training where the space
@@ -73,28 +68,10 @@ class ParetoSampler(BaseSampler):
         self._context = memory.context
         self._seed = seed
         self._startup_trials = startup_trials
-        self._proposed: Point = {}
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Propose a point; the choices that are active in it are the search space of this trial."""
-        self._proposed = self._propose(Evidence.of(study, trial, self._context), number=trial.number)
-        choices = {choice.name: choice for choice in self._context.choices}
-        return {name: distribution_of(choices[name]) for name in self._proposed}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Give the point."""
-        del study, trial
-        return {name: self._proposed[name] for name in search_space}
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Draw a choice that the point has not, as where a proposal was cut off halfway and other values stand."""
-        del study, trial, param_distribution
-        (domain,) = (choice.domain for choice in self._context.choices if choice.name == param_name)
-        return draw(domain, np.random.default_rng(self._seed))
+    def __call__(self, study: Study, trial: FrozenTrial) -> Point:
+        """Propose a point."""
+        return self._propose(Evidence.of(study, trial, self._context), number=trial.number)
 
     def _propose(self, evidence: Evidence, *, number: int) -> Point:
         rng = np.random.default_rng(self._seed)

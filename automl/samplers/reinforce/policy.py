@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl.samplers.points import Point
 from automl.samplers.reinforce.decisions import Decisions
+from search_spaces import Point
 
 _INITIAL = 0.08
 """Parameters begin evenly within this of 0 (Zoph and Le, 2016, section 4.1), so that all is about as likely."""

@@ -12,10 +12,11 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
-from automl.samplers.points import Point, first_new, other_points
+from automl.samplers.points import first_new, other_points
 from automl.samplers.reinforce.learner import Learner, Teaching, weights_of
 from automl.samplers.reinforce.policy import one_thread
 from automl.samplers.scalarised import Told
+from search_spaces import Point
 
 _DRAWN = 16
 _TEMPERATURES = (1.0, 1.0, 2.0, 4.0)

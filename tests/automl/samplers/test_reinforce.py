@@ -9,13 +9,24 @@ import torch
 
 from automl.objectives import Objective
 from automl.samplers import SearchContext, make_sampler
-from automl.samplers.points import Point
 from automl.samplers.reinforce.decisions import Decisions, Options
 from automl.samplers.reinforce.learner import Learner, Teaching, advantage, rewards, weights_of
 from automl.samplers.reinforce.policy import Policy, Walks
 from automl.samplers.reinforce.sampler import Memory
 from automl.samplers.scalarised import Told
-from search_spaces import Categorical, Choice, Domain, Integer, Real, Values, all_of, at_least, check_values, equals
+from search_spaces import (
+    Categorical,
+    Choice,
+    Domain,
+    Integer,
+    Point,
+    Real,
+    Values,
+    all_of,
+    at_least,
+    check_values,
+    equals,
+)
 from tests.automl.samplers.test_pareto_sampler import different, search
 
 CHOICES = (
