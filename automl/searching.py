@@ -64,7 +64,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
         return _as_it_is(config, *ended)
     prepared = prepare(config)
     sampler_of(prepared)  # A wrong one is told before anything is written.
-    require_source(config)
+    require_source(prepared)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)

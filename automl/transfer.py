@@ -69,7 +69,8 @@ def settle_warm_start(
             place=prepared.config.place("search", "warm_start"),
         )
     with at(prepared.config, "search", "warm_start"):
-        found = _Taking(prepared, objectives, source_of(prepared.config)).all(ledger, students, section.students)
+        taking = _Taking(prepared, source_of(prepared.config))
+        found = taking.all(ledger, students, section.students, objectives=objectives)
     ledger.remember(TAKEN, stored.warm_start.dump_python(found, mode="json"))
     say(found.sentence())
     return found
@@ -85,20 +86,21 @@ def source_of(config: Config) -> Path:
     asked = config.search.warm_start.run
     with at(config, "search", "warm_start"):
         within = config.runs / asked
-        folder = within if (within / CONFIG_FILE).is_file() else find_run(asked)
-        if folder.resolve() == config.folder.resolve():
-            raise ValueError("a search cannot start from itself; --resume goes on with it")
-    return folder
+        if config.folder.resolve() in (within.resolve(), Path(asked).resolve()):
+            raise ValueError("a search cannot start from itself; name an earlier run")
+        return within if (within / CONFIG_FILE).is_file() else find_run(asked)
 
 
-def require_source(config: Config) -> None:
-    """Refuse a config whose earlier run is not there; a search that has begun needs it no more.
+def require_source(prepared: Prepared) -> None:
+    """Refuse a search that can take nothing from the earlier run; one that has begun needs that run no more.
 
     Raises:
-        UserError: There is no such run, or it is the search itself.
+        UserError: There is no such run, nothing can be taken from it, or it is the search itself.
     """
+    config = prepared.config
     if config.search.warm_start is not None and not is_begun(config):
-        source_of(config)
+        with at(config, "search", "warm_start"):
+            _Taking(prepared, source_of(config))
 
 
 class _Taking:
@@ -106,13 +108,14 @@ class _Taking:
 
     Args:
         prepared: The search.
-        objectives: With their ranges.
         folder: Of the run.
+
+    Raises:
+        ValueError: Nothing can be taken from it.
     """
 
-    def __init__(self, prepared: Prepared, objectives: Sequence[Objective], folder: Path) -> None:
+    def __init__(self, prepared: Prepared, folder: Path) -> None:
         self._prepared = prepared
-        self._objectives = objectives
         self._folder = folder
         self._ledger, text = open_run(folder)
         self._run = read_run(folder, self._ledger, config_text=text)
@@ -120,7 +123,7 @@ class _Taking:
         if not self._trained:
             raise ValueError(f"the run {folder} has no trained student to start from")
         measured = set.intersection(*(set(f.result.candidates[0].metrics) for f in self._trained.values()))
-        if missing := [each.metric for each in objectives if each.metric not in measured]:
+        if missing := [name for name in prepared.config.objectives if name not in measured]:
             known = sorted(name for name in measured if "." not in name)
             raise ValueError(
                 f"the run {folder} did not measure {', '.join(missing)}, so that the best of its students cannot be "
@@ -130,9 +133,9 @@ class _Taking:
         if all(len(carried.drawn) == len(carried.values) for carried in self._carried.values()):
             raise ValueError(self._nothing_in_common())
 
-    def all(self, ledger: Ledger, students: Students, count: int) -> WarmStart:
+    def all(self, ledger: Ledger, students: Students, count: int, *, objectives: Sequence[Objective]) -> WarmStart:
         """Take over what there is."""
-        first = self._first(count)
+        first = self._first(count, objectives)
         differs = list(differences(self._prepared, ledger, self._run, self._ledger))
         known: list[TrialResult] = []
         for position, number in enumerate(first):
@@ -161,11 +164,11 @@ class _Taking:
         rng = np.random.default_rng([self._prepared.config.seed, trial.number])
         return carry_over(self._prepared.choices, {**architecture, **values_of(trial.recipe)}, rng)
 
-    def _first(self, count: int) -> list[int]:
+    def _first(self, count: int, objectives: Sequence[Objective]) -> list[int]:
         """Choose trials of the front, no two of which come to one point here."""
         members = [member for finished in self._trained.values() for member in members_of(finished)]
         chosen: dict[frozenset[object], int] = {}
-        for member in best_spread(members, self._objectives, self._prepared.config.limits):
+        for member in best_spread(members, objectives, self._prepared.config.limits):
             chosen.setdefault(frozenset(self._carried[member.trial].values.items()), member.trial)
             if len(chosen) == count:
                 break
@@ -176,7 +179,7 @@ class _Taking:
         return Earlier(
             trial=number,
             values=self._carried[number].values,
-            metrics={each.metric: metrics[each.metric] for each in self._objectives},
+            metrics={name: metrics[name] for name in self._prepared.config.objectives},
         )
 
     def _nothing_in_common(self) -> str:

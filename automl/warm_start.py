@@ -65,10 +65,10 @@ class WarmStart:
         if changes:
             text += f", with {' and '.join(changes)}"
         if self.known and len(self.known) == len(self.first):
-            return f"{text}; {'their results are' if many else 'its result is'} known, and nothing is trained for them"
+            return f"{text}; {'their results are' if many else 'its result is'} known, and nothing is trained for {'them' if many else 'it'}"
         if self.known:
             return f"{text}; the results of {len(self.known)} are known, the others are trained"
-        why = f", since {', '.join(self.differs)} differ from that run's" if self.differs else ""
+        why = f", since that run differs in {', '.join(self.differs)}" if self.differs else ""
         return f"{text}; {'they are' if many else 'it is'} trained anew{why}"
 
 

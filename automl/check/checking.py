@@ -52,7 +52,7 @@ def check(path: str | Path) -> CheckReport:
     config = load_config(path)
     prepared = prepare(config)
     sampler_of(prepared)
-    require_source(config)
+    require_source(prepared)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)

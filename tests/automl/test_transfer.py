@@ -89,8 +89,8 @@ def test_other_recipes_are_trained_anew(config: Any, count: Counted) -> None:
     count.numbers.clear()
     run = automl.search(config(warm("small", epochs__2="epochs: 3").replace("epochs: 2", "epochs: 3")))
     assert count.numbers == list(range(6))
-    assert told(run).endswith("they are trained anew, since recipe differ from that run's")
-    numbers = [earlier.trial for earlier in run.warm_start.first]  # type: ignore[union-attr]
+    assert told(run).endswith("they are trained anew, since that run differs in recipe")
+    numbers = [earlier.trial for earlier in run.warm_start.first]
     assert sorted(numbers) == sorted(member.trial for member in before.front.members)
     for finished, number in zip(run.trials, numbers, strict=False):
         assert dict(finished.values) == dict(before.trials[number].values)
@@ -126,7 +126,7 @@ def test_a_search_that_is_stopped_goes_on_alike_although_the_earlier_run_is_gone
 ) -> None:
     automl.search(config())
     whole = automl.search(config(warm("small", CONFIG.replace("name: small", "name: whole"))))
-    taken = len(whole.warm_start.first)  # type: ignore[union-attr]
+    taken = len(whole.warm_start.first)
 
     def stopping(trial: Trial, given: Any) -> Any:
         raise KeyboardInterrupt
@@ -148,7 +148,7 @@ def test_a_search_that_is_stopped_among_the_first_students_trains_the_others_of_
     automl.search(config())
     longer = LATER.replace("epochs: 2", "epochs: 3")
     whole = automl.search(config(warm("small", longer.replace("name: later", "name: whole"))))
-    assert len(whole.warm_start.first) > 1  # type: ignore[union-attr]
+    assert len(whole.warm_start.first) > 1
 
     def stopping(trial: Trial, given: Any) -> Any:
         if trial.number == 1:
@@ -161,7 +161,7 @@ def test_a_search_that_is_stopped_among_the_first_students_trains_the_others_of_
     assert len(load_run("later").trials) == 1
     monkeypatch.setattr("automl.searching.trial_on_node", run_quickly)
     run = automl.search("small.yaml", resume=True)
-    assert run.warm_start is not None and run.warm_start.first == whole.warm_start.first  # type: ignore[union-attr]
+    assert run.warm_start is not None and run.warm_start.first == whole.warm_start.first
     assert [f.values for f in run.trials] == [f.values for f in whole.trials]
     assert [m.digest for m in run.front.members] == [m.digest for m in whole.front.members]
 
@@ -187,12 +187,12 @@ def test_a_run_that_is_not_there_is_told_before_anything_is_written(config: Any,
 def test_a_search_does_not_start_from_itself(config: Any) -> None:
     automl.search(config())
     text = CONFIG.replace("in_flight: 1}", "in_flight: 1, warm_start: runs/small}")
-    Path("runs/small/study.journal").rename("kept")
-    Path("runs/small/config.yaml").rename("kept.yaml")
-    with pytest.raises(UserError, match="expected the folder of a run"):
-        automl.search(config(text))
-    Path("kept").rename("runs/small/study.journal")
-    Path("kept.yaml").rename("runs/small/config.yaml")
+    for named in ("small", "runs/small"):
+        path = config(CONFIG.replace("in_flight: 1}", f"in_flight: 1, warm_start: {named}}}"))
+        Path("runs/small").rename("kept")
+        with pytest.raises(UserError, match=r"search\.warm_start: a search cannot start from itself"):
+            automl.search(path)
+        Path("kept").rename("runs/small")
     with pytest.raises(UserError, match="the search has begun without it"):
         automl.search(config(text), resume=True)
 
@@ -214,7 +214,7 @@ def test_a_run_without_what_is_needed_is_refused(config: Any, monkeypatch: pytes
         automl.search(config())
     with pytest.raises(UserError, match=r"search\.warm_start: the run runs/small has no trained student to start from"):
         automl.search(config(warm("small")))
-    assert not Path("runs/later/study.journal").exists()
+    assert not Path("runs/later").exists()
 
 
 def test_a_run_that_measured_something_else_is_refused(config: Any) -> None:
@@ -266,7 +266,7 @@ def test_report_and_mlflow_tell_it(config: Any, count: Counted) -> None:
     run = automl.search(config(warm("small")))
     part = warm_start_part(run)
     assert told(run) in part
-    assert part.count("<tr") == 1 + len(run.warm_start.first)  # type: ignore[union-attr]
+    assert part.count("<tr") == 1 + len(run.warm_start.first)
     assert "on the front" in part
     assert told(run) in note(run, "1")
     assert summary_row(run, text="").tags["warm_start"] == told(run)

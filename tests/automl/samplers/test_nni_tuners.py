@@ -132,7 +132,7 @@ def test_evolution_proposes_what_one_tuner_kept_from_start_to_end_does() -> None
 def test_global_random_numbers_stay_as_they_were(name: str) -> None:
     before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002 - what others draw from
     searched(name, OPEN, 5)
-    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002 - the same
 
 
 def test_more_may_run_at_once_than_a_population_has() -> None:
@@ -198,7 +198,7 @@ def test_all_that_ended_is_told_under_the_weights_of_the_proposal() -> None:
     told = [history((ACCURACY, COST), limit, seed).ended[0].told for seed in range(40)]
     # Loss is .1 in the one and .2 in the other, and 5 % of the weighted sum is added.
     assert min(told) < 0.12  # type: ignore[type-var] # none of them failed
-    assert max(told) > 0.19  # type: ignore[type-var]
+    assert max(told) > 0.19  # type: ignore[type-var] # the same
 
 
 @pytest.mark.parametrize(
