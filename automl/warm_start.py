@@ -65,7 +65,8 @@ class WarmStart:
         if changes:
             text += f", with {' and '.join(changes)}"
         if self.known and len(self.known) == len(self.first):
-            return f"{text}; {'their results are' if many else 'its result is'} known, and nothing is trained for {'them' if many else 'it'}"
+            known, them = ("their results are", "them") if many else ("its result is", "it")
+            return f"{text}; {known} known, and nothing is trained for {them}"
         if self.known:
             return f"{text}; the results of {len(self.known)} are known, the others are trained"
         why = f", since that run differs in {', '.join(self.differs)}" if self.differs else ""

@@ -170,7 +170,7 @@ def test_a_search_that_is_stopped_among_the_first_students_trains_the_others_of_
     ("section", "message"),
     [
         ("nowhere", r"search\.warm_start: expected the folder of a run, its name or its MLflow run id, got 'nowhere'"),
-        ("later", r"search\.warm_start: expected the folder of a run"),
+        ("later", r"search\.warm_start: a search cannot start from itself; name an earlier run"),
         ("{run: small, students: 0}", r"students: .*at least 1, got 0"),
     ],
 )
