@@ -13,10 +13,12 @@ class Generation:
         text: Without the prompt, and without the token that ended it.
         log_probability: Natural logarithm of the probability of the whole text given the prompt, at temperature 1, the
             token that ended it included; None where the teacher does not tell.
+        score: How good it is by whatever measure came with it, higher is better; None without one.
     """
 
     text: str
     log_probability: float | None = None
+    score: float | None = None
 
     def __post_init__(self) -> None:
         """Reject what is no logarithm of a probability; rounding may lift it a little above 0."""
