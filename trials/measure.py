@@ -164,6 +164,8 @@ def _random_input(tensor: TensorSpec, signature: ModelSignature, batch_size: int
     dtype = np.dtype(tensor.dtype)
     if dtype.kind == "f":
         return chance.standard_normal(shape).astype(dtype)
-    if dtype == np.int64 and signature.vocabulary_size is not None:  # 0 is padding, and a text that is measured has none.
+    if (
+        dtype == np.int64 and signature.vocabulary_size is not None
+    ):  # 0 is padding, and a text that is measured has none.
         return chance.integers(1, signature.vocabulary_size, shape).astype(dtype)
     return chance.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
