@@ -42,21 +42,25 @@ class Paragraphs(HTMLParser):
         self._parts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Begin a paragraph where none is open."""
         given = dict(attrs).get("id") or ""
         if self._id is None and _PARAGRAPH.match(given):
             self._id, self._tag, self._parts = given, tag, []
 
     def handle_data(self, data: str) -> None:
+        """Keep words within a paragraph."""
         if self._id is not None:
             self._parts.append(data)
 
     def handle_endtag(self, tag: str) -> None:
+        """End the paragraph."""
         if self._id is not None and tag == self._tag:
             self.found.setdefault(self._id, " ".join("".join(self._parts).split()))
             self._id = None
 
 
 def paragraphs_of(page: Path) -> dict[str, str]:
+    """Read the paragraphs of a page, by their ids."""
     parser = Paragraphs()
     parser.feed(page.read_text(encoding="utf-8"))
     return parser.found
@@ -85,6 +89,7 @@ def share_of(page: str, *, of: str) -> float:
 
 
 def split_of(page: str) -> str:
+    """Say to which split a page belongs."""
     place = share_of(page, of="split")
     return "test" if place < TEST else "validation" if place < TEST + VALIDATION else "train"
 
@@ -96,6 +101,7 @@ def labelled(table: pd.DataFrame) -> pd.Series:
 
 
 def make(folder: Path) -> pd.DataFrame:
+    """Make the table of a folder that holds one folder a language."""
     table = pd.DataFrame(parallel(folder))
     english = table[table["lang"] == "en-US"]
     # Words that two programs share tell nothing of either; those that one repeats are kept once.
@@ -107,6 +113,7 @@ def make(folder: Path) -> pd.DataFrame:
 
 
 def main() -> None:
+    """Read the command line, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--help-folder", type=Path, required=True, help="where the packages were unpacked")
     parser.add_argument("--to", type=Path, required=True, help="the table: .parquet")
