@@ -99,6 +99,7 @@ def _teacher_checks(
             rows=examined[k].rows if k in examined else 0,
             training_seconds=found.schooling_seconds.get(k),
             kept=k in packed,
+            unfitted=k in examined and examined[k].unfitted,
         )
 
 

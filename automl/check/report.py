@@ -48,6 +48,7 @@ class TeacherCheck:
         rows: Rows of that sample.
         training_seconds: Estimate, where it is to be trained.
         kept: Whether its answers are in the cache.
+        unfitted: Whether its head is fitted when the search starts.
     """
 
     name: str
@@ -57,6 +58,7 @@ class TeacherCheck:
     rows: int
     training_seconds: float | None
     kept: bool
+    unfitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +165,8 @@ class CheckReport:
         for teacher in self.teachers:
             if teacher.training_seconds is not None:
                 state = f"to be trained, about {duration(teacher.training_seconds)}"
+            elif teacher.unfitted:
+                state = "its head is fitted as the search starts"
             else:
                 scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
                 state = f"accuracy {scores} on {teacher.rows} validation rows" if scores else "no labels to judge it by"
