@@ -24,6 +24,7 @@ class DataCheck:
         class_names: In the order of the labels.
         labelled: Training rows whose label students see.
         columns: Values of each further column with their numbers of rows, in words.
+        tokens: How texts become tokens, in words; empty without texts.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class DataCheck:
     class_names: tuple[str, ...]
     labelled: int
     columns: Mapping[str, str]
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +156,7 @@ class CheckReport:
         yield f"{len(data.class_names)} classes: {shown}{more}"
         for name, values in data.columns.items():
             yield f"column {name}: {values}"
+        yield from data.tokens
 
     def _teachers(self) -> Iterator[str]:
         if not self.teachers:
