@@ -53,9 +53,9 @@ def _image_fields(spec: StudentSpec, signature: ModelSignature, config: Any) -> 
 
 
 def _text_fields(spec: StudentSpec, signature: ModelSignature, config: Any) -> dict[str, object]:
-    # Ids that begin and end a text are for generation, and may lie outside this vocabulary.
-    ids = {"pad_token_id": PADDING, "bos_token_id": None, "eos_token_id": None}
-    fields: dict[str, object] = {"vocab_size": vocabulary_size_of(signature), **ids}
+    # Other ids than padding's are for generation and pretraining, and may lie outside this vocabulary.
+    fields: dict[str, object] = {name: None for name in config.to_dict() if name.endswith("_token_id")}
+    fields |= {"vocab_size": vocabulary_size_of(signature), "pad_token_id": PADDING}
     if len(signature.outputs[0].shape) == 1:
         (fields["num_labels"],) = signature.sole_output_shape
     elif hasattr(config, "is_decoder"):
@@ -144,10 +144,14 @@ def sized(spec: StudentSpec, signature: ModelSignature) -> Any:
     if model not in kind.model_types():
         raise ValueError(f"model {model!r} is no {kind.what}; such are {', '.join(kind.model_types())}")
     chosen = {name: value for name, value in spec.values.items() if name not in ("length", "vocabulary_size")}
-    fields = {name: value for name, value in spec.constants.items() if name not in ("model", "pretrained")} | chosen
+    constants = {name: value for name, value in spec.constants.items() if name not in ("model", "pretrained")}
     auto_config = library().AutoConfig
     try:
-        follow = kind.fields(spec, signature, auto_config.for_model(model))
-        return auto_config.for_model(model, **fields | follow)
+        default = auto_config.for_model(model)
+        fields: dict[str, object] = {}
+        for given in (constants, chosen, kind.fields(spec, signature, default)):
+            # By the config's own name of a field, so that what follows from the data stands last and holds.
+            fields |= {default.attribute_map.get(name, name): value for name, value in given.items()}
+        return auto_config.for_model(model, **fields)
     except Exception as error:  # The library has an error class of its own for each kind of check.
         raise ValueError(f"model {model!r} cannot have {chosen}: {error}") from error
