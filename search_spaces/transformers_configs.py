@@ -160,7 +160,7 @@ def forbidden(values: Values, *, model_type: str, fixed: Mapping[str, object]) -
         return f"model {model_type!r} cannot have {chosen}: {error}"
     width, heads = getattr(config, "hidden_size", None), getattr(config, "num_attention_heads", None)
     kv_heads = getattr(config, "num_key_value_heads", None)
-    if isinstance(width, int) and isinstance(heads, int) and width % heads and "head_dim" not in fixed | chosen:
+    if isinstance(width, int) and isinstance(heads, int) and width % heads and "head_dim" not in {**fixed, **chosen}:
         return f"hidden_size must be a multiple of num_attention_heads, got {width} and {heads}"
     if isinstance(heads, int) and isinstance(kv_heads, int) and heads % kv_heads:
         return f"num_attention_heads must be a multiple of num_key_value_heads, got {heads} and {kv_heads}"
