@@ -1,9 +1,10 @@
 """How well scores of untrained students foretell their accuracy, the number of parameters being the score to beat.
 
-    python benchmarks/proxies.py [--config examples/digits.yaml] [--space convnet] [--students 40] [--epochs 20] [--json]
+    python benchmarks/proxies.py [--config examples/digits.yaml] [--space convnet] [--students 60] [--epochs 20]
+                                   [--json]
 
-Teachers must be of kind ``train``; they are trained as a search trains them. Students are drawn at random, from seed 0, as
-the config narrows their space, or from the whole of another space. All are taught by one recipe, from labels and
+Teachers must be of kind ``train``; they are trained as a search trains them. Students are drawn at random, from seed 0,
+as the config narrows their space, or from the whole of another space. All are taught by one recipe, from labels and
 teachers; their accuracy is on validation rows. Intervals are by bootstrap over the students.
 """
 
@@ -96,7 +97,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=Path("examples/digits.yaml"))
     parser.add_argument("--space", default="convnet", choices=("convnet", "mlp"))
-    parser.add_argument("--students", type=int, default=40)
+    parser.add_argument("--students", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args()

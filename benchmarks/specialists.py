@@ -99,10 +99,12 @@ def lessons_of(prepared: Prepared, answers: Mapping[str, Logits], seed: int) -> 
 
 
 def heard(batch: Batch, logits_KNC: torch.Tensor) -> TeacherOutputs:
+    """Give what teachers say of a batch, of what they say of all rows."""
     return TeacherOutputs(logits=logits_KNC[:, batch.index])
 
 
 def ensemble_of(dataset: Dataset, coverages: Mapping[str, Coverage]) -> TeacherEnsemble:
+    """Let teachers be heard on what they cover."""
     return TeacherEnsemble(coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns)
 
 

@@ -92,7 +92,8 @@ class ThinnedProposals(BaseSampler):
         self._samplers[0].after_trial(study, trial, state, values)
 
     def _candidates(self, study: Study, trial: FrozenTrial, count: int) -> list[Point]:
-        answers = [self._answer(sampler, study, trial) for sampler in self._samplers[:count]]
+        # The sampler itself is asked last: some, as TPE, write into the trial what they answered.
+        answers = [self._answer(sampler, study, trial) for sampler in reversed(self._samplers[:count])][::-1]
         named = {self._context.name(point): point for point in reversed(answers)}
         distinct = [point for point in answers if named[self._context.name(point)] is point]
         known = other_points(study, trial, self._context)

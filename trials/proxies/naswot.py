@@ -45,7 +45,7 @@ def naswot(body: nn.Module, batch: ProxyBatch, /) -> float:
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         del module
-        codes.append((inputs[0].detach() > 0).flatten(1).double())
+        codes.append((inputs[0].detach() > 0).flatten(1).float())
 
     seen = at_first_step(body)
     for module in seen.modules():
@@ -55,7 +55,10 @@ def naswot(body: nn.Module, batch: ProxyBatch, /) -> float:
         seen(batch.inputs)
     if not codes:
         raise ValueError("naswot reads what enters activation modules, and this student has none")
-    code_BU = torch.cat(codes, dim=1)
-    kernel_BB = code_BU @ code_BU.T + (1 - code_BU) @ (1 - code_BU).T
-    kernel_BB += _DIAGONAL * torch.eye(len(kernel_BB), dtype=torch.float64)
+    kernel_BB = _DIAGONAL * torch.eye(len(batch.inputs), dtype=torch.float64)
+    for code_BU in codes:
+        on_B = code_BU.sum(dim=1)
+        # Units that are off in both are all of them less those that are on in either; float32 counts without error.
+        both_BB = code_BU @ code_BU.T
+        kernel_BB += 2 * both_BB + code_BU.shape[1] - on_B[:, None] - on_B[None]
     return float(torch.linalg.slogdet(kernel_BB).logabsdet)

@@ -38,7 +38,7 @@ def synflow(body: nn.Module, batch: ProxyBatch, /) -> float:
         through: Tensor = flowing(ones).sum()
         slopes = torch.autograd.grad(through, parameters, allow_unused=True)
     shares = [
-        float((parameter * slope).abs().sum())
+        float((parameter.detach() * slope).abs().sum())
         for parameter, slope in zip(parameters, slopes, strict=True)
         if slope is not None
     ]
