@@ -108,10 +108,10 @@ def test_a_resumed_search_ends_as_an_undisturbed_one(whole: Run, folder: Path) -
 
 
 def test_a_proxy_that_is_followed_alone_changes_no_proposal(folder: Path) -> None:
-    plain = search(written(folder, "plain", "null"), trials=2)
+    plain = search(written(folder, "plain", "null"), trials=3)
     assert plain.proxy is None
     assert not any(finished.proxies for finished in plain.trials)
-    followed = search(written(folder, "followed", "{name: naswot, candidates: 1}"), trials=2)
+    followed = search(written(folder, "followed", "{name: naswot, candidates: 1}"), trials=3)
     assert [each.result.digest for each in followed.trials] == [each.result.digest for each in plain.trials]
     assert all(finished.proxies.keys() == {"params", "naswot"} for finished in followed.trials)
     assert "followed, and ordered nothing" in (followed.folder / "report.html").read_text()
