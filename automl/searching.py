@@ -196,7 +196,6 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     reason = controller.run()
     if (hint := tracker.ui_hint(seconds=10)) is not None:
         ledger.remember("tracking", {"command": hint.command, "charts": hint.charts})
-
     progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
     watch.tell_rest()

@@ -8,7 +8,7 @@ from automl.config.messages import Mistake, unknown
 from automl.config.places import Path as Place
 from automl.config.running import Proxy
 from automl.config.student import Student
-from trials.proxies import OF_TEACHERS, PROXIES
+from trials.proxies import OF_TEACHERS, PROXIES, find_proxy
 
 
 def proxy_mistakes(config: Config) -> Iterator[Mistake]:
@@ -39,8 +39,14 @@ def _followed(section: Proxy, place: Place, config: Config) -> Iterator[Mistake]
 
 
 def _name(name: str, place: Place, config: Config) -> Iterator[Mistake]:
-    if name not in PROXIES:
-        yield Mistake(path=place, message=unknown(name, [known for known in PROXIES if known != BASELINE], "proxy"))
+    if ":" in name:
+        try:
+            find_proxy(name)
+        except ValueError as error:
+            yield Mistake(path=place, message=str(error))
+    elif name not in PROXIES:
+        known = unknown(name, [each for each in PROXIES if each != BASELINE], "proxy")
+        yield Mistake(path=place, message=f"{known}, or package.module:name")
     elif name in OF_TEACHERS and not config.teachers:
         message = f"{name!r} compares students with teachers, but there are none; add teachers, or take another proxy"
         yield Mistake(path=place, message=message)

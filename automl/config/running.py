@@ -69,7 +69,7 @@ class Proxy(Part):
     """Orders candidates by a score of the untrained student, as long as it beats the number of parameters."""
 
     name: CatalogName
-    """synflow, naswot, or relations, which needs teachers."""
+    """synflow, naswot, relations (which needs teachers), or package.module:name of a function that scores."""
     candidates: PositiveInt = 4
     """Proposals of the sampler for each trial, of which one is tried; with 1 the proxy is followed alone."""
     followed: Listed[CatalogName] = ()

@@ -1,12 +1,16 @@
 """Untrained students scored, all on the same batch."""
 
+import math
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from search_spaces.imports import import_object
 from teachers import TeacherOutputs
 from trials.proxies.naswot import naswot
 from trials.proxies.params import params
@@ -20,10 +24,12 @@ from trials.stages import build, guarded
 from trials.student import Student
 
 PROXIES: dict[str, Proxy] = {"params": params, "synflow": synflow, "naswot": naswot, "relations": relations}
-"""Scores of untrained students by name."""
+"""Scores of untrained students by name; a user's own is ``package.module:name``."""
 
 OF_TEACHERS = ("relations",)
 """Those that need teachers."""
+_OF_STUDENT_ALONE = ("params", "synflow", "naswot")
+"""Those that do not ask how much each teacher counts."""
 
 ROWS = 128
 """Rows of the batch, at most; as many as Mellor et al. take."""
@@ -35,6 +41,23 @@ class _Heard:
 
     outputs: TeacherOutputs
     votes_KB: Tensor
+
+
+def find_proxy(name: str) -> Proxy:
+    """Look a proxy up in the catalog, or import it.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    if ":" in name:
+        found: Any = import_object(name)
+        if not callable(found):
+            raise ValueError(f"proxy {name!r} must be a function of a body and a batch, got {type(found).__name__}")
+        own: Proxy = found
+        return own
+    if name not in PROXIES:
+        raise ValueError(f"unknown proxy {name!r}; proxies are {', '.join(sorted(PROXIES))}, or package.module:name")
+    return PROXIES[name]
 
 
 class Scorer:
@@ -90,19 +113,26 @@ class Scorer:
         Raises:
             ValueError: It has none; the message says why.
         """
+        proxy = find_proxy(name)
         with torch.random.fork_rng(devices=[]):
             student = build(trial, self._setting)
-            PROXIES[name](student.body, self._batch(student, self._weights(trial.recipe)))
+            batch = self._batch(student, self._weights(trial.recipe))
+            try:
+                score = float(proxy(student.body, batch))
+            except ValueError:
+                raise
+            except Exception as error:  # code of a stranger runs here and may raise anything
+                raise ValueError(f"it failed with {type(error).__name__}: {error}") from error
+        if not math.isfinite(score):
+            raise ValueError(f"it gives {score}, which is no finite number")
 
     def _scored(self, trial: Trial, names: Collection[str], weights: tuple[float, ...]) -> dict[str, float]:
         student = build(trial, self._setting)
         batch = self._batch(student, weights)
         found: dict[str, float] = {}
         for name in names:
-            try:
-                found[name] = PROXIES[name](student.body, batch)
-            except ValueError:  # It has no such score, and others may have one.
-                continue
+            with suppress(Exception):  # It has no such score, in whatever way it says so, and others may have one.
+                found[name] = float(find_proxy(name)(student.body, batch))
         return found
 
     def _batch(self, student: Student, weights: tuple[float, ...]) -> ProxyBatch:
@@ -129,4 +159,4 @@ class Scorer:
 
     @staticmethod
     def _key(trial: Trial, name: str, weights: tuple[float, ...]) -> tuple[object, ...]:
-        return name, trial.spec.architecture_digest, trial.seed, weights if name in OF_TEACHERS else ()
+        return name, trial.spec.architecture_digest, trial.seed, () if name in _OF_STUDENT_ALONE else weights

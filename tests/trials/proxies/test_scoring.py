@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from search_spaces import SPACES
 from teachers import Batch, Coverage, TeacherEnsemble, TeacherOutputs
 from trials.data import READERS
 from trials.data.splitting import split
-from trials.proxies import PROXIES, Scorer
+from trials.proxies import PROXIES, ProxyBatch, Scorer, find_proxy
 from trials.recipe import LossTerm, Recipe
 from trials.records import Trial
 from trials.setting import Setting
@@ -109,3 +110,24 @@ def test_texts_are_refused(setting: Setting) -> None:
     dataset = replace(setting.dataset, inputs=["a text"] * len(setting.dataset))
     with pytest.raises(ValueError, match="the data is texts"):
         Scorer(replace(setting, dataset=dataset), seed=0)
+
+
+def deepest(body: nn.Module, batch: ProxyBatch) -> float:
+    """Score as a user might: by the number of linear layers; of a broad student it fails."""
+    del batch
+    layers = [module for module in body.modules() if isinstance(module, nn.Linear)]
+    if layers[0].out_features > 100:
+        raise KeyError("too broad")
+    return float("nan") if layers[0].out_features > 50 else len(layers)
+
+
+def test_a_proxy_of_the_user_s_own_is_imported(setting: Setting) -> None:
+    own = f"{__name__}:deepest"
+    scorer = Scorer(setting, seed=0)
+    assert scorer(trial(setting), [own, "params"])[own] == 2.0
+    for width, reason in ((64, "it gives nan, which is no finite number"), (128, "it failed with KeyError")):
+        assert scorer(trial(setting, width=width), [own, "params"]).keys() == {"params"}
+        with pytest.raises(ValueError, match=reason):
+            scorer.require(trial(setting, width=width), own)
+    with pytest.raises(ValueError, match="unknown proxy 'zen'; proxies are naswot, params, relations, synflow"):
+        find_proxy("zen")
