@@ -33,6 +33,7 @@ ONLY_IN = {
     "skops": ["teachers/loading/estimator.py"],
     "transformers": ["teachers/loading/*", "search_spaces/transformers_models.py"],
     "timm": ["teachers/loading/*", "search_spaces/timm_models.py"],
+    "tokenizers": ["trials/tokenization.py"],
     "datasets": ["trials/data/huggingface.py"],
     "pandas": ["trials/data/*"],
     "moocore": [
