@@ -36,8 +36,8 @@ class Latency(Part):
 class Sampler(Part):
     """Who proposes students."""
 
-    name: CatalogName = "tpe"
-    """tpe, nsga2, pareto, evolution, reinforce, random, nni_tpe, nni_evolution, nni_random, nni_grid, or
+    name: CatalogName = "pareto"
+    """pareto, tpe, nsga2, evolution, reinforce, random, nni_tpe, nni_evolution, nni_random, nni_grid, or
     package.module:name of what makes an Optuna sampler."""
     options: Options = Field(default={})
     """Keyword arguments of the sampler."""
