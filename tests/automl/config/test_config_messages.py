@@ -165,7 +165,7 @@ TOGETHER = {
     "a file of a split that is not there": ("kind: sklearn, name: digits", "kind: table, label: y, path: {test: /no/x.csv}", "2:38: data.path.test: there is nothing at /no/x.csv; relative paths start from the folder of the config"),
 }  # fmt: skip
 TEACHERS = {
-    "kind": ("kind: train", "kind: trian", "15:5: teachers[0].kind: unknown kind 'trian', did you mean 'train'? known: estimator, exported, factory, onnx, run, train"),
+    "kind": ("kind: train", "kind: trian", "15:5: teachers[0].kind: unknown kind 'trian', did you mean 'train'? known: completions, endpoint, estimator, exported, factory, onnx, run, sentence_encoder, train, transformers"),
     "coverage": ("kind: train", "kind: train\n    covers: {labls: [1]}", "16:14: teachers[0].covers.labls: unknown key, did you mean 'labels'? known keys: column, labels, values"),
     "column without values": ("kind: train", "kind: train\n    covers: {column: style}", "16:5: teachers[0].covers: a coverage by rows needs both column and values; values is missing"),
     "no label": ("kind: train", "kind: train\n    covers: {labels: []}", "16:5: teachers[0].covers: labels that a teacher covers must be at least one; leave the key out for all"),
