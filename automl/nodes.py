@@ -28,12 +28,14 @@ from teachers import (
     compute_shard,
     cut_of,
     probe,
+    rows_of_call,
 )
 from teachers.columns import class_columns
 from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
 from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
 from trials.stages import Underway
+from trials.tasks.language_modelling import tally_rows
 
 if TYPE_CHECKING:  # It imports what only the controller needs.
     from automl.caching import Entries
@@ -213,6 +215,23 @@ def probe_on_node(
 ) -> Probe:
     """Ask a teacher about a few rows; see ``probe``."""
     return probe(teacher, inputs, features, num_threads=threads)
+
+
+def tally_on_node(
+    teacher: Teacher,
+    inputs: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    bytes_V: NDArray[np.int64],
+    threads: int,
+) -> NDArray[np.float64]:
+    """Count what rows of tokens cost a teacher (R, 4), a few rows at a time; see ``tally_rows``."""
+    torch.set_num_threads(threads)
+    at_a_time, tallies = rows_of_call(inputs, len(bytes_V)), []
+    for start in range(0, len(inputs), at_a_time):
+        rows = slice(start, start + at_a_time)
+        answer = compute_shard(teacher, inputs[rows], num_classes=len(bytes_V), dtype="float32")[LOGITS]["values"]
+        tallies.append(tally_rows(answer.astype(np.float32), labels[rows], bytes_V))
+    return np.concatenate(tallies)
 
 
 def logits_on_node(
