@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from automl.errors import WorkFailed
 from automl.executor import Executor, resolve
+from search_spaces import StudentSpec
 from teachers import (
     LOGITS,
     Arrays,
@@ -178,21 +179,23 @@ def with_teachers(setting: Setting, place: CachePlace | None) -> Setting:
     return replace(setting, teachers=place.open(), teacher_models=models)
 
 
-def measure_on_node(graphs: Sequence[bytes], given: tuple[Setting, CachePlace | None]) -> list[Latency]:
+def measure_on_node(
+    graphs: Sequence[bytes], specs: Sequence[StudentSpec], given: tuple[Setting, CachePlace | None]
+) -> list[Latency]:
     """Measure graphs for the front; see ``measure_alone``.
 
     Raises:
         WorkFailed: A process that measures was killed.
     """
     try:
-        return measure_alone(graphs, given[0])
+        return measure_alone(graphs, specs, given[0])
     except MeasuringProcessError as error:
         raise WorkFailed(f"{error}; go on with --resume") from error
 
 
-def judge_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
+def judge_on_node(graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
     """Judge a member of the front; see ``judge_on_test``."""
-    return judge_on_test(graph, given[0])
+    return judge_on_test(graph, spec, given[0])
 
 
 def answer_on_node(

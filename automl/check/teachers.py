@@ -120,12 +120,11 @@ def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[i
 
 def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
     """Build a student that is not trained, with its graph, as the teacher's will be."""
-    signature, config = prepared.signature, prepared.config.teachers[position]
+    config, spec = prepared.config.teachers[position], lesson.trial.spec
+    signature = prepared.setting.signature_of(spec)
     assert config.kind == "train"
-    student = Student(
-        lesson.space.build(lesson.trial.spec, signature), signature=signature, statistics=lesson.statistics
-    )
-    template = trace_once(student, signature, name=(lesson.trial.spec.architecture_digest, lesson.statistics))
+    student = Student(lesson.space.build(spec, signature), signature=signature, statistics=lesson.statistics)
+    template = trace_once(student, signature, name=(spec.architecture_digest, lesson.statistics))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "untrained.onnx"
         path.write_bytes(stand_in(template))

@@ -70,6 +70,8 @@ def _metrics(config: Config) -> Iterator[Mistake]:
     for position, limit in enumerate(config.limits):
         if known is not None and limit.metric not in known:
             yield Mistake(path=("limits", position), message=unknown(limit.metric, known, "metric"))
+    if config.task.kind == "classification" and getattr(config.data, "label", "") is None:
+        yield Mistake(path=("data",), message="classification needs a label; name the column that holds it")
     yield from _limits(config.limits)
     yield from _twice(config.precisions, ("precisions",))
 

@@ -15,6 +15,8 @@ class Latency(Part):
 
     batch_size: PositiveInt = 1
     """Samples of one run."""
+    length: PositiveInt | None = None
+    """Tokens of each text; null takes as many as a student reads at most."""
     threads: PositiveInt = 1
     """Threads that ONNX Runtime may use."""
     provider: Literal["cpu", "cuda"] = "cpu"
