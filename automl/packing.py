@@ -1,12 +1,13 @@
 """Documents of a search for language models, packed into rows of tokens."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from automl.config import Config
 from automl.errors import UserError
-from search_spaces import Categorical, SearchSpace
+from search_spaces import Categorical, Domain, SearchSpace
 from trials.data import Dataset, RawData
 from trials.packing import end_of, pack_documents
 from trials.reading import LENGTH, LENGTH_CHOICE, VOCABULARY_CHOICE, Reading
@@ -47,16 +48,17 @@ def pack_for(
     return dataset, replace(reading, length=length), task
 
 
+def _ends(domain: Domain) -> Sequence[object]:
+    return domain.options if isinstance(domain, Categorical) else [domain.low]
+
+
 def _require(config: Config, space: SearchSpace, name: str, needed: int, why: str) -> None:
     """Make sure that no student has less of a choice than rows need, where its space has the choice."""
     fixed = config.student.fixed_values(space)
     if fixed is not None:
         values = [fixed[name]] if name in fixed else []
     else:
-        domains = [choice.domain for choice in space.choices if choice.name == name]
-        values = [
-            v for domain in domains for v in (domain.options if isinstance(domain, Categorical) else [domain.low])
-        ]
+        values = [value for choice in space.choices if choice.name == name for value in _ends(choice.domain)]
     small = [value for value in values if isinstance(value, int) and value < needed]
     if small:
         raise UserError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces import cost_of
-from teachers import Inputs
+from teachers import MISSING_LABEL, Inputs
 from trials.compress import PRECISIONS, Calibration
 from trials.distill import DivergedError
 from trials.export import onnx_predictor, parity
@@ -42,7 +42,9 @@ def _calibration(trial: Trial, setting: Setting) -> Calibration:
     """Some training rows, evenly spread."""
     dataset = setting.dataset_of(trial.spec)
     train = dataset.splits["train"]
-    rows = train[np.linspace(0, len(train) - 1, min(_CALIBRATION_ROWS, len(train))).astype(np.int64)]
+    rows = train[
+        np.linspace(0, len(train) - 1, min(dataset.rows_at_a_time(_CALIBRATION_ROWS), len(train))).astype(np.int64)
+    ]
     inputs = dataset.batch(rows).inputs
     (tensor,) = setting.signature_of(trial.spec).inputs
     assert isinstance(inputs, Tensor)
@@ -87,8 +89,11 @@ def judge(
     for precision, graph in graphs.items():
         cost = _cost(trial, setting, precision, graph, known)
         predict = onnx_predictor(graph, threads=setting.threads)
-        metrics = setting.task.evaluate(predict, dataset.batches(rows, batch_size=EVALUATION_BATCH))
-        inputs = dataset.batch(rows[:_PARITY_ROWS]).inputs
+        metrics = setting.task.evaluate(
+            predict, dataset.batches(rows, batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
+        )
+        batch = dataset.batch(rows[: dataset.rows_at_a_time(_PARITY_ROWS)])
+        inputs, known = batch.inputs, batch.labels.numpy() != MISSING_LABEL
         assert isinstance(inputs, Tensor)
         if precision == "float32":
             held = replace(cost, parity_max_abs_difference=parity(student, predict, inputs))
@@ -97,7 +102,7 @@ def judge(
                 with torch.no_grad():
                     float32_answers = student(inputs).argmax(dim=-1).numpy()
             same = predict(inputs).argmax(axis=-1) == float32_answers
-            held = replace(cost, agreement_share=float(same.mean()))
+            held = replace(cost, agreement_share=float(same[known].mean()))
         candidate = replace(held, metrics={**cost.metrics, **metrics})
         _check_finite(candidate)
         candidates.append(candidate)

@@ -208,7 +208,8 @@ def _judged(
         DivergedError: A metric is infinite or not a number.
     """
     predict, dataset = module_predictor(student), setting.dataset_of(trial.spec)
-    batches = {name: dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
+    at_a_time = dataset.rows_at_a_time(EVALUATION_BATCH)
+    batches = {name: dataset.batches(chosen, batch_size=at_a_time) for name, chosen in rows.items()}
     metrics = {name: setting.task.evaluate(predict, those) for name, those in batches.items()}
     if wrong := sorted(
         {name for found in metrics.values() for name, value in found.items() if not math.isfinite(value)}
@@ -234,7 +235,7 @@ def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting) -> dict[str
         The task's metrics and details, each as ``test_NAME``.
     """
     dataset = setting.dataset_of(spec)
-    batches = dataset.batches(dataset.splits["test"], batch_size=EVALUATION_BATCH)
+    batches = dataset.batches(dataset.splits["test"], batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
     metrics = setting.task.evaluate(onnx_predictor(graph, threads=setting.threads), batches)
     return {f"test_{name}": value for name, value in metrics.items()}
 
