@@ -47,7 +47,7 @@ def pack_documents(dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: 
     for split in SPLITS:
         rows = dataset.splits[split]
         for group in _groups(dataset, rows):
-            inputs_NT, labels_NT = _cut(_stream(dataset.inputs, group, tokenizer, end), length)
+            inputs_NT, labels_NT = cut_rows(_stream(dataset.inputs, group, tokenizer, end), length)
             ids.append(inputs_NT)
             labels.append(labels_NT)
             first_rows += [int(group[0])] * len(inputs_NT)
@@ -78,7 +78,7 @@ def _stream(texts: list[str], rows: NDArray[np.int64], tokenizer: Tokenizer, end
     return np.array([end, *(token for ids in documents for token in (*ids, end))], dtype=np.int64)
 
 
-def _cut(stream: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def cut_rows(stream: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cut a stream into inputs and, one token further, labels."""
     num_rows = -(-(len(stream) - 1) // length)
     inputs = np.full(num_rows * length, PADDING, dtype=np.int64)
