@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ def unpacked(arrays: dict[str, Any]) -> list[list[Generation]]:
         for text, value in zip(texts, log_p, strict=True)
     ]
     edges = np.concatenate([[0], np.cumsum(arrays["counts"])])
-    return [made[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    return [made[start:stop] for start, stop in pairwise(edges)]
 
 
 def _extended(prepared: Prepared, kept: Sequence[Completion], asked: Sequences) -> Prepared:
