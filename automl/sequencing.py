@@ -18,7 +18,7 @@ from automl.numbers import counted
 from automl.preparation import Prepared, at
 from teachers import Generation, OutputStore, ShardKey, Teacher, TeacherEnsemble
 from teachers.digests import rows_digest
-from trials.packing import end_of
+from trials.ending import end_of
 from trials.sequences import Completion, best_of, find_scorer, with_completions
 from trials.sequences.best import mean_score
 
