@@ -26,6 +26,7 @@ class DataCheck:
         labelled: Training rows whose label students see.
         columns: Values of each further column with their numbers of rows, in words.
         num_tokens: Of the vocabulary, where labels are tokens; then they are what ``labelled`` counts.
+        tokens: How texts become tokens, in words; empty without texts.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class DataCheck:
     labelled: int
     columns: Mapping[str, str]
     num_tokens: int = 0
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,7 @@ class CheckReport:
             yield f"{len(data.class_names)} classes: {shown}{more}"
         for name, values in data.columns.items():
             yield f"column {name}: {values}"
+        yield from data.tokens
 
     def _teachers(self) -> Iterator[str]:
         if not self.teachers:
