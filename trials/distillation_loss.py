@@ -14,7 +14,7 @@ from trials.aggregation.aekd import aekd
 from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.example import Example
 from trials.lesson import Lesson, averages
-from trials.losses import bind, is_batch_statistic, needs_of, temperature_of
+from trials.losses import bind, is_batch_statistic, is_of_tokens, needs_of, temperature_of
 from trials.placing import choose_device, place_ensemble
 from trials.recipe import HARD_LABEL, LossTerm
 from trials.weighting import LearntWeighting, make_weighting
@@ -68,7 +68,8 @@ class Term(nn.Module):
             )
             for group in _of_one_shape(groups, example, needs.teacher)
         )
-        self.reads_features = not averages(term)
+        self.reads_features = not averages(term) and not is_of_tokens(term)
+        self.token_features = needs.teacher if is_of_tokens(term) else ()
         self.compares_samples = self.aggregate is aekd or any(is_batch_statistic(c.loss) for c in self.comparisons)
         self.learnt = nn.ModuleList(c.loss for c in self.comparisons if isinstance(c.loss, nn.Module))
 
@@ -183,7 +184,10 @@ class DistillationLoss(nn.Module):
         weights_KB, heard = self.row_weights(batch) if of_features else self.weights(teachers, batch)
         for name, term in chosen:
             term.begin(epoch)
-            sums[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum(), heard
+            weights, counted = weights_KB.detach(), heard
+            if term.token_features and teachers.features:
+                weights, counted = _where_told(weights, teachers, term.token_features)
+            sums[name] = term(student, teachers, batch.labels, weights).sum(), counted
         if isinstance(self.weigh, LearntWeighting) and learns:
             assert self.ensemble is not None
             gate = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)
@@ -256,6 +260,11 @@ class DistillationLoss(nn.Module):
         return weights_KB, votes_KB.any(dim=0).sum()
 
     @property
+    def token_features(self) -> tuple[str, ...]:
+        """Features of teachers that are read at each token."""
+        return tuple(dict.fromkeys(name for _, term in self.taught() for name in term.token_features))
+
+    @property
     def compares_samples(self) -> bool:
         """Whether any term compares the samples of a batch with each other, so that they cannot come in parts."""
         return any(term.compares_samples for _, term in self.taught())
@@ -275,6 +284,12 @@ def _of_one_shape(
             shapes.setdefault(tuple(example.teachers.features[k][name].shape for name in features), []).append(k)
         parts += [LabelGroup(teachers=tuple(ks), classes=group.classes) for ks in shapes.values()]
     return tuple(parts)
+
+
+def _where_told(weights_KB: Tensor, teachers: TeacherOutputs, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Let teachers vote where they have a token at the position, and count where any does."""
+    told_KB = torch.stack([each[names[0]].flatten(1).ne(0).any(dim=1) for each in teachers.features])
+    return weights_KB * told_KB, (weights_KB * told_KB > 0).any(dim=0).sum()
 
 
 def _key(name: str) -> str:

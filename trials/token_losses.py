@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from teachers import MISSING_LABEL, Batch, Outputs, TokenOutputs
+from teachers import MISSING_LABEL, Batch, Outputs, TeacherOutputs, TokenOutputs
 from trials.distillation_loss import DistillationLoss, Sums, means_of
 from trials.spoken_tokens import SpokenTokens, Tokens, chunk_tokens
 
@@ -45,7 +45,9 @@ def token_means(
 
     def of_chunk(hidden_nD: Tensor, part: Tokens) -> Sums:
         outputs = Outputs(logits=student.head(hidden_nD))
-        heard = None if teachers is None else teachers.at(part.position)
+        heard = (
+            None if teachers is None else teachers.at(part.position, loss.token_features if teachers.features else ())
+        )
         return loss.sums(outputs, heard, part.batch(), epoch=epoch, of_features=False)
 
     run: Callable[[Tensor, Tokens], Sums] = of_chunk
@@ -84,7 +86,7 @@ def token_teacher_norms(
         chosen = torch.searchsorted(tokens.position, part.position)
         with torch.no_grad():
             logits_nV = student.head(hidden_MD[chosen])
-        heard = teachers.at(part.position)
+        heard = _heard(loss, teachers, part)
         weights_Kn = loss.weights(heard, part.batch())[0].detach()
         own = Outputs(logits=logits_nV.expand(len(square_K), -1, -1).clone().requires_grad_())
         total = logits_nV.new_zeros(())
@@ -95,6 +97,10 @@ def token_teacher_norms(
             (gradient_KnV,) = torch.autograd.grad(total, own.logits)
             square_K += gradient_KnV.flatten(1).square().sum(dim=1)
     return square_K.sqrt()
+
+
+def _heard(loss: DistillationLoss, teachers: TokenOutputs, part: Tokens) -> TeacherOutputs:
+    return teachers.at(part.position, loss.token_features if teachers.features else ())
 
 
 def _chunk(loss: DistillationLoss, teachers: TokenOutputs | None, num_tokens: int) -> int:

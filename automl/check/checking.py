@@ -100,6 +100,7 @@ def _teacher_checks(
             training_seconds=found.schooling_seconds.get(k),
             kept=k in packed,
             metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
+            unfitted=k in examined and examined[k].unfitted,
         )
 
 

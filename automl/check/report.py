@@ -52,6 +52,7 @@ class TeacherCheck:
         training_seconds: Estimate, where it is to be trained.
         kept: Whether its answers are in the cache.
         metric: As of ``TeacherRecord``.
+        unfitted: Whether its head is fitted when the search starts.
     """
 
     name: str
@@ -62,6 +63,7 @@ class TeacherCheck:
     training_seconds: float | None
     kept: bool
     metric: str = "accuracy"
+    unfitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +174,8 @@ class CheckReport:
         for teacher in self.teachers:
             if teacher.training_seconds is not None:
                 state = f"to be trained, about {duration(teacher.training_seconds)}"
+            elif teacher.unfitted:
+                state = "its head is fitted as the search starts"
             else:
                 scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
                 state = (
