@@ -162,6 +162,7 @@ class DistillationLoss(nn.Module):
         *,
         epoch: int | None = None,
         of_features: bool | None = None,
+        by_labels: bool = True,
     ) -> Sums:
         """Add each term that has come in up over its samples; arguments are those of ``forward``.
 
@@ -171,14 +172,15 @@ class DistillationLoss(nn.Module):
             batch: Labels as the student may see them.
             epoch: Counted from 1, or None.
             of_features: True for terms that read features alone, False for all others, None for all.
+            by_labels: Whether the labels are right, so that the student learns from them.
         """
         late = {name for name, term in self.plan.items() if epoch is not None and epoch < term.first_epoch}
         sums: Sums = {}
-        if HARD_LABEL in self.plan.keys() - late and not of_features:
+        if HARD_LABEL in self.plan.keys() - late and by_labels and not of_features:
             loss_B = self.task.hard_label_loss(student, batch.labels)
             sums[HARD_LABEL] = loss_B.sum(), (batch.labels != MISSING_LABEL).sum()
         chosen = [(n, t) for n, t in self.taught() if n not in late and of_features in (None, t.reads_features)]
-        learns = isinstance(self.weigh, LearntWeighting) and not of_features
+        learns = isinstance(self.weigh, LearntWeighting) and by_labels and not of_features
         if teachers is None or not self.terms or not (chosen or learns):
             return sums
         weights_KB, heard = self.row_weights(batch) if of_features else self.weights(teachers, batch)

@@ -24,6 +24,7 @@ def token_means(
     *,
     epoch: int | None = None,
     chunk: int | None = None,
+    by_labels: bool = True,
 ) -> dict[str, Tensor]:
     """Compute each term that has come in: the means that ``DistillationLoss`` would give of all tokens at once.
 
@@ -38,6 +39,7 @@ def token_means(
         epoch: Counted from 1; None computes all terms.
         chunk: Tokens of a chunk at most; None takes as many as fit, or all where a term compares tokens of a batch
             with each other.
+        by_labels: Whether the labels are right, so that the student learns from them.
     """
     tokens = Tokens.of(batch)
     hidden_MD = student.hidden_BTD.flatten(0, 1).index_select(0, tokens.position)
@@ -48,7 +50,7 @@ def token_means(
         heard = (
             None if teachers is None else teachers.at(part.position, loss.token_features if teachers.features else ())
         )
-        return loss.sums(outputs, heard, part.batch(), epoch=epoch, of_features=False)
+        return loss.sums(outputs, heard, part.batch(), epoch=epoch, of_features=False, by_labels=by_labels)
 
     run: Callable[[Tensor, Tokens], Sums] = of_chunk
     if len(chunks) > 1 and torch.is_grad_enabled():
