@@ -22,6 +22,7 @@ from trials.records import Artefacts, Candidate, EpochRecord, Judgement, Latency
 from trials.setting import Setting
 from trials.stages import Underway, build, gate, guarded, teach, untrained
 from trials.student import Student, save_weights
+from trials.written import judge_written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,20 +236,23 @@ def measure_alone(graphs: Sequence[bytes], specs: Sequence[StudentSpec], setting
     return measure_latencies(graphs, list(map(setting.timed_signature_of, specs)), setting.latency, seed=0)
 
 
-def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting) -> dict[str, float]:
+def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting, decoding: bytes | None = None) -> dict[str, float]:
     """Judge a member of the front on the test split, which nothing else reads.
 
     Args:
         graph: The ONNX graph, as it ships.
         spec: Its architecture.
         setting: What all trials share.
+        decoding: The graph that writes; None where there is none.
 
     Returns:
-        The task's metrics and details, each as ``test_NAME``.
+        The task's metrics and details, and what is said of its texts, each as ``test_NAME``.
     """
     dataset = setting.dataset_of(spec)
     batches = dataset.batches(dataset.splits["test"], batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
     metrics = setting.task.evaluate(onnx_predictor(graph, threads=setting.threads), batches)
+    if decoding is not None and setting.writing is not None and setting.reading is not None:
+        metrics |= judge_written(decoding, setting.writing, setting.reading, threads=setting.threads)
     return {f"test_{name}": value for name, value in metrics.items()}
 
 
