@@ -13,9 +13,9 @@ from automl.answering import answering
 from automl.config.sequences import Sequences
 from automl.errors import UserError
 from automl.executor import Executor, Share
-from automl.nodes import write_on_node
 from automl.numbers import counted
 from automl.preparation import Prepared, at
+from automl.token_nodes import write_on_node
 from teachers import Generation, OutputStore, ShardKey, Teacher, TeacherEnsemble
 from teachers.digests import rows_digest
 from trials.ending import end_of
