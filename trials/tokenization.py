@@ -56,6 +56,12 @@ class Tokenizer:
         return int(self._library.get_vocab_size(with_added_tokens=True))
 
     @property
+    def vocabulary(self) -> dict[str, int]:
+        """Give the id of each token, as the tokenizer writes it."""
+        found: dict[str, int] = self._library.get_vocab(with_added_tokens=True)
+        return found
+
+    @property
     def can_be_narrowed(self) -> bool:
         """Whether it is one that ``train_tokenizer`` made."""
         record = json.loads(self.definition)

@@ -101,6 +101,7 @@ def _teacher_checks(
             rows=examined[k].rows if k in examined else 0,
             training_seconds=found.schooling_seconds.get(k),
             kept=k in packed,
+            metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
             unfitted=k in examined and examined[k].unfitted,
         )
 
@@ -166,6 +167,7 @@ def _data(prepared: Prepared) -> DataCheck:
         class_names=dataset.class_names,
         labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
         columns=columns,
+        num_tokens=dataset.num_classes if dataset.of_tokens else 0,
         tokens=tuple(token_lines(prepared)),
     )
 

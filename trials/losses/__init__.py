@@ -13,6 +13,7 @@ from trials.losses.cluster_relation import ClusterRelation
 from trials.losses.dist import dist
 from trials.losses.dkd import dkd
 from trials.losses.fcfd import FunctionConsistent
+from trials.losses.forward_kl import forward_kl
 from trials.losses.hint import Hint
 from trials.losses.jsd import jsd
 from trials.losses.kd import kd
@@ -35,6 +36,7 @@ from trials.losses.skew_reverse_kl import skew_reverse_kl
 from trials.losses.sp import SP
 from trials.losses.standardisation import standardise, standardised
 from trials.losses.tinybert import TinyBERT
+from trials.losses.uld import ULD
 from trials.recipe import LossTerm
 
 LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
@@ -44,6 +46,7 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "standardised_kd": standardised(kd),
     "standardised_dkd": standardised(dkd),
     "standardised_dist": standardised(dist),
+    "forward_kl": forward_kl,
     "reverse_kl": reverse_kl,
     "jsd": jsd,
     "skew_kl": skew_kl,
@@ -58,6 +61,7 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "minilm": MiniLM,
     "tinybert": TinyBERT,
     "ca_mkd_feature": ConfidenceAwareFeatures,
+    "uld": ULD,
 }
 """Losses by name: functions of logits, or classes of modules, which read features or have learnt parts.
 
@@ -102,6 +106,15 @@ def needs_of(term: LossTerm) -> Needs:
         return Needs()
     needs: Needs = loss.needs(**term.options)
     return needs
+
+
+def is_of_tokens(term: LossTerm) -> bool:
+    """Tell whether a term that reads features of teachers has a value for each token, as losses on logits have.
+
+    Raises:
+        ValueError: There is no loss of this name.
+    """
+    return bool(getattr(find_loss(term.name), "of_tokens", False))
 
 
 def temperature_of(term: LossTerm) -> float:
@@ -153,6 +166,7 @@ __all__ = [
     "compares_teachers",
     "find_loss",
     "is_batch_statistic",
+    "is_of_tokens",
     "loss_options",
     "needs_of",
     "reads_votes",
