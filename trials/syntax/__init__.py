@@ -1,0 +1,9 @@
+"""Syntax of Python source: what each character and token is, what holds it, what parses, and how alike two pieces are."""
+
+from trials.syntax.completing import completed, parses
+from trials.syntax.matching import syntax_match
+from trials.syntax.parents import NO_PARENT, parents_of
+from trials.syntax.roles import ROLES, roles_of
+from trials.syntax.spans import facts_of_tokens
+
+__all__ = ["NO_PARENT", "ROLES", "completed", "facts_of_tokens", "parents_of", "parses", "roles_of", "syntax_match"]
