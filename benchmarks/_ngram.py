@@ -126,5 +126,5 @@ def _discounts(counts: Ids) -> Floats:
 def _looked_up(known: Ids, values: Ids, wanted_M: Ids) -> Ids:
     """Give the value of each number, 0 where it is not known."""
     place_M = np.minimum(np.searchsorted(known, wanted_M), len(known) - 1)
-    found_M = known[place_M] == wanted_M
-    return values[place_M] * found_M.reshape(-1, *[1] * (values.ndim - 1))
+    found: Ids = values[place_M] * (known[place_M] == wanted_M).reshape(-1, *[1] * (values.ndim - 1))
+    return found

@@ -2,10 +2,10 @@
 
     python examples/code_data.py --to FOLDER
 
-writes ``FOLDER/code.parquet``, a document a row, in the column ``text``. Each module gives two, told apart by the column
-``kind``: ``code``, the source without docstrings and comments, and ``prose``, these alone. The column ``split`` says
-which split a module is in, with both documents; that depends on its name alone. The standard library is under the PSF
-licence.
+writes ``FOLDER/code.parquet``, a document a row, in the column ``text``. Each module gives two, told apart by the
+column ``kind``: ``code``, the source without docstrings and comments, and ``prose``, these alone. The column ``split``
+says which split a module is in, with both documents; that depends on its name alone. The standard library is under the
+PSF licence.
 """
 
 import argparse

@@ -23,8 +23,10 @@ from trials.losses.loss import (
     RunnableTeacher,
     batch_statistic,
     compares_teachers,
+    fact_key,
     is_batch_statistic,
     reads_votes,
+    token_weights_of,
 )
 from trials.losses.minilm import MiniLM
 from trials.losses.options import Bounds, bounded, check_options, options_of
@@ -34,6 +36,8 @@ from trials.losses.skew_kl import skew_kl
 from trials.losses.skew_reverse_kl import skew_reverse_kl
 from trials.losses.sp import SP
 from trials.losses.standardisation import standardise, standardised
+from trials.losses.structure_attention import StructureAttention
+from trials.losses.syntax_aware import syntax_aware
 from trials.losses.tinybert import TinyBERT
 from trials.recipe import LossTerm
 
@@ -48,6 +52,10 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "jsd": jsd,
     "skew_kl": skew_kl,
     "skew_reverse_kl": skew_reverse_kl,
+    "syntax_kd": syntax_aware(kd),
+    "syntax_reverse_kl": syntax_aware(reverse_kl),
+    "syntax_jsd": syntax_aware(jsd),
+    "syntax_skew_kl": syntax_aware(skew_kl),
     "rkd": RKD,
     "sp": SP,
     "cluster_relation": ClusterRelation,
@@ -57,6 +65,7 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "fcfd": FunctionConsistent,
     "minilm": MiniLM,
     "tinybert": TinyBERT,
+    "structure_attention": StructureAttention,
     "ca_mkd_feature": ConfidenceAwareFeatures,
 }
 """Losses by name: functions of logits, or classes of modules, which read features or have learnt parts.
@@ -99,7 +108,8 @@ def needs_of(term: LossTerm) -> Needs:
     loss = find_loss(term.name)
     check_options(term.name, loss, term.options)
     if not isinstance(loss, type) or not hasattr(loss, "needs"):
-        return Needs()
+        weights = token_weights_of(loss)
+        return Needs(facts=() if weights is None else weights.facts)
     needs: Needs = loss.needs(**term.options)
     return needs
 
@@ -151,6 +161,7 @@ __all__ = [
     "bind",
     "bounded",
     "compares_teachers",
+    "fact_key",
     "find_loss",
     "is_batch_statistic",
     "loss_options",
@@ -159,4 +170,5 @@ __all__ = [
     "standardise",
     "standardised",
     "temperature_of",
+    "token_weights_of",
 ]

@@ -1,4 +1,4 @@
-"""Syntax of Python source: what each character and token is, what holds it, what parses, and how alike two pieces are."""
+"""Syntax of Python source: what each token is and what holds it, what parses, and how alike two pieces are."""
 
 from trials.syntax.completing import completed, parses
 from trials.syntax.matching import syntax_match

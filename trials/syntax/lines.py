@@ -4,12 +4,12 @@ from itertools import accumulate
 
 
 def one_newline(text: str) -> str:
-    """Write every line break as one ``\\n``, without a change to the place of any other character."""
+    """Write every line break as a single line feed, without a change to the place of any other character."""
     return text.replace("\r\n", " \n").replace("\r", "\n")
 
 
 def lines_of(text: str) -> list[str]:
-    """Cut a text into lines, each with its ``\\n``; a text that ends in one has no empty line after it."""
+    """Cut a text into lines, each with its line feed; a text that ends in one has no empty line after it."""
     lines = [f"{line}\n" for line in text.split("\n")]
     lines[-1] = lines[-1][:-1]
     return lines if lines[-1] else lines[:-1]

@@ -11,10 +11,10 @@ _Shape = tuple[str, tuple[int, ...]]
 def syntax_match(candidate: str, reference: str) -> float:
     """Count matched subtrees of the reference among all of them (CodeBLEU's syntax match, Ren et al., 2020).
 
-    https://arxiv.org/abs/2009.10297, section 3.2. A subtree is a node with all below it; names and values of literals do
-    not count, leaves are no subtrees of their own. As in the paper each subtree of the candidate is matched once; the
-    authors' code lets it be matched again and again. Trees are Python's own, of which operators are nodes; what does not
-    parse has none, where the authors' parser mends it.
+    https://arxiv.org/abs/2009.10297, section 3.2. A subtree is a node with all below it; names and values of literals
+    do not count, leaves are no subtrees of their own. As in the paper each subtree of the candidate is matched once;
+    the authors' code lets it be matched again and again. Trees are Python's own, of which operators are nodes; what
+    does not parse has none, where the authors' parser mends it.
 
     Args:
         candidate: Python source.
