@@ -26,8 +26,8 @@ from teachers import (
     Shard,
     Teacher,
     compute_shard,
+    cut_of,
     probe,
-    top_k_of,
 )
 from teachers.columns import class_columns
 from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
@@ -204,7 +204,7 @@ def answer_on_node(
         num_classes=num_classes,
         dtype=job.shards[0].key.dtype,
         outputs=job.outputs,
-        top_k=top_k_of(job),
+        **cut_of(job),
     )
 
 

@@ -23,6 +23,7 @@ from teachers.cache import (
     Shard,
     ShardKey,
     compute_shard,
+    cut_of,
     fill,
     pack,
     pack_key,
@@ -30,7 +31,7 @@ from teachers.cache import (
     plan_shards,
     probe,
     read_logits,
-    top_k_of,
+    rows_of_call,
     view_of,
 )
 from teachers.ensemble import EnsembleOutputs, LabelGroup, TeacherEnsemble
@@ -42,6 +43,7 @@ from teachers.preprocessing import Preprocessing
 from teachers.strength import Strength, teacher_strength
 from teachers.taps import Taps, available
 from teachers.teacher import Coverage, Teacher, TeacherModel
+from teachers.token_outputs import CutLogits, TokenEnsembleOutputs, TokenOutputs
 
 __all__ = [
     "DTYPES",
@@ -60,6 +62,7 @@ __all__ = [
     "CachedOutputs",
     "Chunks",
     "Coverage",
+    "CutLogits",
     "DamagedEntryError",
     "EnsembleOutputs",
     "Inputs",
@@ -82,8 +85,11 @@ __all__ = [
     "TeacherEnsemble",
     "TeacherModel",
     "TeacherOutputs",
+    "TokenEnsembleOutputs",
+    "TokenOutputs",
     "available",
     "compute_shard",
+    "cut_of",
     "fill",
     "held_bytes",
     "pack",
@@ -92,8 +98,8 @@ __all__ = [
     "plan_shards",
     "probe",
     "read_logits",
+    "rows_of_call",
     "teacher_strength",
-    "top_k_of",
     "travelling_bytes",
     "view_of",
 ]

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from teachers import MISSING_LABEL, Batch, LabelGroup, Outputs, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, Comparison, traits_of, weighted_losses
+from trials.aggregation.aekd import aekd
 from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.example import Example
 from trials.lesson import Lesson, averages
-from trials.losses import bind, needs_of, temperature_of
+from trials.losses import bind, is_batch_statistic, needs_of, temperature_of
 from trials.placing import choose_device, place_ensemble
 from trials.recipe import HARD_LABEL, LossTerm
 from trials.weighting import LearntWeighting, make_weighting
@@ -22,11 +23,22 @@ from trials.weighting.fixed import fixed
 GATE = "gate"
 """Name of the term that trains a learnt weighting; it moves no student."""
 
+Sums = dict[str, tuple[Tensor, Tensor | int]]
+"""Of each term by name: its sum over the samples that it speaks of, and how many these are."""
+
 _SMALLEST_MAGNITUDE = 1e-4
 """Below it a term counts as learnt, and is not blown up any further."""
 
 _SMALLEST_WEIGHT = 1e-12
 """Of a teacher that votes: too little to teach anything."""
+
+
+def means_of(sums: Sums) -> dict[str, Tensor]:
+    """Divide sums by their counts, which are at least 1."""
+    return {
+        name: value / (count.clamp(min=1) if isinstance(count, Tensor) else max(1, count))
+        for name, (value, count) in sums.items()
+    }
 
 
 class Term(nn.Module):
@@ -56,6 +68,8 @@ class Term(nn.Module):
             )
             for group in _of_one_shape(groups, example, needs.teacher)
         )
+        self.reads_features = not averages(term)
+        self.compares_samples = self.aggregate is aekd or any(is_batch_statistic(c.loss) for c in self.comparisons)
         self.learnt = nn.ModuleList(c.loss for c in self.comparisons if isinstance(c.loss, nn.Module))
 
     def forward(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
@@ -94,7 +108,7 @@ class DistillationLoss(nn.Module):
         """
         super().__init__()
         recipe, given, device = lesson.recipe, lesson.heard_ensemble, choose_device(lesson.device)
-        self.task = lesson.task
+        self.task, self.num_classes = lesson.task, lesson.dataset.num_classes
         self.ensemble = None if given is None else place_ensemble(given, device)
         self.weigh = make_weighting(recipe.weighting, 0 if given is None else len(given))
         self.plan = {term.name: term for term in recipe.losses if term.weight > 0}
@@ -136,23 +150,46 @@ class DistillationLoss(nn.Module):
             Mean of each term over the rows that it speaks of, before its weight; a scalar each. A learnt weighting
             adds the term ``GATE``.
         """
+        sums = self.sums(student, teachers, batch, epoch=epoch)
+        return means_of(sums)
+
+    def sums(
+        self,
+        student: Outputs,
+        teachers: TeacherOutputs | None,
+        batch: Batch,
+        *,
+        epoch: int | None = None,
+        of_features: bool | None = None,
+    ) -> Sums:
+        """Add each term that has come in up over its samples; arguments are those of ``forward``.
+
+        Args:
+            student: Of the batch.
+            teachers: Of the batch, or None.
+            batch: Labels as the student may see them.
+            epoch: Counted from 1, or None.
+            of_features: True for terms that read features alone, False for all others, None for all.
+        """
         late = {name for name, term in self.plan.items() if epoch is not None and epoch < term.first_epoch}
-        means: dict[str, Tensor] = {}
-        if HARD_LABEL in self.plan.keys() - late:
+        sums: Sums = {}
+        if HARD_LABEL in self.plan.keys() - late and not of_features:
             loss_B = self.task.hard_label_loss(student, batch.labels)
-            means[HARD_LABEL] = loss_B.sum() / (batch.labels != MISSING_LABEL).sum().clamp(min=1)
-        if teachers is None or not self.terms:
-            return means
-        weights_KB, heard = self.weights(teachers, batch)
-        for name, term in self.taught():
-            if name in late:
-                continue
+            sums[HARD_LABEL] = loss_B.sum(), (batch.labels != MISSING_LABEL).sum()
+        chosen = [(n, t) for n, t in self.taught() if n not in late and of_features in (None, t.reads_features)]
+        learns = isinstance(self.weigh, LearntWeighting) and not of_features
+        if teachers is None or not self.terms or not (chosen or learns):
+            return sums
+        weights_KB, heard = self.row_weights(batch) if of_features else self.weights(teachers, batch)
+        for name, term in chosen:
             term.begin(epoch)
-            means[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum() / heard
-        if isinstance(self.weigh, LearntWeighting):
+            sums[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum(), heard
+        if isinstance(self.weigh, LearntWeighting) and learns:
             assert self.ensemble is not None
-            means[GATE] = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)
-        return means
+            gate = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)
+            # A mean already; over chunks of tokens it counts by their number.
+            sums[GATE] = (gate, 1) if of_features is None else (gate * len(batch.labels), len(batch.labels))
+        return sums
 
     def factors(self, means: Mapping[str, Tensor], epoch: int) -> dict[str, float | Tensor]:
         """Say what each term is multiplied by: its weight, over its running magnitude if the recipe balances.
@@ -190,7 +227,7 @@ class DistillationLoss(nn.Module):
         return dict(zip(means, 1 / self.magnitudes[positions].clamp(min=_SMALLEST_MAGNITUDE), strict=True))
 
     def weights(self, teachers: TeacherOutputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
-        """Weigh the teachers (K, B), and count the rows on which any of them votes, at least 1.
+        """Weigh the teachers (K, B), and count the rows on which any of them votes.
 
         The weights carry a gradient where they are learnt.
         """
@@ -204,7 +241,24 @@ class DistillationLoss(nn.Module):
         )
         if self.weigh is not fixed:  # A weight that is rounded to 0 would say that the teacher does not vote.
             weights_KB = votes_KB * weights_KB.clamp(min=_SMALLEST_WEIGHT)
-        return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum().clamp(min=1)
+        return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum()
+
+    def row_weights(self, batch: Batch) -> tuple[Tensor, Tensor | int]:
+        """Weigh the teachers on rows of tokens (K, B), and count the rows on which any votes.
+
+        A weighting that looks at what is said of a token has none for a row, whose features are compared; there the
+        recipe's fixed weights count.
+        """
+        assert self.ensemble is not None
+        votes_KB = self.ensemble.votes(batch)
+        weights_KB = votes_KB * self.fixed_K[:, None]
+        weights_KB = weights_KB / weights_KB.sum(dim=0).clamp(min=1e-12)
+        return weights_KB, votes_KB.any(dim=0).sum()
+
+    @property
+    def compares_samples(self) -> bool:
+        """Whether any term compares the samples of a batch with each other, so that they cannot come in parts."""
+        return any(term.compares_samples for _, term in self.taught())
 
 
 def _of_one_shape(

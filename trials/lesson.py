@@ -7,10 +7,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers import MISSING_LABEL, Batch, EnsembleOutputs, TeacherEnsemble, TeacherModel, TeacherOutputs
+from teachers import (
+    MISSING_LABEL,
+    Batch,
+    EnsembleOutputs,
+    TeacherEnsemble,
+    TeacherModel,
+    TeacherOutputs,
+    TokenEnsembleOutputs,
+    TokenOutputs,
+)
 from trials.aggregation import AGGREGATIONS, misfit, traits_of
 from trials.data import Dataset
-from trials.losses import Needs, find_loss, needs_of, temperature_of
+from trials.losses import Needs, find_loss, needs_of, reads_votes, temperature_of
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.tasks import Task
@@ -50,6 +59,8 @@ class Lesson:
             ValueError: The message says what does not fit, and what would.
         """
         recipe = self.recipe
+        if self.dataset.of_tokens and (reason := unfit_for_tokens(recipe)):
+            raise ValueError(reason)
         _check_known("aggregation", recipe.aggregation, AGGREGATIONS)
         _check_known("weighting", recipe.weighting, WEIGHTINGS)
         _check_known("optimizer", recipe.optimizer, OPTIMIZERS)
@@ -135,6 +146,16 @@ class Lesson:
         answers = self.teachers(batch, features)
         return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
 
+    def hear_tokens(self, batch: Batch, features: Collection[str]) -> TokenOutputs | None:
+        """Ask the teachers that the student listens to about each token of a batch; None where there are none."""
+        if not self.heard or self.teachers is None:
+            return None
+        if isinstance(self.teachers, TokenEnsembleOutputs):
+            answers = self.teachers.of_tokens(batch, features)
+        else:
+            answers = TokenOutputs.whole(self.teachers(batch, features))
+        return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
+
     def rows(self) -> NDArray[np.int64]:
         """Training rows that teach anything: by their label, or by a teacher that votes, where the recipe listens.
 
@@ -145,7 +166,7 @@ class Lesson:
         labels = self.dataset.student_labels[train]
         useful = np.zeros(len(train), dtype=bool)
         if any(term.name == HARD_LABEL and term.weight > 0 for term in self.recipe.losses):
-            useful |= labels != MISSING_LABEL
+            useful |= (labels != MISSING_LABEL).reshape(len(train), -1).any(axis=1)
         if (heard := self.heard_ensemble) is not None:
             useful |= heard.any_votes(train, labels)
         if not useful.any():
@@ -153,6 +174,22 @@ class Lesson:
                 "no training row teaches anything: none has a label or a teacher that the recipe's losses listen to"
             )
         return train[useful]
+
+
+def unfit_for_tokens(recipe: Recipe) -> str:
+    """Say what of a recipe cannot teach a language model, and what can; nothing where all does."""
+    if recipe.aggregation in AGGREGATIONS and traits_of(AGGREGATIONS[recipe.aggregation]).has_heads:
+        return f"a language model has one head, which {recipe.aggregation} cannot use; use mean_of_losses"
+    for term in recipe.taught:
+        loss = find_loss(term.name)
+        if needs_of(term).models or reads_votes(loss):
+            return f"{term.name} compares rows that have one label each; a language model can take kd, or hint"
+        if (temperature := temperature_of(term)) != 1:
+            return (
+                f"language models are taught at temperature 1, got {temperature:g} for {term.name}: what is kept of a "
+                f"teacher's logits is right there alone; give it temperature: 1, or use forward_kl"
+            )
+    return ""
 
 
 def averages(term: LossTerm) -> bool:

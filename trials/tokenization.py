@@ -55,6 +55,12 @@ class Tokenizer:
         """Count the tokens, special ones among them."""
         return int(self._library.get_vocab_size(with_added_tokens=True))
 
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """Give the id of each token, as the tokenizer writes it."""
+        found: dict[str, int] = self._library.get_vocab(with_added_tokens=True)
+        return found
+
     def encode(self, texts: Sequence[str], *, length: int) -> NDArray[np.int64]:
         """Turn texts into rows of token ids, ``ids_NT``.
 

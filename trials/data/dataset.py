@@ -12,6 +12,9 @@ from trials.data.augmentation import Augmentation
 
 SPLITS = ("train", "validation", "test")
 
+ANSWERS_AT_A_TIME = 2**24
+"""Numbers that a model may answer with at a time: 64 MB."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
@@ -22,13 +25,15 @@ class Dataset:
 
     Args:
         inputs: Raw inputs, one row each: images (N, C, H, W) uint8 or float32, vectors (N, D) float32, or texts.
-        labels: Class of each row (N,), int64; ``MISSING_LABEL`` where nobody knows it.
-        class_names: Name of each class, in the order of their numbers.
+        labels: Class of each row (N,), int64; ``MISSING_LABEL`` where nobody knows it. Of rows of tokens the next token
+            at each position (N, T).
+        class_names: Name of each class, in the order of their numbers; empty where labels are tokens.
         splits: Row numbers of ``train``, ``validation`` and ``test``, each int64, without a row in common.
         labelled: Rows whose label a student may see (N,); None means all.
         columns: Further facts of each row (N,), by which teachers can be routed.
         augmentation: How students see other views of training rows; None shows the rows as they are.
         feature_names: Name of each of the D values of a vector; None where the data names none.
+        vocabulary_size: Number of tokens, where inputs are token ids.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -39,6 +44,7 @@ class Dataset:
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     augmentation: Augmentation | None = None
     feature_names: tuple[str, ...] | None = None
+    vocabulary_size: int | None = None
 
     def __post_init__(self) -> None:
         """Reject rows that do not match, classes out of range and splits that overlap.
@@ -54,9 +60,9 @@ class Dataset:
             if len(column) != num_rows:
                 raise ValueError(f"{name} has {len(column)} rows, the inputs have {num_rows}")
         known = self.labels[self.labels != MISSING_LABEL]
-        if known.size and (known.min() < 0 or known.max() >= len(self.class_names)):
+        if known.size and (known.min() < 0 or known.max() >= self.num_classes):
             raise ValueError(
-                f"labels run from {known.min()} to {known.max()}, but there are {len(self.class_names)} classes"
+                f"labels run from {known.min()} to {known.max()}, but there are {self.num_classes} classes"
             )
         if set(self.splits) != set(SPLITS):
             raise ValueError(f"splits must be {', '.join(SPLITS)}, got {', '.join(sorted(self.splits))}")
@@ -75,12 +81,21 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, C."""
-        return len(self.class_names)
+        """Number of classes, C, or of tokens where these are the labels."""
+        return self.vocabulary_size if self.of_tokens and self.vocabulary_size else len(self.class_names)
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether every position of a row has a label of its own."""
+        return self.labels.ndim > 1
+
+    def rows_at_a_time(self, most: int = 256) -> int:
+        """Say of how many rows all answers fit into memory together: ``most``, or fewer where labels are tokens."""
+        return max(1, min(most, ANSWERS_AT_A_TIME // (int(np.prod(self.labels.shape[1:])) * max(1, self.num_classes))))
 
     @property
     def student_labels(self) -> NDArray[np.int64]:
-        """Labels as a student sees them (N,): ``MISSING_LABEL`` where it may not."""
+        """Labels as a student sees them (N, ...): ``MISSING_LABEL`` where it may not."""
         if self.labelled is None:
             return self.labels
         return np.where(self.labelled, self.labels, MISSING_LABEL)

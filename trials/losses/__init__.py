@@ -13,6 +13,7 @@ from trials.losses.cluster_relation import ClusterRelation
 from trials.losses.dist import dist
 from trials.losses.dkd import dkd
 from trials.losses.fcfd import FunctionConsistent
+from trials.losses.forward_kl import forward_kl
 from trials.losses.hint import Hint
 from trials.losses.jsd import jsd
 from trials.losses.kd import kd
@@ -48,6 +49,7 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "standardised_kd": standardised(kd),
     "standardised_dkd": standardised(dkd),
     "standardised_dist": standardised(dist),
+    "forward_kl": forward_kl,
     "reverse_kl": reverse_kl,
     "jsd": jsd,
     "skew_kl": skew_kl,

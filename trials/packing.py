@@ -1,0 +1,90 @@
+"""Documents packed into rows of tokens, of which a language model learns each from those before it.
+
+Shape letters: N = rows, T = positions of a row.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from teachers import MISSING_LABEL
+from trials.data import SPLITS, Dataset
+from trials.tokenization import END, PADDING, Tokenizer
+
+
+def pack_documents(dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: int = END) -> Dataset:
+    """Turn each split's documents into rows of token ids with the next tokens as labels.
+
+    Documents that share the values of all columns are joined in their order, one ``end`` before, between and behind
+    them, and cut; so a row is of one value of each column, and every token, the first of a document and its end too, is
+    a label once. What the last row of a value lacks is ``PADDING``, and ``MISSING_LABEL``.
+
+    Args:
+        dataset: Its inputs are texts; labels and names of classes are not read.
+        tokenizer: Cuts the texts.
+        length: Tokens of a row, at least 1.
+        end: Token that ends a document.
+
+    Returns:
+        ``inputs`` (N, T) and ``labels`` (N, T), both int64; columns and splits of the rows.
+
+    Raises:
+        ValueError: The inputs are no texts, or some of the labels are hidden from students.
+    """
+    if not isinstance(dataset.inputs, list):
+        raise ValueError(
+            f"a language model learns from texts, got {dataset.inputs.dtype} numbers; give the column text"
+        )
+    if dataset.labelled is not None:
+        raise ValueError(
+            "the next tokens are the labels of a language model, which sees them as inputs anyway; leave labelled out"
+        )
+    ids, labels, first_rows, splits, start = [], [], [], {}, 0
+    for split in SPLITS:
+        rows = dataset.splits[split]
+        for group in _groups(dataset, rows):
+            inputs_NT, labels_NT = _cut(_stream(dataset.inputs, group, tokenizer, end), length)
+            ids.append(inputs_NT)
+            labels.append(labels_NT)
+            first_rows += [int(group[0])] * len(inputs_NT)
+        num_rows = len(first_rows)
+        splits[split] = np.arange(start, num_rows, dtype=np.int64)
+        start = num_rows
+    return replace(
+        dataset,
+        inputs=np.concatenate(ids),
+        labels=np.concatenate(labels),
+        class_names=(),
+        splits=splits,
+        columns={name: column[first_rows] for name, column in dataset.columns.items()},
+        vocabulary_size=tokenizer.vocabulary_size,
+    )
+
+
+def _groups(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Give the rows that share the values of all columns, in the order in which the values come up."""
+    together: dict[tuple[object, ...], list[int]] = {}
+    for row in rows.tolist():
+        together.setdefault(tuple(column[row].item() for column in dataset.columns.values()), []).append(row)
+    yield from (np.array(group, dtype=np.int64) for group in together.values())
+
+
+def _stream(texts: list[str], rows: NDArray[np.int64], tokenizer: Tokenizer, end: int) -> NDArray[np.int64]:
+    documents = tokenizer.ids_of([texts[row] for row in rows])
+    return np.array([end, *(token for ids in documents for token in (*ids, end))], dtype=np.int64)
+
+
+def _cut(stream: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cut a stream into inputs and, one token further, labels."""
+    num_rows = -(-(len(stream) - 1) // length)
+    inputs = np.full(num_rows * length, PADDING, dtype=np.int64)
+    labels = np.full(num_rows * length, MISSING_LABEL, dtype=np.int64)
+    inputs[: len(stream) - 1], labels[: len(stream) - 1] = stream[:-1], stream[1:]
+    return inputs.reshape(num_rows, length), labels.reshape(num_rows, length)
+
+
+def row_texts(inputs_NT: NDArray[np.int64], tokenizer: Tokenizer) -> Sequence[str]:
+    """Give the text of each row, as teachers of another tokenizer read it."""
+    return [tokenizer.decode(ids[ids != PADDING].tolist()) for ids in inputs_NT]
