@@ -4,6 +4,7 @@ Shape letters: K = teachers, B = batch, C = classes.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from trials.aggregation.aekd import aekd
 from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.example import Example
 from trials.lesson import Lesson, averages
-from trials.losses import bind, is_batch_statistic, needs_of, temperature_of
+from trials.losses import bind, fact_key, is_batch_statistic, needs_of, temperature_of, token_weigher
 from trials.placing import choose_device, place_ensemble
 from trials.recipe import HARD_LABEL, LossTerm
 from trials.weighting import LearntWeighting, make_weighting
@@ -34,9 +35,9 @@ _SMALLEST_WEIGHT = 1e-12
 
 
 def means_of(sums: Sums) -> dict[str, Tensor]:
-    """Divide sums by their counts, which are at least 1."""
+    """Divide sums by their counts; of nothing the mean is 0."""
     return {
-        name: value / (count.clamp(min=1) if isinstance(count, Tensor) else max(1, count))
+        name: value / (torch.where(count > 0, count, 1) if isinstance(count, Tensor) else max(1, count))
         for name, (value, count) in sums.items()
     }
 
@@ -68,7 +69,8 @@ class Term(nn.Module):
             )
             for group in _of_one_shape(groups, example, needs.teacher)
         )
-        self.reads_features = not averages(term)
+        self.reads_features, self.facts = not averages(term), needs.facts
+        self.weigh_tokens = token_weigher(term)
         self.compares_samples = self.aggregate is aekd or any(is_batch_statistic(c.loss) for c in self.comparisons)
         self.learnt = nn.ModuleList(c.loss for c in self.comparisons if isinstance(c.loss, nn.Module))
 
@@ -77,6 +79,19 @@ class Term(nn.Module):
         return self.aggregate(
             self.comparisons, student, teachers, label_B, weights_KB=weights_KB, temperature=self.temperature
         )
+
+    def sum(
+        self, student: Outputs, teachers: TeacherOutputs, batch: Batch, weights_KB: Tensor, *, heard: Tensor | int
+    ) -> tuple[Tensor, Tensor | int]:
+        """Add the samples of a batch up, and say by how many the sum is to be divided: ``heard``, or their weights."""
+        if self.reads_features and self.facts:
+            facts = {fact_key(name): batch.facts[name] for name in self.facts}
+            student = replace(student, features={**student.features, **facts})
+        loss_B = self(student, teachers, batch.labels, weights_KB)
+        if self.weigh_tokens is None:
+            return loss_B.sum(), heard
+        weight_B = self.weigh_tokens(batch.facts) * (weights_KB > 0).any(dim=0)
+        return (weight_B * loss_B).sum(), weight_B.sum()
 
     def begin(self, epoch: int | None) -> None:
         """Tell the epoch, counted from 1, to losses with learnt parts that have an attribute ``epoch``."""
@@ -183,7 +198,7 @@ class DistillationLoss(nn.Module):
         weights_KB, heard = self.row_weights(batch) if of_features else self.weights(teachers, batch)
         for name, term in chosen:
             term.begin(epoch)
-            sums[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum(), heard
+            sums[name] = term.sum(student, teachers, batch, weights_KB.detach(), heard=heard)
         if isinstance(self.weigh, LearntWeighting) and learns:
             assert self.ensemble is not None
             gate = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)

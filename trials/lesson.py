@@ -80,7 +80,7 @@ class Lesson:
             )
         if self.heard_ensemble is not None and (reason := misfit(recipe.aggregation, self.heard_ensemble)):
             raise ValueError(reason)
-        if reason := unfit_losses(recipe):
+        if reason := unfit_losses(recipe) or without_facts(recipe, self.dataset):
             raise ValueError(reason)
         if reason := without_labels(recipe.weighting, self.dataset):
             raise ValueError(reason)
@@ -188,6 +188,18 @@ def unfit_for_tokens(recipe: Recipe) -> str:
             return (
                 f"language models are taught at temperature 1, got {temperature:g} for {term.name}: what is kept of a "
                 f"teacher's logits is right there alone; give it temperature: 1, or use forward_kl"
+            )
+    return ""
+
+
+def without_facts(recipe: Recipe, dataset: Dataset) -> str:
+    """Say which facts of tokens a loss needs that a data set does not have; nothing where it has all."""
+    for term in recipe.taught:
+        if missing := [fact for fact in needs_of(term).facts if fact not in dataset.facts]:
+            there = f"has {', '.join(sorted(dataset.facts))}" if dataset.facts else "has none"
+            return (
+                f"{term.name!r} needs {', '.join(missing)} of each token, and the data set {there}; take the task "
+                "language_modelling with annotate: python_syntax"
             )
     return ""
 

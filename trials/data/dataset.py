@@ -34,6 +34,8 @@ class Dataset:
         augmentation: How students see other views of training rows; None shows the rows as they are.
         feature_names: Name of each of the D values of a vector; None where the data names none.
         vocabulary_size: Number of tokens, where inputs are token ids.
+        facts: What is known of the token at each position of rows of tokens, by name, each (N, T), integers; of the
+            token that comes next, which is the label, under ``next.NAME``.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -45,6 +47,7 @@ class Dataset:
     augmentation: Augmentation | None = None
     feature_names: tuple[str, ...] | None = None
     vocabulary_size: int | None = None
+    facts: Mapping[str, NDArray[np.signedinteger]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Reject rows that do not match, classes out of range and splits that overlap.
@@ -53,7 +56,7 @@ class Dataset:
             ValueError: Something does not fit together; the message says what.
         """
         num_rows = len(self.inputs)
-        lengths = {"labels": self.labels, **self.columns} | (
+        lengths = {"labels": self.labels, **self.columns, **self.facts} | (
             {} if self.labelled is None else {"labelled": self.labelled}
         )
         for name, column in lengths.items():
@@ -121,7 +124,13 @@ class Dataset:
                 assert self.augmentation is not None, f"view {view} without an augmentation"
                 raw = self.augmentation(raw, rows=rows, view=view)
             inputs = torch.from_numpy(raw)
-        return Batch(index=torch.from_numpy(rows), inputs=inputs, labels=torch.from_numpy(labels[rows]), view=view)
+        return Batch(
+            index=torch.from_numpy(rows),
+            inputs=inputs,
+            labels=torch.from_numpy(labels[rows]),
+            view=view,
+            facts={name: torch.from_numpy(values[rows]) for name, values in self.facts.items()},
+        )
 
     def batches(self, rows: NDArray[np.int64], *, batch_size: int) -> Iterator[Batch]:
         """Go through some rows in their order, with true labels."""

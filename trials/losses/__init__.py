@@ -1,7 +1,7 @@
 """What a student loses where it differs from a teacher: one method a file, one line in the catalog."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -54,7 +54,7 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "jsd": jsd,
     "skew_kl": skew_kl,
     "skew_reverse_kl": skew_reverse_kl,
-    "syntax_kd": syntax_aware(kd),
+    "syntax_forward_kl": syntax_aware(forward_kl),
     "syntax_reverse_kl": syntax_aware(reverse_kl),
     "syntax_jsd": syntax_aware(jsd),
     "syntax_skew_kl": syntax_aware(skew_kl),
@@ -130,6 +130,21 @@ def temperature_of(term: LossTerm) -> float:
     return float(temperature)
 
 
+def token_weigher(term: LossTerm) -> Callable[[Mapping[str, Tensor]], Tensor] | None:
+    """Give what turns facts of tokens into their weights in the mean of a term; None where all count alike.
+
+    Raises:
+        ValueError: The loss or one of its options is unknown or out of range.
+    """
+    loss = find_loss(term.name)
+    check_options(term.name, loss, term.options)
+    weights = token_weights_of(loss)
+    if weights is None:
+        return None
+    own = {name: value for name, value in term.options.items() if name in weights.options}
+    return functools.partial(weights.weigh, **own)
+
+
 def bind(term: LossTerm, pairing: Pairing | None = None) -> Loss:
     """Make a term's loss ready to be called.
 
@@ -172,5 +187,5 @@ __all__ = [
     "standardise",
     "standardised",
     "temperature_of",
-    "token_weights_of",
+    "token_weigher",
 ]

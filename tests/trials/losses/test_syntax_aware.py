@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from teachers import Outputs
-from trials.losses import LOSSES, Needs, bind, jsd, kd, loss_options, needs_of, token_weights_of
+from trials.losses import LOSSES, Needs, bind, forward_kl, jsd, loss_options, needs_of, token_weigher
 from trials.losses.syntax_aware import NEXT_ROLE, syntax_weights
 from trials.recipe import LossTerm
 from trials.syntax import ROLES
@@ -33,24 +33,29 @@ def test_the_loss_itself_is_the_one_that_is_wrapped():
     generator = torch.Generator().manual_seed(0)
     student, teacher = (Outputs(logits=torch.randn(4, 5, generator=generator)) for _ in range(2))
     labels = torch.zeros(4, dtype=torch.int64)
-    term = LossTerm(name="syntax_kd", weight=1.0, options={"temperature": 2.0, "keyword": 5.0})
-    assert torch.equal(bind(term)(student, teacher, labels), kd(student, teacher, labels, temperature=2.0))
+    term = LossTerm(name="syntax_forward_kl", weight=1.0, options={"keyword": 5.0})
+    assert torch.equal(bind(term)(student, teacher, labels), forward_kl(student, teacher, labels))
     assert torch.equal(
         LOSSES["syntax_jsd"](student, teacher, labels, beta=0.2), jsd(student, teacher, labels, beta=0.2)
     )
 
 
 def test_options_are_those_of_the_loss_and_a_weight_for_each_role():
-    assert set(loss_options("syntax_kd")) == {"temperature", *ROLES}
+    assert set(loss_options("syntax_forward_kl")) == set(ROLES)
     assert set(loss_options("syntax_jsd")) == {*loss_options("jsd"), *ROLES}
-    with pytest.raises(ValueError, match="keyword of 'syntax_kd' must be a number of at least 0, got -1"):
-        bind(LossTerm(name="syntax_kd", weight=1.0, options={"keyword": -1.0}))
-    with pytest.raises(ValueError, match="temperature of 'syntax_kd' must be a number above 0"):
-        bind(LossTerm(name="syntax_kd", weight=1.0, options={"temperature": 0.0}))
+    with pytest.raises(ValueError, match="keyword of 'syntax_forward_kl' must be a number of at least 0, got -1"):
+        bind(LossTerm(name="syntax_forward_kl", weight=1.0, options={"keyword": -1.0}))
+    with pytest.raises(ValueError, match="beta of 'syntax_jsd' must be a number from 0 to 1"):
+        bind(LossTerm(name="syntax_jsd", weight=1.0, options={"beta": 2.0}))
 
 
 def test_it_needs_the_role_of_what_comes_next_and_nothing_else():
-    assert needs_of(LossTerm(name="syntax_kd", weight=1.0)) == Needs(facts=(NEXT_ROLE,))
+    assert needs_of(LossTerm(name="syntax_forward_kl", weight=1.0)) == Needs(facts=(NEXT_ROLE,))
     assert needs_of(LossTerm(name="kd", weight=1.0)) == Needs()
-    assert token_weights_of(bind(LossTerm(name="syntax_kd", weight=1.0))).weigh is syntax_weights
-    assert token_weights_of(kd) is None
+    assert token_weigher(LossTerm(name="kd", weight=1.0)) is None
+
+
+def test_options_of_the_term_reach_the_weights():
+    term = LossTerm(name="syntax_forward_kl", weight=1.0, options={"keyword": 5.0})
+    facts = {NEXT_ROLE: torch.tensor([ROLES.index("keyword"), ROLES.index("literal")])}
+    assert token_weigher(term)(facts).tolist() == [5.0, 1.0]
