@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from automl.errors import WorkFailed
 from automl.executor import Executor, resolve
+from search_spaces import StudentSpec
 from teachers import (
     LOGITS,
     Arrays,
@@ -28,12 +29,14 @@ from teachers import (
     compute_shard,
     cut_of,
     probe,
+    rows_of_call,
 )
 from teachers.columns import class_columns
 from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
 from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
 from trials.stages import Underway
+from trials.tasks.language_modelling import tally_rows
 
 if TYPE_CHECKING:  # It imports what only the controller needs.
     from automl.caching import Entries
@@ -176,21 +179,23 @@ def with_teachers(setting: Setting, place: CachePlace | None) -> Setting:
     return replace(setting, teachers=place.open(), teacher_models=models)
 
 
-def measure_on_node(graphs: Sequence[bytes], given: tuple[Setting, CachePlace | None]) -> list[Latency]:
+def measure_on_node(
+    graphs: Sequence[bytes], specs: Sequence[StudentSpec], given: tuple[Setting, CachePlace | None]
+) -> list[Latency]:
     """Measure graphs for the front; see ``measure_alone``.
 
     Raises:
         WorkFailed: A process that measures was killed.
     """
     try:
-        return measure_alone(graphs, given[0])
+        return measure_alone(graphs, specs, given[0])
     except MeasuringProcessError as error:
         raise WorkFailed(f"{error}; go on with --resume") from error
 
 
-def judge_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
+def judge_on_node(graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
     """Judge a member of the front; see ``judge_on_test``."""
-    return judge_on_test(graph, given[0])
+    return judge_on_test(graph, spec, given[0])
 
 
 def answer_on_node(
@@ -213,6 +218,23 @@ def probe_on_node(
 ) -> Probe:
     """Ask a teacher about a few rows; see ``probe``."""
     return probe(teacher, inputs, features, num_threads=threads)
+
+
+def tally_on_node(
+    teacher: Teacher,
+    inputs: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    bytes_V: NDArray[np.int64],
+    threads: int,
+) -> NDArray[np.float64]:
+    """Count what rows of tokens cost a teacher (R, 4), a few rows at a time; see ``tally_rows``."""
+    torch.set_num_threads(threads)
+    at_a_time, tallies = rows_of_call(inputs, len(bytes_V)), []
+    for start in range(0, len(inputs), at_a_time):
+        rows = slice(start, start + at_a_time)
+        answer = compute_shard(teacher, inputs[rows], num_classes=len(bytes_V), dtype="float32")[LOGITS]["values"]
+        tallies.append(tally_rows(answer.astype(np.float32), labels[rows], bytes_V))
+    return np.concatenate(tallies)
 
 
 def logits_on_node(

@@ -39,7 +39,8 @@ def _context(prepared: Prepared, objectives: tuple[Objective, ...]) -> SearchCon
     def costs(values: Values) -> Mapping[str, float]:
         if cost is None:  # To count a pool of candidates would take longer than to train one.
             return {}
-        found = cost(prepared.spec(values), prepared.signature)
+        spec = prepared.spec(values)
+        found = cost(spec, prepared.setting.signature_of(spec))
         return {"params": float(found.params), "macs": float(found.macs)}
 
     features = prepared.space.features

@@ -22,7 +22,8 @@ from automl.run import TeacherRecord
 from automl.schooling import schooling
 from automl.student_teachers import load_student_teacher
 from automl.students import write_folder
-from automl.teachers_strength import judge_teacher, validation_logits
+from automl.teachers_strength import METRIC_WORDS, judge_teacher, validation_logits
+from automl.token_strength import judge_by_tokens, validation_tallies
 from search_spaces.imports import import_object
 from teachers import LOADERS, Coverage, LoadedModel, OutputStore, Preprocessing, Teacher, TeacherEnsemble, pack
 from trials.description import read_description
@@ -70,7 +71,8 @@ def teach(
     warm = () if computed else place.packed  # Of the others nothing is kept.
     for k, record in enumerate(records):
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
-        say(f"teacher {record.name}: {record.covers}; accuracy {strength}{' (from the cache)' if k in warm else ''}")
+        known = " (from the cache)" if k in warm else ""
+        say(f"teacher {record.name}: {record.covers}; {METRIC_WORDS[record.metric]} {strength}{known}")
     if unheard := rows_without_teacher(config, prepared.dataset, ensemble):
         say(f"{unheard} of {len(prepared.dataset.splits['train'])} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
@@ -243,8 +245,12 @@ def fill_cache(
     packed = [teachers[k] for k in entries.plan.packed]
     for shards in entries.logits.values():
         pack(store, shards, packed, num_classes=prepared.dataset.num_classes)
-    judged = validation_logits(prepared, shared, entries, executor, store)
     homes = {teacher.name: teacher.coverage for teacher in teachers}
-    records = [judge_teacher(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
+    if prepared.dataset.of_tokens:
+        tallies = validation_tallies(prepared, shared, teachers, executor, store)
+        records = [judge_by_tokens(prepared, k, teacher, tallies[k], homes) for k, teacher in enumerate(teachers)]
+    else:
+        judged = validation_logits(prepared, shared, entries, executor, store)
+        records = [judge_teacher(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
     place = CachePlace.of(store, entries, teachers, executor=executor, num_classes=prepared.dataset.num_classes)
     return place, records, len(missing)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from search_spaces.cardinality import size
 from search_spaces.choices import Categorical, Choice, Domain, Integer, Real, Value, Values, check_values, walk
-from search_spaces.conditions import Condition, all_of, at_least, equals
+from search_spaces.conditions import Condition, all_of, at_least, equals, one_of
 from search_spaces.convnet import convnet
 from search_spaces.counting import cost_of, count
+from search_spaces.encoder import encoder
 from search_spaces.encoding import columns_of, encode, encoding_columns
 from search_spaces.factory import factory
 from search_spaces.mlp import mlp
@@ -22,6 +23,7 @@ from search_spaces.variation import Point, crossover, mutate, neighbours, sample
 SPACES: dict[str, Callable[..., SearchSpace]] = {
     "mlp": mlp,
     "convnet": convnet,
+    "encoder": encoder,
     "factory": factory,
     "transformers": transformers_models,
     "timm": timm_models,
@@ -54,6 +56,7 @@ __all__ = [
     "count",
     "crossover",
     "encode",
+    "encoder",
     "encoding_columns",
     "equals",
     "factory",
@@ -61,6 +64,7 @@ __all__ = [
     "mutate",
     "neighbours",
     "nni_space",
+    "one_of",
     "plain_digest",
     "require_outputs",
     "sample",

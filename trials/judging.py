@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces import cost_of
-from teachers import Inputs
+from teachers import MISSING_LABEL, Inputs
 from trials.compress import PRECISIONS, Calibration
 from trials.distill import DivergedError
 from trials.export import onnx_predictor, parity
@@ -27,32 +27,34 @@ _PARITY_ROWS = 256
 
 def costs(trial: Trial, setting: Setting, float32: bytes) -> Iterator[Candidate]:
     """Measure what a graph costs in each precision, one after the other, as far as the caller goes."""
-    for precision, graph in in_precisions(float32, setting):
+    for precision, graph in in_precisions(float32, trial, setting):
         yield _cost(trial, setting, precision, graph, trial.known_latency)
 
 
-def in_precisions(float32: bytes, setting: Setting) -> Iterator[tuple[str, bytes]]:
+def in_precisions(float32: bytes, trial: Trial, setting: Setting) -> Iterator[tuple[str, bytes]]:
     """Bring a graph into every precision that is asked for, one after the other."""
-    calibration = _calibration(setting)
+    calibration = _calibration(trial, setting)
     for precision in setting.precisions:
         yield precision, PRECISIONS[precision].convert(float32, calibration)
 
 
-def _calibration(setting: Setting) -> Calibration:
+def _calibration(trial: Trial, setting: Setting) -> Calibration:
     """Some training rows, evenly spread."""
-    train = setting.dataset.splits["train"]
-    rows = train[np.linspace(0, len(train) - 1, min(_CALIBRATION_ROWS, len(train))).astype(np.int64)]
-    inputs = setting.dataset.batch(rows).inputs
-    (tensor,) = setting.task.signature(setting.dataset).inputs
+    dataset = setting.dataset_of(trial.spec)
+    train = dataset.splits["train"]
+    rows = train[
+        np.linspace(0, len(train) - 1, min(dataset.rows_at_a_time(_CALIBRATION_ROWS), len(train))).astype(np.int64)
+    ]
+    inputs = dataset.batch(rows).inputs
+    (tensor,) = setting.signature_of(trial.spec).inputs
     assert isinstance(inputs, Tensor)
     return {tensor.name: inputs.numpy()}
 
 
 def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: Mapping[str, Latency]) -> Candidate:
     """Measure what a graph costs, without asking what it can."""
-    signature = setting.task.signature(setting.dataset)
-    cost = cost_of(setting.space, trial.spec, signature)
-    latency = known.get(precision) or measure_latency(graph, signature, setting.latency)
+    cost = cost_of(setting.space, trial.spec, setting.signature_of(trial.spec))
+    latency = known.get(precision) or measure_latency(graph, setting.timed_signature_of(trial.spec), setting.latency)
     metrics = {
         "latency_ms": latency.median_ms,
         "size_bytes": float(size_bytes(graph)),
@@ -80,15 +82,18 @@ def judge(
     Raises:
         DivergedError: A metric is infinite or not a number.
     """
-    dataset = setting.dataset
+    dataset = setting.dataset_of(trial.spec)
     rows = dataset.splits["validation"]
     candidates = []
     float32_answers = None
     for precision, graph in graphs.items():
         cost = _cost(trial, setting, precision, graph, known)
         predict = onnx_predictor(graph, threads=setting.threads)
-        metrics = setting.task.evaluate(predict, dataset.batches(rows, batch_size=EVALUATION_BATCH))
-        inputs = dataset.batch(rows[:_PARITY_ROWS]).inputs
+        metrics = setting.task.evaluate(
+            predict, dataset.batches(rows, batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
+        )
+        batch = dataset.batch(rows[: dataset.rows_at_a_time(_PARITY_ROWS)])
+        inputs, known = batch.inputs, batch.labels.numpy() != MISSING_LABEL
         assert isinstance(inputs, Tensor)
         if precision == "float32":
             held = replace(cost, parity_max_abs_difference=parity(student, predict, inputs))
@@ -97,7 +102,7 @@ def judge(
                 with torch.no_grad():
                     float32_answers = student(inputs).argmax(dim=-1).numpy()
             same = predict(inputs).argmax(axis=-1) == float32_answers
-            held = replace(cost, agreement_share=float(same.mean()))
+            held = replace(cost, agreement_share=float(same[known].mean()))
         candidate = replace(held, metrics={**cost.metrics, **metrics})
         _check_finite(candidate)
         candidates.append(candidate)

@@ -1,7 +1,7 @@
 """What a student is taught, and by whom."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -143,6 +143,8 @@ class Lesson:
         """Ask the teachers that the student listens to; None where there are none."""
         if not self.heard or self.teachers is None:
             return None
+        if (texts := self.dataset.texts) is not None:  # Token ids are the student's own.
+            batch = replace(batch, inputs=[texts[row] for row in batch.index.tolist()])
         answers = self.teachers(batch, features)
         return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
 
@@ -178,17 +180,26 @@ class Lesson:
 
 def unfit_for_tokens(recipe: Recipe) -> str:
     """Say what of a recipe cannot teach a language model, and what can; nothing where all does."""
-    if recipe.aggregation in AGGREGATIONS and traits_of(AGGREGATIONS[recipe.aggregation]).has_heads:
-        return f"a language model has one head, which {recipe.aggregation} cannot use; use mean_of_losses"
-    for term in recipe.taught:
-        loss = find_loss(term.name)
-        if needs_of(term).models or reads_votes(loss):
-            return f"{term.name} compares rows that have one label each; a language model can take kd, or hint"
-        if (temperature := temperature_of(term)) != 1:
-            return (
-                f"language models are taught at temperature 1, got {temperature:g} for {term.name}: what is kept of a "
-                f"teacher's logits is right there alone; give it temperature: 1, or use forward_kl"
-            )
+    reasons = [unfit_aggregation_of_tokens(recipe.aggregation), *map(unfit_loss_of_tokens, recipe.taught)]
+    return next(filter(None, reasons), "")
+
+
+def unfit_aggregation_of_tokens(name: str) -> str:
+    """Say why an aggregation cannot teach a language model; nothing where it can."""
+    if name in AGGREGATIONS and traits_of(AGGREGATIONS[name]).has_heads:
+        return f"a language model has one head, which {name} cannot use; use mean_of_losses"
+    return ""
+
+
+def unfit_loss_of_tokens(term: LossTerm) -> str:
+    """Say why a loss cannot teach a language model; nothing where it can."""
+    if needs_of(term).models or reads_votes(find_loss(term.name)):
+        return f"{term.name} compares rows that have one label each; a language model can take forward_kl, or hint"
+    if (temperature := temperature_of(term)) != 1:
+        return (
+            f"language models are taught at temperature 1, got {temperature:g} for {term.name}: what is kept of a "
+            "teacher's logits is right there alone; give it temperature: 1, or use forward_kl"
+        )
     return ""
 
 

@@ -61,6 +61,28 @@ class Tokenizer:
         found: dict[str, int] = self._library.get_vocab(with_added_tokens=True)
         return found
 
+    @property
+    def can_be_narrowed(self) -> bool:
+        """Whether it is one that ``train_tokenizer`` made."""
+        record = json.loads(self.definition)
+        specials = [token["content"] for token in record["added_tokens"]]
+        return bool(record["model"].get("type") == "BPE" and specials == list(_SPECIAL))
+
+    def require_padding(self) -> None:
+        """Make sure that rows can be filled up with ``PADDING``.
+
+        Raises:
+            ValueError: It stands for something that a text may hold.
+        """
+        record = json.loads(self.definition)
+        special = {token["id"]: token["content"] for token in record["added_tokens"] if token.get("special")}
+        if "pad" not in special.get(PADDING, "").lower():
+            raise ValueError(
+                f"token {PADDING} fills short texts up, and in this tokenizer it is "
+                f"{self._library.id_to_token(PADDING)!r}; give one whose token {PADDING} is for padding, as BERT's, or "
+                "let one be trained"
+            )
+
     def encode(self, texts: Sequence[str], *, length: int) -> NDArray[np.int64]:
         """Turn texts into rows of token ids, ``ids_NT``.
 
@@ -113,16 +135,16 @@ class Tokenizer:
         """
         if vocabulary_size == self.vocabulary_size:
             return self
+        if not self.can_be_narrowed:
+            raise ValueError(
+                "only a tokenizer that was trained here can be cut to a smaller vocabulary; leave it whole"
+            )
         record = json.loads(self.definition)
         if not SMALLEST_VOCABULARY <= vocabulary_size <= self.vocabulary_size:
             raise ValueError(
                 f"vocabulary_size must be {SMALLEST_VOCABULARY} to {self.vocabulary_size}, got {vocabulary_size}"
             )
         model = record["model"]
-        if model.get("type") != "BPE" or [token["content"] for token in record["added_tokens"]] != list(_SPECIAL):
-            raise ValueError(
-                "only a tokenizer that was trained here can be cut to a smaller vocabulary; leave it whole"
-            )
         kept = {token: number for token, number in model["vocab"].items() if number < vocabulary_size}
         model["merges"] = [pair for pair in model["merges"] if "".join(pair) in kept]
         model["vocab"] = kept

@@ -99,6 +99,7 @@ def _teacher_checks(
             rows=examined[k].rows if k in examined else 0,
             training_seconds=found.schooling_seconds.get(k),
             kept=k in packed,
+            metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
         )
 
 
@@ -162,6 +163,7 @@ def _data(dataset: Dataset, config: Config) -> DataCheck:
         class_names=dataset.class_names,
         labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
         columns=columns,
+        num_tokens=dataset.num_classes if dataset.of_tokens else 0,
     )
 
 

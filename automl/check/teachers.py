@@ -17,9 +17,12 @@ from automl.schooling import Schooling, schooling
 from automl.student_teachers import untrained_student_teacher
 from automl.teachers_strength import metrics_of, strength_on
 from automl.teaching import load_teachers
+from automl.token_strength import home_and_abroad
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from trials.export import stand_in
 from trials.student import Student
+from trials.tasks import LanguageModelling
+from trials.tasks.language_modelling import tally_rows
 from trials.templates import trace_once
 
 _STRENGTH_ROWS = 512
@@ -31,7 +34,7 @@ class Examined:
     """A teacher that is there.
 
     Args:
-        metrics: ``home`` and ``abroad``, accuracy on some validation rows; absent where there are none.
+        metrics: ``home`` and ``abroad`` on some validation rows; absent where there are none.
         rows: Number of these rows.
         rows_per_second: How fast it answers.
         probe: What it gives, and how fast.
@@ -117,12 +120,11 @@ def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[i
 
 def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
     """Build a student that is not trained, with its graph, as the teacher's will be."""
-    signature, config = prepared.signature, prepared.config.teachers[position]
+    config, spec = prepared.config.teachers[position], lesson.trial.spec
+    signature = prepared.setting.signature_of(spec)
     assert config.kind == "train"
-    student = Student(
-        lesson.space.build(lesson.trial.spec, signature), signature=signature, statistics=lesson.statistics
-    )
-    template = trace_once(student, signature, name=(lesson.trial.spec.architecture_digest, lesson.statistics))
+    student = Student(lesson.space.build(spec, signature), signature=signature, statistics=lesson.statistics)
+    template = trace_once(student, signature, name=(spec.architecture_digest, lesson.statistics))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "untrained.onnx"
         path.write_bytes(stand_in(template))
@@ -152,15 +154,20 @@ def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Tea
 def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...]) -> Examined:
     dataset = prepared.dataset
     rows = dataset.splits["validation"]
-    rows = rows[np.linspace(0, len(rows) - 1, min(_STRENGTH_ROWS, len(rows))).astype(np.int64)]
+    rows = rows[np.linspace(0, len(rows) - 1, min(dataset.rows_at_a_time(_STRENGTH_ROWS), len(rows))).astype(np.int64)]
     inputs = dataset.inputs
     chosen = [inputs[row] for row in rows] if isinstance(inputs, list) else inputs[rows]
     started = time.perf_counter()
     answers = compute_shard(teacher, chosen, num_classes=dataset.num_classes, dtype=prepared.config.cache.dtype)
     seconds = time.perf_counter() - started
-    strength = strength_on(dataset, rows, teacher, answers[LOGITS]["values"].astype(np.float32))
+    logits = answers[LOGITS]["values"].astype(np.float32)
+    if isinstance(prepared.task, LanguageModelling):
+        tally = tally_rows(logits, dataset.labels[rows], prepared.task.bytes_V)
+        metrics = home_and_abroad(prepared, teacher.coverage, tally, rows)
+    else:
+        metrics = metrics_of(strength_on(dataset, rows, teacher, logits))
     return Examined(
-        metrics=metrics_of(strength),
+        metrics=metrics,
         rows=len(rows),
         rows_per_second=len(rows) / max(seconds, 1e-9),
         probe=probe(teacher, probe_rows(dataset), features, num_threads=prepared.config.resources.threads),

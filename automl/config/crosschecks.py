@@ -17,7 +17,7 @@ from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import BALANCES, FIXED, HARD_LABEL
 from trials.records import METRICS_OF_COST, Limit
-from trials.tasks import TASKS
+from trials.tasks import METRICS, TASKS
 from trials.weighting import WEIGHTINGS
 
 CATALOGS: dict[str, Collection[str]] = {
@@ -53,10 +53,8 @@ def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:
 
 def known_metrics(config: Config) -> tuple[str, ...] | None:
     """Name what can be an objective or have a limit; None where only a task of the user's knows."""
-    task = TASKS.get(config.task.kind)
-    if task is None:
-        return None
-    return (*(metric.name for metric in task(class_names=("0", "1")).metrics), *METRICS_OF_COST)
+    metrics = METRICS.get(config.task.kind)
+    return None if metrics is None else (*(metric.name for metric in metrics), *METRICS_OF_COST)
 
 
 def _metrics(config: Config) -> Iterator[Mistake]:
@@ -72,6 +70,8 @@ def _metrics(config: Config) -> Iterator[Mistake]:
     for position, limit in enumerate(config.limits):
         if known is not None and limit.metric not in known:
             yield Mistake(path=("limits", position), message=unknown(limit.metric, known, "metric"))
+    if config.task.kind == "classification" and getattr(config.data, "label", "") is None:
+        yield Mistake(path=("data",), message="classification needs a label; name the column that holds it")
     yield from _limits(config.limits)
     yield from _twice(config.precisions, ("precisions",))
 

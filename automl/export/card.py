@@ -9,6 +9,7 @@ from automl.front import Member
 from automl.masking import mask
 from automl.numbers import counted
 from automl.run import Run
+from automl.teachers_strength import METRIC_WORDS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
 from trials.records import METRICS_OF_COST, Latency
@@ -192,7 +193,8 @@ def _teachers(run: Run) -> Iterable[str]:
         for t in run.teachers
     ]
     table = _table(["teacher", "kind", "covers", *scores, "digest"], rows)
-    yield f"{table}\n\nHome is accuracy on validation rows that a teacher covers, abroad on all others."
+    judged_by = METRIC_WORDS[run.teachers[0].metric]
+    yield f"{table}\n\nHome is {judged_by} on validation rows that a teacher covers, abroad on all others."
 
 
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:

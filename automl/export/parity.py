@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from search_spaces import ModelSignature
 from trials.compress import PRECISIONS
 from trials.export import onnx_predictor, parity
-from trials.measure import VARYING_SIZE
+from trials.records import VARYING_SIZE
 from trials.student import Normalisation, Student
 
 _ROWS = 256

@@ -22,9 +22,7 @@ from trials.tokenization import END, PADDING, train_tokenizer
 
 TEXTS = ["x = f(a)\n", "# é\ny\n", "def f():\n    return 1\n"]
 BYTES = train_tokenizer([], vocabulary_size=258)
-K, I, O, B, N, L, C = (
-    ROLES.index(r) for r in ("keyword", "identifier", "operator", "bracket", "indent", "literal", "comment")
-)
+KEYWORD, OPERATOR, BRACKET, INDENT, NAME, _, COMMENT = range(len(ROLES))
 
 
 def documents(texts=TEXTS):

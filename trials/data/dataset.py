@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from teachers import MISSING_LABEL, Batch
 from trials.data.augmentation import Augmentation
+from trials.tokenization import PADDING
 
 SPLITS = ("train", "validation", "test")
 
@@ -24,7 +26,8 @@ class Dataset:
     so. Validation chooses, test reports.
 
     Args:
-        inputs: Raw inputs, one row each: images (N, C, H, W) uint8 or float32, vectors (N, D) float32, or texts.
+        inputs: Raw inputs, one row each: images (N, C, H, W) uint8 or float32, vectors (N, D) float32, texts, or ids of
+            tokens (N, T).
         labels: Class of each row (N,), int64; ``MISSING_LABEL`` where nobody knows it. Of rows of tokens the next token
             at each position (N, T).
         class_names: Name of each class, in the order of their numbers; empty where labels are tokens.
@@ -32,8 +35,11 @@ class Dataset:
         labelled: Rows whose label a student may see (N,); None means all.
         columns: Further facts of each row (N,), by which teachers can be routed.
         augmentation: How students see other views of training rows; None shows the rows as they are.
-        feature_names: Name of each of the D values of a vector; None where the data names none.
-        vocabulary_size: Number of tokens, where inputs are token ids.
+        feature_names: Name of each of the D values of a vector, or of the texts' column; None where the data names
+            none.
+        vocabulary_size: Number of tokens where inputs are their ids; ``PADDING`` fills a row up at its end, and batches
+            are as wide as their longest row. None for all else.
+        texts: What the ids were read from, as teachers hear it; None where nobody needs it.
         facts: What is known of the token at each position of rows of tokens, by name, each (N, T), integers; of the
             token that comes next, which is the label, under ``next.NAME``.
     """
@@ -47,6 +53,7 @@ class Dataset:
     augmentation: Augmentation | None = None
     feature_names: tuple[str, ...] | None = None
     vocabulary_size: int | None = None
+    texts: list[str] | None = None
     facts: Mapping[str, NDArray[np.signedinteger]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,6 +103,16 @@ class Dataset:
         """Say of how many rows all answers fit into memory together: ``most``, or fewer where labels are tokens."""
         return max(1, min(most, ANSWERS_AT_A_TIME // (int(np.prod(self.labels.shape[1:])) * max(1, self.num_classes))))
 
+    @cached_property
+    def num_tokens(self) -> NDArray[np.int64]:
+        """Tokens of each row up to its padding (N,), of a data set of token ids."""
+        assert self.vocabulary_size is not None and isinstance(self.inputs, np.ndarray)
+        filled_NT = self.inputs != PADDING
+        width = self.inputs.shape[1]
+        # The last token that is no padding: one within a text counts.
+        lengths: NDArray[np.int64] = np.where(filled_NT.any(axis=1), width - filled_NT[:, ::-1].argmax(axis=1), 0)
+        return lengths
+
     @property
     def student_labels(self) -> NDArray[np.int64]:
         """Labels as a student sees them (N, ...): ``MISSING_LABEL`` where it may not."""
@@ -118,6 +135,10 @@ class Dataset:
         labels = self.labels if labels is None else labels
         if isinstance(self.inputs, list):
             inputs: torch.Tensor | list[str] = [self.inputs[row] for row in rows]
+        elif self.vocabulary_size is not None:
+            # Rows of tokens stay whole: answers of teachers are kept position by position.
+            width = self.inputs.shape[1] if self.of_tokens else max(1, int(self.num_tokens[rows].max(initial=0)))
+            inputs = torch.from_numpy(self.inputs[rows, :width].astype(np.int64))
         else:
             raw = self.inputs[rows]
             if view:
@@ -133,6 +154,11 @@ class Dataset:
         )
 
     def batches(self, rows: NDArray[np.int64], *, batch_size: int) -> Iterator[Batch]:
-        """Go through some rows in their order, with true labels."""
+        """Go through some rows, with true labels: in their order, or by length where they are token ids.
+
+        Rows of one length are hardly padded, which saves most of the time that a model takes for short texts.
+        """
+        if self.vocabulary_size is not None and not self.of_tokens:
+            rows = rows[np.argsort(self.num_tokens[rows], kind="stable")]
         for start in range(0, len(rows), batch_size):
             yield self.batch(rows[start : start + batch_size])
