@@ -8,6 +8,7 @@ import numpy as np
 from automl.config import Config
 from automl.errors import UserError
 from search_spaces import Categorical, Domain, SearchSpace
+from trials.annotating import find_annotator
 from trials.data import Dataset, RawData
 from trials.packing import end_of, pack_documents
 from trials.reading import LENGTH, LENGTH_CHOICE, VOCABULARY_CHOICE, Reading
@@ -43,7 +44,10 @@ def pack_for(
     _require(config, space, LENGTH_CHOICE, length, f"rows have {length} tokens, as task.length says")
     size = reading.tokenizer.vocabulary_size
     _require(config, space, VOCABULARY_CHOICE, size, f"all students of a language model have its {size} tokens")
-    dataset = pack_documents(dataset, reading.tokenizer, length=length, end=end_of(reading.tokenizer))
+    annotate = None if config.task.annotate is None else find_annotator(config.task.annotate)
+    dataset = pack_documents(
+        dataset, reading.tokenizer, length=length, end=end_of(reading.tokenizer), annotate=annotate
+    )
     task = LanguageModelling.of(reading.tokenizer, dataset)
     return dataset, replace(reading, length=length), task
 

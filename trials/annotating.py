@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.imports import import_object
-from trials.syntax import NO_PARENT, facts_of_tokens, parents_of, roles_of
+from trials.syntax import NO_PARENT, PARENT, ROLE, facts_of_tokens, parents_of, roles_of
 from trials.tokenization import Tokenizer
 
 Annotator = Callable[[Sequence[str]], Sequence[Mapping[str, NDArray[np.int64]]]]
@@ -31,7 +31,7 @@ def python_syntax(texts: Sequence[str]) -> list[dict[str, NDArray[np.int64]]]:
         parent_c = parents_of(text)
         numbered_c = np.where(parent_c == NO_PARENT, UNKNOWN, parent_c + first)
         first += int(parent_c.max(initial=NO_PARENT)) + 1
-        facts.append({"role": roles_of(text), "parent": numbered_c})
+        facts.append({ROLE: roles_of(text), PARENT: numbered_c})
     return facts
 
 

@@ -9,10 +9,7 @@ from torch import Tensor, nn
 from teachers import Outputs
 from trials.losses.layers import LayerPair, names_of, parse_layers
 from trials.losses.loss import Needs, Pairing, fact_of
-from trials.syntax import NO_PARENT
-
-PARENT = "parent"
-"""Fact of a position: the number of the innermost statement or expression that holds its token."""
+from trials.syntax import NO_PARENT, PARENT
 
 _SMALLEST = 1e-6
 """Added to each weight: what a softmax rounds to 0 has no logarithm."""

@@ -13,10 +13,7 @@ from torch import Tensor
 from teachers import Outputs
 from trials.losses.loss import with_token_weights
 from trials.losses.options import Bounds, bounded
-from trials.syntax import ROLES
-
-NEXT_ROLE = "next.role"
-"""Fact of a position: the role of the token that comes next, which is the one that is learnt there."""
+from trials.syntax import NEXT_ROLE, ROLES
 
 STRUCTURE = 2.0
 """Weight of what makes the structure, as it stands; that of names, literals and comments is 1."""

@@ -2,8 +2,20 @@
 
 from trials.syntax.completing import completed, parses
 from trials.syntax.matching import syntax_match
-from trials.syntax.parents import NO_PARENT, parents_of
-from trials.syntax.roles import ROLES, roles_of
+from trials.syntax.parents import NO_PARENT, PARENT, parents_of
+from trials.syntax.roles import NEXT_ROLE, ROLE, ROLES, roles_of
 from trials.syntax.spans import facts_of_tokens
 
-__all__ = ["NO_PARENT", "ROLES", "completed", "facts_of_tokens", "parents_of", "parses", "roles_of", "syntax_match"]
+__all__ = [
+    "NEXT_ROLE",
+    "NO_PARENT",
+    "PARENT",
+    "ROLE",
+    "ROLES",
+    "completed",
+    "facts_of_tokens",
+    "parents_of",
+    "parses",
+    "roles_of",
+    "syntax_match",
+]

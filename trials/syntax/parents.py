@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from trials.syntax.lines import lines_of, one_newline, starts_of
 
+PARENT = "parent"
+"""Fact of a token, as annotated data sets have it."""
+
 NO_PARENT = -1
 """Of characters between the statements of a module, and of all where the source does not parse."""
 

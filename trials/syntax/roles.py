@@ -22,6 +22,9 @@ ROLES = ("keyword", "operator", "bracket", "indent", "identifier", "literal", "c
 statement of its own, is a comment: it is written for readers, and the syntax around it does not depend on it.
 """
 
+ROLE, NEXT_ROLE = "role", "next.role"
+"""Fact of a token, and of the one that comes next, as annotated data sets have them."""
+
 _KEYWORD, _OPERATOR, _BRACKET, _INDENT, _IDENTIFIER, _LITERAL, _COMMENT = range(len(ROLES))
 
 _CONSTANTS = frozenset({"None", "True", "False"})
