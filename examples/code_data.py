@@ -30,17 +30,24 @@ SHORTEST = 200
 COMMENT, INDENT = ROLES.index("comment"), ROLES.index("indent")
 
 
-def modules(folder: Path) -> Iterator[tuple[str, str]]:
-    """Go through the modules below a folder, as if shuffled, but always alike: name and source of each that parses."""
+def modules(folder: Path, *, longest: int | None = None) -> Iterator[tuple[str, str]]:
+    """Go through the modules below a folder, as if shuffled, but always alike: name and source of each that parses.
+
+    Args:
+        folder: Of the standard library.
+        longest: Characters of a module; None for any number.
+    """
     names = {".".join(path.relative_to(folder).with_suffix("").parts): path for path in folder.rglob("*.py")}
     for name in sorted(names, key=digest):
+        if not LEFT_OUT.isdisjoint(name.split(".")):
+            continue
         try:
             source = names[name].read_text(encoding="utf-8")
             parse(source)
         except (SyntaxError, ValueError):  # some files are templates, or of another encoding
             continue
-        if LEFT_OUT.isdisjoint(name.split(".")):
-            yield name, source.replace("\t", "        ")
+        if longest is None or len(source) <= longest:
+            yield name, source
 
 
 def digest(name: str) -> str:
@@ -116,15 +123,18 @@ def without_gaps(code: str) -> str:
     return "\n".join(kept).rstrip() + "\n"
 
 
-def documents(folder: Path, *, kilobytes: int | None) -> Iterator[dict[str, str]]:
+def documents(folder: Path, *, kilobytes: int | None = None, longest: int | None = None) -> Iterator[dict[str, str]]:
     """Give the rows of the table.
 
     Args:
         folder: Of the standard library.
         kilobytes: Of each kind, at which to stop; None goes to the end.
+        longest: As for ``modules``.
     """
     sizes = {"code": 0, "prose": 0}
-    for name, source in modules(folder):
+    for name, source in modules(folder, longest=longest):
+        if kilobytes is not None and min(sizes.values()) >= 1000 * kilobytes:
+            return
         split = {0: "test", 1: "validation"}.get(int(digest(name)[-4:], 16) % 10, "train")
         for kind, text in zip(sizes, code_and_prose(source), strict=True):
             if len(text) >= SHORTEST and (kilobytes is None or sizes[kind] < 1000 * kilobytes):
@@ -137,8 +147,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", type=Path, required=True, help="folder to write to")
     parser.add_argument("--kilobytes", type=int, help="of each kind; without it, all that there is")
+    parser.add_argument("--longest", type=int, help="characters of a module; without it, any number")
     arguments = parser.parse_args()
-    table = pd.DataFrame(documents(Path(sysconfig.get_paths()["stdlib"]), kilobytes=arguments.kilobytes))
+    library = Path(sysconfig.get_paths()["stdlib"])
+    table = pd.DataFrame(documents(library, kilobytes=arguments.kilobytes, longest=arguments.longest))
     arguments.to.mkdir(parents=True, exist_ok=True)
     path = arguments.to / "code.parquet"
     table.to_parquet(path, index=False)
