@@ -93,7 +93,7 @@ def judge(
             predict, dataset.batches(rows, batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
         )
         batch = dataset.batch(rows[: dataset.rows_at_a_time(_PARITY_ROWS)])
-        inputs, known = batch.inputs, batch.labels.numpy() != MISSING_LABEL
+        inputs, labelled = batch.inputs, batch.labels.numpy() != MISSING_LABEL
         assert isinstance(inputs, Tensor)
         if precision == "float32":
             held = replace(cost, parity_max_abs_difference=parity(student, predict, inputs))
@@ -102,7 +102,7 @@ def judge(
                 with torch.no_grad():
                     float32_answers = student(inputs).argmax(dim=-1).numpy()
             same = predict(inputs).argmax(axis=-1) == float32_answers
-            held = replace(cost, agreement_share=float(same[known].mean()))
+            held = replace(cost, agreement_share=float(same[labelled].mean()))
         candidate = replace(held, metrics={**cost.metrics, **metrics})
         _check_finite(candidate)
         candidates.append(candidate)

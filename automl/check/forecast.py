@@ -123,7 +123,11 @@ def forecast(
     config = prepared.config
     setting = prepared.setting
     if plan is not None:
-        answers = MadeUpAnswers(plan.shapes, prepared.dataset.num_classes)
+        answers = MadeUpAnswers(
+            plan.shapes,
+            prepared.dataset.num_classes,
+            top_k=plan.form.top_k if prepared.dataset.of_tokens else None,
+        )
         setting = replace(setting, teachers=answers, teacher_models=teacher_models if plan.models else ())
     parallel = trials_here(config)
     overhead, worker_bytes = _overhead(sampled, setting)
