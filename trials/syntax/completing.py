@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trials.syntax.lines import lines_of, one_newline, starts_of
-from trials.syntax.parents import parsed
+from trials.syntax.parsing import parsed_part
 
 _SILENT = frozenset({token.NL, token.COMMENT, token.NEWLINE, token.INDENT, token.DEDENT})
 _BLOCKS = ("def ", "class ", "async def ")
@@ -43,9 +43,8 @@ def completed(prompt: str, completion: str, *, ended: bool) -> str:
 
 
 def parses(source: str) -> bool:
-    """Tell whether source parses; it may be indented as a whole."""
-    first = next((line for line in lines_of(one_newline(source)) if line.strip()), "")
-    return bool(first) and parsed(f"if 1:\n{source}" if first[0].isspace() else source) is not None
+    """Tell whether source parses; it may be indented as a whole. Nothing does not."""
+    return parsed_part(source) is not None
 
 
 @dataclass(frozen=True)

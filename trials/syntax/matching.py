@@ -3,7 +3,7 @@
 import ast
 from collections import Counter
 
-from trials.syntax.parents import parsed
+from trials.syntax.parsing import parsed_part
 
 _Shape = tuple[str, tuple[int, ...]]
 
@@ -17,8 +17,8 @@ def syntax_match(candidate: str, reference: str) -> float:
     does not parse has none, where the authors' parser mends it.
 
     Args:
-        candidate: Python source.
-        reference: Python source.
+        candidate: Python source, which may be indented as a whole.
+        reference: The same.
 
     Returns:
         From 0 to 1.
@@ -35,7 +35,7 @@ def syntax_match(candidate: str, reference: str) -> float:
 
 def _subtrees(source: str, known: dict[_Shape, int]) -> Counter[int]:
     """Count subtrees by number; equal ones have the number that ``known`` has for them, or gets."""
-    tree = parsed(source)
+    tree = parsed_part(source)
     found: Counter[int] = Counter()
     if tree is None:
         return found

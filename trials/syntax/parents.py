@@ -4,13 +4,13 @@ Shape letters: c = characters of a text.
 """
 
 import ast
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trials.syntax.lines import lines_of, one_newline, starts_of
+from trials.syntax.parsing import parsed
 
 PARENT = "parent"
 """Fact of a token, as annotated data sets have it."""
@@ -51,16 +51,6 @@ def parents_of(text: str) -> NDArray[np.int64]:
     for number, (start, end) in enumerate(_spans(tree)):
         parent_c[place(start) : place(end)] = number  # Inner nodes come after those around them.
     return parent_c
-
-
-def parsed(text: str) -> ast.Module | None:
-    """Parse source; None if that is not possible."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Of escapes that Python will not know one day.
-        try:
-            return ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
 
 
 def _spans(tree: ast.Module) -> Iterator[tuple[_Place, _Place]]:

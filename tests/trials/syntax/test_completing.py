@@ -63,6 +63,8 @@ def test_without_a_function_all_is_kept():
         ("def f():\n", False),
         ("    def f():\n      a\n     b\n", False),
         ("x = (", False),
+        ("    pass\nelse:\n    pass\n", False),
+        ("# why\n", False),
         ("", False),
         (" \n", False),
     ],

@@ -29,6 +29,12 @@ def test_share_of_matched_subtrees_by_hand(candidate, reference, expected):
     assert syntax_match(candidate, reference) == pytest.approx(expected)
 
 
+def test_a_part_that_is_indented_is_what_it_is_without():
+    reference = "def f():\n    return g(1)\n"
+    assert syntax_match("    def f():\n        return h(2)\n", reference) == 1.0
+    assert syntax_match(reference, "  def f():\n    return g(1)\n") == 1.0
+
+
 @pytest.mark.parametrize("reference", ["x = (", ""])
 def test_a_reference_without_a_tree_is_told(reference):
     with pytest.raises(ValueError, match="reference must be Python source that parses"):
