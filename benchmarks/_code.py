@@ -88,7 +88,7 @@ def read_corpus(*, kilobytes: int, longest: int) -> Corpus:
 
 def make_decoder(corpus: Corpus, *, layers: int, width: int, dropout: float, seed: int) -> Student:
     """Build an untrained decoder with four heads."""
-    values = {
+    values: dict[str, str | int | float | bool] = {
         "length": LENGTH,
         "layers": layers,
         "width": width,

@@ -4,6 +4,7 @@ from trials.syntax.completing import completed, parses
 from trials.syntax.functions import Function, functions_of
 from trials.syntax.matching import syntax_match
 from trials.syntax.parents import NO_PARENT, PARENT, parents_of
+from trials.syntax.parsing import parses_so_far
 from trials.syntax.roles import NEXT_ROLE, ROLE, ROLES, roles_of
 from trials.syntax.spans import facts_of_tokens
 
@@ -19,6 +20,7 @@ __all__ = [
     "functions_of",
     "parents_of",
     "parses",
+    "parses_so_far",
     "roles_of",
     "syntax_match",
 ]

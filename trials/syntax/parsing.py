@@ -5,6 +5,9 @@ import warnings
 
 from trials.syntax.lines import lines_of, one_newline
 
+_MAY_GO_ON = 0x4000
+"""``PyCF_ALLOW_INCOMPLETE_INPUT`` of Python's compiler, which is public from 3.13 on only."""
+
 
 def parsed(text: str) -> ast.Module | None:
     """Parse a module; None if that is not possible."""
@@ -14,6 +17,19 @@ def parsed(text: str) -> ast.Module | None:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
+
+
+def parses_so_far(text: str) -> bool:
+    """Tell whether a module parses, or may be the beginning of one that does: what is open may still be closed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(one_newline(text), "<text>", "exec", flags=ast.PyCF_ONLY_AST | _MAY_GO_ON)
+        except SyntaxError as error:
+            return "incomplete input" in str(error)  # As Python's own module codeop tells it.
+        except (ValueError, RecursionError, MemoryError):
+            return False
+    return True
 
 
 def parsed_part(source: str) -> ast.Module | None:

@@ -18,8 +18,8 @@ ROLES = ("keyword", "operator", "bracket", "indent", "identifier", "literal", "c
 """Roles in the order of their numbers.
 
 ``None``, ``True`` and ``False`` are literals; commas, colons and dots are operators, as Python's own tokens have them.
-``indent`` is all layout: line breaks, and what stands before a line. A docstring, and any other string that is a
-statement of its own, is a comment: it is written for readers, and the syntax around it does not depend on it.
+``indent`` is all layout: line breaks, and what stands before a line. A docstring, and any other string that has
+its lines to itself, is a comment: it is written for readers, and the syntax around it does not depend on it.
 """
 
 ROLE, NEXT_ROLE = "role", "next.role"
