@@ -1,5 +1,6 @@
 """What runs on the workers: little is imported here, since every worker imports it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,8 @@ from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
 from trials.stages import Underway
 from trials.tasks.language_modelling import tally_rows
+from trials.tokenization import Tokenizer
+from trials.writers import writer_of
 
 if TYPE_CHECKING:  # It imports what only the controller needs.
     from automl.caching import Entries
@@ -235,6 +238,36 @@ def tally_on_node(
         answer = compute_shard(teacher, inputs[rows], num_classes=len(bytes_V), dtype="float32")[LOGITS]["values"]
         tallies.append(tally_rows(answer.astype(np.float32), labels[rows], bytes_V))
     return np.concatenate(tallies)
+
+
+def write_on_node(
+    teacher: Teacher, reading: tuple[str, int], prompts: Sequence[str], how: Mapping[str, Any], threads: int
+) -> dict[str, NDArray[np.generic]]:
+    """Let a teacher go on after prompts.
+
+    Args:
+        teacher: Writes by itself, or by the ids of the data's tokenizer.
+        reading: Definition of that tokenizer, and tokens that models read at most.
+        prompts: Texts.
+        how: As ``Generator.generate`` takes it.
+        threads: Of PyTorch.
+
+    Returns:
+        ``bytes`` of all texts, ``lengths`` and ``log_probabilities`` of each (NaN where unknown), ``counts`` of texts
+        after each prompt.
+    """
+    torch.set_num_threads(threads)
+    texts = writer_of(teacher.model, Tokenizer(reading[0]), length=reading[1]).generate(prompts, **how)
+    flat = [text for of_prompt in texts for text in of_prompt]
+    encoded = [text.text.encode("utf-8", "replace") for text in flat]
+    return {
+        "bytes": np.frombuffer(b"".join(encoded) or b"\0", dtype=np.uint8),
+        "lengths": np.array([len(each) for each in encoded], dtype=np.int64),
+        "log_probabilities": np.array(
+            [math.nan if text.log_probability is None else text.log_probability for text in flat], dtype=np.float64
+        ),
+        "counts": np.array([len(of_prompt) for of_prompt in texts], dtype=np.int64),
+    }
 
 
 def logits_on_node(

@@ -15,7 +15,7 @@ from trials.reading import LENGTH, LENGTH_CHOICE, VOCABULARY_CHOICE, Reading
 from trials.tasks import LanguageModelling
 
 
-def documents(raw: RawData) -> RawData:
+def as_documents(raw: RawData) -> RawData:
     """Take rows as documents, all of one kind: they are split by chance alone, and need no label."""
     return replace(raw, labels=np.zeros(len(raw.inputs), dtype=np.int64), class_names=("document",))
 

@@ -14,7 +14,7 @@ from automl.config.teachers import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.metric_checks import check_metrics
-from automl.packing import documents, pack_for
+from automl.packing import as_documents, pack_for
 from automl.recipe_checks import check_recipe
 from automl.surroundings import demands
 from automl.tokenizing import reading_for
@@ -46,6 +46,7 @@ class Prepared:
         coverages: What each teacher covers, by name, in the order of the config.
         ensemble: Of these teachers; None without teachers.
         setting: What all trials share, still without a place where teachers are heard.
+        documents: What the rows of tokens were packed from; None where labels are no tokens.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class Prepared:
     coverages: Mapping[str, Coverage]
     ensemble: TeacherEnsemble | None
     setting: Setting
+    documents: Dataset | None = None
 
     def spec(self, values: Values) -> StudentSpec:
         """Make the architecture of a proposal."""
@@ -89,9 +91,11 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         space = config.student.make_space()
     with at(config, "tokenizer"):
         reading = reading_for(config, dataset, space)
+    documents = None
     if config.task.kind == LANGUAGE_MODELLING:
         with at(config, "data"):
-            dataset, reading, task = pack_for(config, dataset, reading, space)
+            documents = dataset
+            dataset, reading, task = pack_for(config, documents, reading, space)
     with at(config, "data"):
         statistics = normalisation(dataset)
     dataset = _augmented(config, dataset)
@@ -125,6 +129,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         coverages=coverages,
         ensemble=ensemble,
         setting=replace(setting, ensemble=ensemble),
+        documents=documents,
     )
 
 
@@ -153,7 +158,7 @@ def _read(config: Config) -> Dataset:
     with at(config, "data"):
         raw = READERS[config.data.kind](**reader_arguments(config.data))
         if config.task.kind == LANGUAGE_MODELLING:
-            raw = documents(raw)
+            raw = as_documents(raw)
         return split(
             raw,
             validation=shares.validation,

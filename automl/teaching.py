@@ -20,6 +20,7 @@ from automl.preparation import Prepared, at
 from automl.recipe_checks import check_aggregation, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.schooling import schooling
+from automl.sequencing import with_sequences
 from automl.student_teachers import load_student_teacher
 from automl.students import write_folder
 from automl.teachers_strength import METRIC_WORDS, judge_teacher, validation_logits
@@ -58,6 +59,8 @@ def teach(
         say("training teachers")
     trained = train_teachers(prepared, executor, cache / "teachers")
     teachers = load_teachers(prepared, trained)
+    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
+    prepared = with_sequences(prepared, teachers, executor, store, say)
     ensemble = TeacherEnsemble(
         {teacher.name: teacher.coverage for teacher in teachers},
         num_classes=prepared.dataset.num_classes,
@@ -65,7 +68,6 @@ def teach(
         columns=prepared.dataset.columns,
     )
     check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
-    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
     place, records, computed = fill_cache(prepared, teachers, executor, store, leases=leases, say=say)
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
     warm = () if computed else place.packed  # Of the others nothing is kept.

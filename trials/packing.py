@@ -59,7 +59,7 @@ def pack_documents(
                 documents, known = annotated_tokens(texts, tokenizer, annotate)
                 for name, fact_NT in _facts(known, length):
                     facts.setdefault(name, []).append(fact_NT)
-            inputs_NT, labels_NT = _cut(_stream(documents, end), length)
+            inputs_NT, labels_NT = cut_rows(_stream(documents, end), length)
             ids.append(inputs_NT)
             labels.append(labels_NT)
             first_rows += [int(group[0])] * len(inputs_NT)
@@ -94,11 +94,11 @@ def _facts(known: Sequence[Mapping[str, NDArray[np.int64]]], length: int) -> Ite
     """Lay facts where their tokens are: as inputs, and as labels."""
     for name in known[0]:
         stream = _stream((facts[name].tolist() for facts in known), UNKNOWN)
-        parts = _cut(stream, length, padding=UNKNOWN, missing=UNKNOWN)
+        parts = cut_rows(stream, length, padding=UNKNOWN, missing=UNKNOWN)
         yield from zip((name, f"{NEXT}{name}"), (part.astype(np.int32) for part in parts), strict=True)
 
 
-def _cut(
+def cut_rows(
     stream: NDArray[np.int64], length: int, *, padding: int = PADDING, missing: int = MISSING_LABEL
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cut a stream into inputs and, one token further, labels."""

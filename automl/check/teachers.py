@@ -128,7 +128,7 @@ def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "untrained.onnx"
         path.write_bytes(stand_in(template))
-        loaded = untrained_student_teacher(path, student, config, prepared.dataset.inputs)
+        loaded = untrained_student_teacher(path, student, config, lesson.reading)
     return loaded.teacher(config.name, prepared.coverages[config.name])
 
 

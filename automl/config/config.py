@@ -13,6 +13,7 @@ from automl.config.places import Places
 from automl.config.recipe import Recipe
 from automl.config.running import Cache, Latency, Resources, Search, Tracking
 from automl.config.searchable import possible_values
+from automl.config.sequences import Sequences
 from automl.config.student import Student
 from automl.config.teachers import Teacher
 from automl.config.tokenizer import Tokenizer
@@ -70,6 +71,8 @@ class Config(Part):
     """How students are distilled; a list or a range is searched together with the architecture."""
     teachers: Listed[Teacher] = ()
     """Whom students learn from; without any, they learn from labels alone."""
+    sequences: Sequences | None = None
+    """Texts that teachers write before any trial, of which students learn from the best; null for none."""
     objectives: Listed[str] = Field(min_length=1)
     """Metrics to optimise: accuracy (or another one of the task), latency_ms, size_bytes, params, macs."""
     limits: Listed[WrittenLimit] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from automl.config.config import Config
+from automl.config.config import LANGUAGE_MODELLING, Config
 from automl.config.messages import Mistake, unknown
 from automl.config.places import Path as Place
 from automl.config.recipe import Loss, Recipe
@@ -18,6 +18,7 @@ from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import BALANCES, FIXED, HARD_LABEL
 from trials.records import METRICS_OF_COST, Limit
+from trials.sequences import SCORERS
 from trials.tasks import METRICS, TASKS
 from trials.weighting import WEIGHTINGS
 
@@ -43,6 +44,7 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _named_teachers(config)
     yield from _listening(config)
     yield from _silent(config)
+    yield from _sequences(config)
     yield from _running(config)
 
 
@@ -171,7 +173,7 @@ def _named_teachers(config: Config) -> Iterator[Mistake]:
 def _listening(config: Config) -> Iterator[Mistake]:
     listening = [name for name in config.recipe.listening if name in LOSSES or ":" in name]
     misspelt = len(listening) < len(config.recipe.listening)  # told already, and perhaps the one that listens
-    if config.teachers and not listening and not misspelt:
+    if config.teachers and not listening and not misspelt and config.sequences is None:
         known = ", ".join(sorted(LOSSES))
         message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"
         yield Mistake(path=("teachers",), message=message)
@@ -201,6 +203,20 @@ def _silent(config: Config) -> Iterator[Mistake]:
     without = f"no loss {HARD_LABEL} reads labels" if labels is None else f"{HARD_LABEL} may have the weight 0"
     message = f"{told}, by a weight of 0 or by taking_part, and {without}, so that nothing would be learnt; {remedy}"
     yield Mistake(path=("recipe", setting), message=message)
+
+
+def _sequences(config: Config) -> Iterator[Mistake]:
+    if config.sequences is None:
+        return
+    if config.task.kind != LANGUAGE_MODELLING:
+        yield Mistake(path=("sequences",), message=f"only {LANGUAGE_MODELLING} learns from texts; remove this section")
+    elif not config.teachers:
+        yield Mistake(path=("sequences",), message="there are no teachers to write; add some, or remove this section")
+    score = config.sequences.score
+    if ":" not in score and score not in SCORERS:
+        yield Mistake(
+            path=("sequences", "score"), message=unknown(score, SCORERS, "scorer") + ", or package.module:name"
+        )
 
 
 def _running(config: Config) -> Iterator[Mistake]:
