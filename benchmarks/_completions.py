@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from _code import Corpus
-from trials.generation import Written, write
-from trials.sampling import Sampling
-from trials.writers import decoder_text
 
 from search_spaces.decoder import Decoder
+from trials.generation import Written, write
+from trials.sampling import Sampling
 from trials.student import Student
 from trials.syntax import Function, completed, functions_of, parses, syntax_match
 from trials.tokenization import END, Tokenizer
+from trials.writers import decoder_text
 
 PROMPT, WRITTEN = 64, 64
 """Tokens that a model is shown of a prompt, its last ones, and that it may write."""
+
+OF_COMPLETIONS = ("parses, drawn", "parses, likeliest", "syntax match")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,8 +75,8 @@ def judged(student: Student, tasks: Tasks, corpus: Corpus, *, samples: int = 4) 
     """Judge what a student writes.
 
     Returns:
-        ``parses``, the share of functions that parse, drawn at temperature 1 several times; ``parses, likeliest`` and
-        ``syntax match`` of those written of the likeliest tokens.
+        The share of functions that parse, of those drawn at temperature 1, several of each; the same, and the mean
+        syntax match, of those written of the likeliest tokens.
     """
     likeliest, drawn = (
         [
@@ -90,8 +92,9 @@ def judged(student: Student, tasks: Tasks, corpus: Corpus, *, samples: int = 4) 
     matches = [
         syntax_match(texts[0], function.whole) for texts, function in zip(likeliest, tasks.functions, strict=True)
     ]
-    return {
-        "parses": float(np.mean([parses(text) for texts in drawn for text in texts])),
-        "parses, likeliest": float(np.mean([parses(texts[0]) for texts in likeliest])),
-        "syntax match": float(np.mean(matches)),
-    }
+    shares = (
+        np.mean([parses(text) for texts in drawn for text in texts]),
+        np.mean([parses(texts[0]) for texts in likeliest]),
+        np.mean(matches),
+    )
+    return dict(zip(OF_COMPLETIONS, map(float, shares), strict=True))
