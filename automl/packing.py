@@ -10,7 +10,8 @@ from automl.errors import UserError
 from search_spaces import Categorical, Domain, SearchSpace
 from trials.annotating import find_annotator
 from trials.data import Dataset, RawData
-from trials.packing import end_of, pack_documents
+from trials.ending import end_of
+from trials.packing import pack_documents
 from trials.reading import LENGTH, LENGTH_CHOICE, VOCABULARY_CHOICE, Reading
 from trials.tasks import LanguageModelling
 

@@ -231,7 +231,7 @@ def _seconds(minutes: float | None) -> float | None:
 
 def _summary(run: Run, prepared: Prepared) -> Summary:
     rows = prepared.dataset.splits["validation"][:_EXAMPLE_ROWS]
-    (tensor,) = prepared.signature.inputs
+    (tensor,) = prepared.task.signature(prepared.dataset).inputs
     example = np.asarray(prepared.dataset.inputs)[rows]
     page = front_figure(run).to_html(include_plotlyjs=True, full_html=True).encode()
     report = run.folder / REPORT_FILE

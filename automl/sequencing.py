@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from automl.numbers import counted
 from automl.preparation import Prepared, at
 from teachers import Generation, OutputStore, ShardKey, Teacher, TeacherEnsemble
 from teachers.digests import rows_digest
-from trials.packing import end_of
+from trials.ending import end_of
 from trials.sequences import Completion, best_of, find_scorer, with_completions
 from trials.sequences.best import mean_score
 
@@ -167,7 +168,7 @@ def unpacked(arrays: dict[str, Any]) -> list[list[Generation]]:
         for text, value in zip(texts, log_p, strict=True)
     ]
     edges = np.concatenate([[0], np.cumsum(arrays["counts"])])
-    return [made[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    return [made[start:stop] for start, stop in pairwise(edges)]
 
 
 def _extended(prepared: Prepared, kept: Sequence[Completion], asked: Sequences) -> Prepared:

@@ -30,6 +30,7 @@ from teachers import LOADERS, Coverage, LoadedModel, OutputStore, Preprocessing,
 from trials.description import read_description
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
+from trials.tokenization import Tokenizer
 
 
 def teach(
@@ -155,12 +156,21 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
                 path = trained[teacher.name] if teacher.kind == "train" else teacher.path
                 coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
                 model = load_student_teacher(
-                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
+                    path,
+                    teacher,
+                    prepared.dataset.inputs,
+                    feature_names=prepared.dataset.feature_names,
+                    of_tokens=_tokenizer_of_tokens(prepared),
                 )
             else:
                 model = _load(teacher, coverage, prepared.dataset.class_names)
             loaded.append(model.teacher(teacher.name, coverage))
     return loaded
+
+
+def _tokenizer_of_tokens(prepared: Prepared) -> Tokenizer | None:
+    reading = prepared.setting.reading
+    return reading.tokenizer if reading is not None and prepared.dataset.of_tokens else None
 
 
 def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:

@@ -14,8 +14,6 @@ from trials.annotating import NEXT, UNKNOWN, Annotator, annotated_tokens
 from trials.data import SPLITS, Dataset
 from trials.tokenization import END, PADDING, Tokenizer
 
-_ENDS = ("<|endoftext|>", "<end>", "</s>", "<eos>", "<|end_of_text|>", "[EOS]", "[SEP]")
-
 
 def pack_documents(
     dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: int = END, annotate: Annotator | None = None
@@ -107,19 +105,6 @@ def cut_rows(
     labels = np.full(num_rows * length, missing, dtype=np.int64)
     inputs[: len(stream) - 1], labels[: len(stream) - 1] = stream[:-1], stream[1:]
     return inputs.reshape(num_rows, length), labels.reshape(num_rows, length)
-
-
-def end_of(tokenizer: Tokenizer) -> int:
-    """Find the token that ends a text.
-
-    Raises:
-        ValueError: The tokenizer has none that is known.
-    """
-    vocabulary = tokenizer.vocabulary
-    for token in _ENDS:
-        if token in vocabulary:
-            return vocabulary[token]
-    raise ValueError(f"the tokenizer has no token that ends a text; one of {', '.join(_ENDS)} is looked for")
 
 
 def row_texts(inputs_NT: NDArray[np.int64], tokenizer: Tokenizer) -> Sequence[str]:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from search_spaces import StudentSpec
 from trials.compress import PRECISIONS
+from trials.decoding import DECODING_FILES, decoding_graph
 from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE, WEIGHTS_FILE, describe, description_bytes
 from trials.distill import Checkpoint, DivergedError
-from trials.export import onnx_predictor, replace_weights, stand_in
-from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
+from trials.export import onnx_predictor, replace_weights, stand_ins
+from trials.judging import EVALUATION_BATCH, costs, decoding_in_precisions, in_precisions, judge, module_predictor
 from trials.measure import measure_latencies
 from trials.records import Artefacts, Candidate, EpochRecord, Judgement, Latency, Outcome, Trial, TrialResult
 from trials.setting import Setting
@@ -106,13 +107,22 @@ def _to_the_end(trial: Trial, setting: Setting, underway: Underway | None) -> _E
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
     checkpoint = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway))
     graphs = dict(in_precisions(replace_weights(template, student), trial, setting))
-    candidates = judge(trial, setting, student, graphs, latencies)
-    artefacts = _artefacts(trial, setting, student, graphs, candidates)
+    decoding = {}
+    if template.decoding is not None:
+        decoding = dict(decoding_in_precisions(decoding_graph(template.decoding, student), trial, setting))
+    candidates = judge(trial, setting, student, graphs, latencies, decoding=decoding)
+    artefacts = _artefacts(trial, setting, student, graphs, candidates, decoding=decoding)
     return _End(outcome=Outcome.TRAINED, candidates=candidates, history=checkpoint.history, artefacts=artefacts)
 
 
 def _artefacts(
-    trial: Trial, setting: Setting, student: Student, graphs: Mapping[str, bytes], candidates: Sequence[Candidate]
+    trial: Trial,
+    setting: Setting,
+    student: Student,
+    graphs: Mapping[str, bytes],
+    candidates: Sequence[Candidate],
+    *,
+    decoding: Mapping[str, bytes],
 ) -> Artefacts:
     reading = setting.reading_of(trial.spec)
     description = describe(
@@ -126,8 +136,10 @@ def _artefacts(
         metrics={candidate.precision: candidate.metrics for candidate in candidates},
         feature_names=setting.dataset.feature_names,
         length=None if reading is None else reading.length,
+        generating={name: DECODING_FILES[name] for name in decoding},
     )
     files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
+    files |= {DECODING_FILES[precision]: graph for precision, graph in decoding.items()}
     files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
     if reading is not None:
         files[TOKENIZER_FILE] = reading.tokenizer.definition.encode()
@@ -144,7 +156,7 @@ def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_
         refused, latencies = gate(trial, setting, template)
         if refused:
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
-        cost = next(costs(replace(trial, known_latency=latencies), setting, stand_in(template)))
+        cost = next(costs(replace(trial, known_latency=latencies), setting, *stand_ins(template)))
         latencies = {**latencies, cost.precision: cost.latency}
     reached = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway), until_epoch=until_epoch)
     metrics = _judged(trial, student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
@@ -171,7 +183,7 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
         Candidates without metrics of the task; their latency is provisional.
     """
     _, template = untrained(trial, setting)
-    return tuple(costs(trial, setting, stand_in(template)))
+    return tuple(costs(trial, setting, *stand_ins(template)))
 
 
 def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> Judgement:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from search_spaces import ModelSignature, SearchSpace, StudentSpec
 from teachers import EnsembleOutputs, TeacherEnsemble, TeacherModel
 from trials.data import Dataset
+from trials.decoding import decodes, token_signature
 from trials.lesson import Lesson
 from trials.reading import Reading
 from trials.records import VARYING_SIZE, LatencySettings, Limit, Trial
@@ -71,10 +72,17 @@ class Setting:
         return self.dataset if reading is None or self.dataset.of_tokens else reading.read(self.dataset)
 
     def timed_signature_of(self, spec: StudentSpec) -> ModelSignature:
-        """Say with which sizes a student's latency is measured: texts of one length, and nothing varies."""
-        signature, reading = self.signature_of(spec), self.reading_of(spec)
-        length = self.latency.length or (VARYING_SIZE if reading is None else reading.length)
-        return signature.sized(length)
+        """Say with which sizes a student's latency is measured: texts of one length, and nothing varies.
+
+        Of one that writes, the last token of a text is measured, those before it being kept.
+        """
+        signature, length = self.signature_of(spec), self.timed_length_of(spec)
+        return token_signature(spec, signature, length=length) if decodes(spec, signature) else signature.sized(length)
+
+    def timed_length_of(self, spec: StudentSpec) -> int:
+        """Give the tokens of the texts on which a student's latency is measured."""
+        reading = self.reading_of(spec)
+        return self.latency.length or (VARYING_SIZE if reading is None else reading.length)
 
     def lesson(self, trial: Trial, dataset: Dataset | None = None) -> Lesson:
         """Say what a trial's student is taught.

@@ -13,8 +13,8 @@ from torch import Tensor
 from search_spaces import Decoder
 from search_spaces.attention import Projections
 from teachers import Generation, Generator, Outputs, TeacherModel
+from trials.ending import end_of
 from trials.generation import Continuation, OpenText, write
-from trials.packing import end_of
 from trials.sampling import Sampling
 from trials.student import Student
 from trials.tokenization import Tokenizer

@@ -128,7 +128,9 @@ def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "untrained.onnx"
         path.write_bytes(stand_in(template))
-        loaded = untrained_student_teacher(path, student, config, lesson.reading)
+        loaded = untrained_student_teacher(
+            path, student, config, None if prepared.dataset.of_tokens else lesson.reading
+        )
     return loaded.teacher(config.name, prepared.coverages[config.name])
 
 
