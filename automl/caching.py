@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from automl.config.searchable import possible_values
 from automl.errors import UserError
 from automl.numbers import byte_count, counted, listed
 from automl.preparation import Prepared
@@ -45,7 +46,7 @@ class Wanted:
 
     Args:
         terms: Features that a loss reads of each teacher, once for each way to choose its options.
-        models: Names of losses that run the teachers' models themselves.
+        models: Names of losses, and of steps, that run the teachers' models themselves.
     """
 
     terms: tuple[tuple[str, ...], ...]
@@ -67,6 +68,8 @@ def wanted(prepared: Prepared) -> Wanted:
             needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
             terms += [needs.teacher] if needs.teacher else []
             models += [name] if needs.models else []
+    if any(float(share) > 0 for share in possible_values(recipe.on_policy)):
+        models.append("on_policy")
     return Wanted(terms=tuple(dict.fromkeys(terms)), models=tuple(dict.fromkeys(models)))
 
 

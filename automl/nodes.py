@@ -33,6 +33,8 @@ from teachers import (
     rows_of_call,
 )
 from teachers.columns import class_columns
+from teachers.head_fitting import Head, fit_head
+from teachers.loading.sentence_encoder import SentenceEncoder
 from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
 from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
@@ -214,6 +216,21 @@ def answer_on_node(
         outputs=job.outputs,
         **cut_of(job),
     )
+
+
+def embed_on_node(encoder: SentenceEncoder, texts: list[str], threads: int) -> NDArray[np.float32]:
+    """Give the embeddings of some texts (B, D)."""
+    torch.set_num_threads(threads)
+    embedding: NDArray[np.float32] = encoder.embed(texts).numpy()
+    return embedding
+
+
+def fit_on_node(
+    embedding_ND: NDArray[np.float32], label_N: NDArray[np.int64], num_classes: int, seed: int, threads: int
+) -> Head:
+    """Fit a head to embeddings; see ``fit_head``."""
+    torch.set_num_threads(threads)
+    return fit_head(torch.tensor(embedding_ND), torch.tensor(label_N), num_classes=num_classes, seed=seed)
 
 
 def probe_on_node(

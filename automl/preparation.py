@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from automl.answered_rows import reads_of, with_answered
 from automl.config import Config
 from automl.config.config import LANGUAGE_MODELLING
 from automl.config.data import reader_arguments, row_limits
-from automl.config.teachers import Covers
+from automl.config.teacher_parts import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.metric_checks import check_metrics
@@ -116,7 +117,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     )
     with at(config, "student"):
         try_out(config, setting)
-    coverages, ensemble = _teachers_for(config, dataset)
+    dataset, coverages, ensemble = _teachers_for(config, dataset)
     if to_run:
         check_recipe(config, dataset, ensemble)
     check_metrics(config, task)
@@ -128,7 +129,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         choices=(*(space.choices if config.student.fixed_values(space) is None else ()), *config.recipe.choices()),
         coverages=coverages,
         ensemble=ensemble,
-        setting=replace(setting, ensemble=ensemble),
+        setting=replace(setting, dataset=dataset, ensemble=ensemble),
         documents=documents,
     )
 
@@ -190,17 +191,23 @@ def _task_for(config: Config, dataset: Dataset) -> Task:
     return task
 
 
-def _teachers_for(config: Config, dataset: Dataset) -> tuple[dict[str, Coverage], TeacherEnsemble | None]:
-    """Find out what each teacher covers, by name in the order of the config."""
+def _teachers_for(config: Config, dataset: Dataset) -> tuple[Dataset, dict[str, Coverage], TeacherEnsemble | None]:
+    """Find out what each teacher covers, by name in the order of the config; columns that tell it join the data."""
     coverages = {}
     for position, teacher in enumerate(config.teachers):
         with at(config, "teachers", position, "covers"):
-            coverages[teacher.name] = _coverage(teacher.covers, dataset)
+            coverage = _coverage(teacher.covers, dataset)
+        if teacher.kind == "completions" and reads_of(dataset) != "tokens":
+            with at(config, "teachers", position):
+                dataset, coverage = with_answered(teacher, dataset, coverage)
+        coverages[teacher.name] = coverage
     if not coverages:
-        return {}, None
+        return dataset, {}, None
     with at(config, "teachers"):
-        return coverages, TeacherEnsemble(
-            coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
+        return (
+            dataset,
+            coverages,
+            TeacherEnsemble(coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns),
         )
 
 

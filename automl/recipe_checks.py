@@ -9,7 +9,7 @@ from automl.config.searchable import domain_of, possible_values
 from automl.errors import UserError
 from automl.numbers import listed
 from search_spaces import Integer, Value
-from teachers import TeacherEnsemble
+from teachers import Teacher, TeacherEnsemble
 from trials.aggregation import misfit
 from trials.data import Dataset
 from trials.lesson import (
@@ -90,6 +90,28 @@ def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
             reasons.append(f"where taking_part or a weight of 0 leaves teachers out, {reason}")
     if reasons:
         raise UserError("; ".join(reasons), place=config.place("recipe", "aggregation"))
+
+
+def check_tokenizers(config: Config, teachers: Sequence[Teacher]) -> None:
+    """Refuse losses on logits where a teacher cuts texts into other tokens than the data.
+
+    Args:
+        config: Its recipe is read.
+        teachers: As loaded, in the order of the config.
+
+    Raises:
+        UserError: The recipe has such a loss, or may choose it.
+    """
+    strangers = [k for k, each in enumerate(teachers) if getattr(each.model, "shares_tokenizer", True) is False]
+    for name in config.recipe.listening if strangers else ():
+        for options in options_of_choices(config.recipe, name):
+            if averages(LossTerm(name=name, weight=1.0, options=options)):
+                raise UserError(
+                    f"{listed([teachers[k].name for k in strangers])} cut texts into other tokens than the data, so "
+                    f"that {name} has nothing to compare; use uld alone, or give the teacher's tokenizer as "
+                    "tokenizer.path",
+                    place=config.place("recipe", "losses", name),
+                )
 
 
 def rows_without_teacher(config: Config, dataset: Dataset, ensemble: TeacherEnsemble) -> int:

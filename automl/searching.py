@@ -3,8 +3,6 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
 from automl.batch_check import oversized_batch
 from automl.commands_to_type import typed
 from automl.config import Config, dump_config, load_config
@@ -32,7 +30,7 @@ from automl.starting import is_begun, keep_config, refuse_existing, refuse_other
 from automl.stop_rule import StopRule
 from automl.students import Students
 from automl.teaching import teach
-from automl.tracking import SendingTrials, Summary, Tracker
+from automl.tracking import Example, SendingTrials, Summary, Tracker
 from automl.transfer import require_source, settle_warm_start
 
 _EXAMPLE_ROWS = 4
@@ -231,14 +229,19 @@ def _seconds(minutes: float | None) -> float | None:
 
 def _summary(run: Run, prepared: Prepared) -> Summary:
     rows = prepared.dataset.splits["validation"][:_EXAMPLE_ROWS]
-    (tensor,) = prepared.task.signature(prepared.dataset).inputs
-    example = np.asarray(prepared.dataset.inputs)[rows]
+    inputs = prepared.dataset.inputs
+    example: Example
+    if isinstance(inputs, list):
+        example = [inputs[row] for row in rows]
+    else:
+        (tensor,) = prepared.task.signature(prepared.dataset).inputs
+        example = {tensor.name: inputs[rows]}
     page = front_figure(run).to_html(include_plotlyjs=True, full_html=True).encode()
     report = run.folder / REPORT_FILE
     return Summary(
         run=run,
         files={"front.png": front_png(run), "front.html": page, "report.html": report.read_bytes()},
-        example={tensor.name: example},
+        example=example,
     )
 
 

@@ -39,6 +39,7 @@ from teachers.footprint import held_bytes, travelling_bytes
 from teachers.generating import Generation, Generator
 from teachers.live import LiveOutputs
 from teachers.loading import LOADERS, LoadedModel
+from teachers.loading.language_model import SORTED
 from teachers.outputs import MISSING_LABEL, Batch, Inputs, Outputs, TeacherOutputs
 from teachers.preprocessing import Preprocessing
 from teachers.strength import Strength, teacher_strength
@@ -51,6 +52,7 @@ __all__ = [
     "LOADERS",
     "LOGITS",
     "MISSING_LABEL",
+    "SORTED",
     "AnswerForm",
     "Arrays",
     "Assembly",

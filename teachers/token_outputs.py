@@ -62,9 +62,22 @@ class TokenOutputs:
     logits: tuple[Tensor | CutLogits, ...]
     features: tuple[Mapping[str, Tensor], ...] = ()
 
-    def at(self, position_n: Tensor) -> TeacherOutputs:
-        """Give logits (K, n, V) at some positions, counted over rows and positions together; no features."""
+    def at(self, position_n: Tensor, features: Collection[str] = ()) -> TeacherOutputs:
+        """Give what was said at some positions.
+
+        Args:
+            position_n: Counted over rows and positions together.
+            features: Names of those that have a value for each position, (B, t, ...); where t is below T, the others
+                are zeros.
+
+        Returns:
+            Logits (K, n, V), and these features, each (n, ...).
+        """
+        length = self._shape[1]
         return TeacherOutputs(
+            features=tuple({name: _at(each[name], position_n, length) for name in features} for each in self.features)
+            if features
+            else (),
             logits=torch.stack(
                 [
                     logits.at(position_n)
@@ -72,15 +85,19 @@ class TokenOutputs:
                     else logits.flatten(0, 1).index_select(0, position_n).float()
                     for logits in self.logits
                 ]
-            )
+            ),
         )
 
     def entire(self) -> TeacherOutputs:
         """Give everything (K, B, T, V): of a few rows."""
-        (first, *_) = self.logits
-        shape = (first.tail if isinstance(first, CutLogits) else first[..., 0]).shape
+        shape = self._shape
         whole = self.at(torch.arange(shape.numel(), device=self.of_rows().logits.device)).logits
         return TeacherOutputs(logits=whole.unflatten(1, shape), features=self.features)
+
+    @property
+    def _shape(self) -> torch.Size:
+        (first, *_) = self.logits
+        return (first.tail if isinstance(first, CutLogits) else first[..., 0]).shape
 
     def of_rows(self) -> TeacherOutputs:
         """Give the features alone, with logits (K, B, 0) of nothing."""
@@ -102,6 +119,13 @@ class TokenOutputs:
     def whole(cls, outputs: TeacherOutputs) -> "TokenOutputs":
         """Take what was said in full (K, B, T, V)."""
         return cls(logits=tuple(outputs.logits), features=outputs.features)
+
+
+def _at(feature: Tensor, position_n: Tensor, length: int) -> Tensor:
+    row_n, column_n = position_n.div(length, rounding_mode="floor"), position_n % length
+    there_n = column_n < feature.shape[1]
+    found = feature[row_n, column_n.clamp(max=feature.shape[1] - 1)].float()
+    return found * there_n.view(-1, *(1,) * (found.ndim - 1))
 
 
 @runtime_checkable

@@ -127,10 +127,11 @@ class _Training:
             DivergedError: A loss became infinite or not a number.
         """
         started = time.perf_counter()
-        recipe, schooling = self.lesson.recipe, self._schooling(epoch)
+        recipe = self.lesson.recipe
         # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
         generator = np.random.default_rng([self.lesson.seed, epoch])
         torch.manual_seed(int(generator.integers(2**62)))
+        schooling = self._schooling(epoch, generator)
         seen: dict[str, list[Tensor]] = {}
         shares = GradientShares()
         dataset = self.lesson.dataset
@@ -156,14 +157,16 @@ class _Training:
             teacher_shares=shares.teachers,
         )
 
-    def _schooling(self, epoch: int) -> Callable[[NDArray[np.int64]], tuple[Batch, Any]]:
+    def _schooling(
+        self, epoch: int, generator: np.random.Generator
+    ) -> Callable[[NDArray[np.int64]], tuple[Batch, Any]]:
         """Give ``read(rows)``: a batch as it is shown in this epoch, and what the teachers say of it if anyone asks."""
         lesson, labels = self.lesson, self.lesson.dataset.student_labels
         features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
         view = lesson.dataset.training_view(epoch)
 
         def read(rows: NDArray[np.int64]) -> tuple[Batch, Any]:
-            batch = lesson.dataset.batch(rows, labels, view=view)
+            batch = self.steps.read(lesson.dataset.batch(rows, labels, view=view), generator, listens=listens)
             # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
             teachers = self.steps.hear(batch, features, self.device) if listens else None
             return place_batch(batch, self.device), teachers

@@ -15,7 +15,7 @@ from trials.aggregation.aekd import aekd
 from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.example import Example
 from trials.lesson import Lesson, averages
-from trials.losses import bind, fact_key, is_batch_statistic, needs_of, temperature_of, token_weigher
+from trials.losses import bind, fact_key, is_batch_statistic, is_of_tokens, needs_of, temperature_of, token_weigher
 from trials.placing import choose_device, place_ensemble
 from trials.recipe import HARD_LABEL, LossTerm
 from trials.weighting import LearntWeighting, make_weighting
@@ -69,8 +69,9 @@ class Term(nn.Module):
             )
             for group in _of_one_shape(groups, example, needs.teacher)
         )
-        self.reads_features, self.facts = not averages(term), needs.facts
-        self.weigh_tokens = token_weigher(term)
+        self.reads_features = not averages(term) and not is_of_tokens(term)
+        self.token_features = needs.teacher if is_of_tokens(term) else ()
+        self.facts, self.weigh_tokens = needs.facts, token_weigher(term)
         self.compares_samples = self.aggregate is aekd or any(is_batch_statistic(c.loss) for c in self.comparisons)
         self.learnt = nn.ModuleList(c.loss for c in self.comparisons if isinstance(c.loss, nn.Module))
 
@@ -176,6 +177,7 @@ class DistillationLoss(nn.Module):
         *,
         epoch: int | None = None,
         of_features: bool | None = None,
+        by_labels: bool = True,
     ) -> Sums:
         """Add each term that has come in up over its samples; arguments are those of ``forward``.
 
@@ -185,20 +187,24 @@ class DistillationLoss(nn.Module):
             batch: Labels as the student may see them.
             epoch: Counted from 1, or None.
             of_features: True for terms that read features alone, False for all others, None for all.
+            by_labels: Whether the labels are right, so that the student learns from them.
         """
         late = {name for name, term in self.plan.items() if epoch is not None and epoch < term.first_epoch}
         sums: Sums = {}
-        if HARD_LABEL in self.plan.keys() - late and not of_features:
+        if HARD_LABEL in self.plan.keys() - late and by_labels and not of_features:
             loss_B = self.task.hard_label_loss(student, batch.labels)
             sums[HARD_LABEL] = loss_B.sum(), (batch.labels != MISSING_LABEL).sum()
         chosen = [(n, t) for n, t in self.taught() if n not in late and of_features in (None, t.reads_features)]
-        learns = isinstance(self.weigh, LearntWeighting) and not of_features
+        learns = isinstance(self.weigh, LearntWeighting) and by_labels and not of_features
         if teachers is None or not self.terms or not (chosen or learns):
             return sums
         weights_KB, heard = self.row_weights(batch) if of_features else self.weights(teachers, batch)
         for name, term in chosen:
             term.begin(epoch)
-            sums[name] = term.sum(student, teachers, batch, weights_KB.detach(), heard=heard)
+            weights, counted = weights_KB.detach(), heard
+            if term.token_features and teachers.features:
+                weights, counted = _where_told(weights, teachers, term.token_features)
+            sums[name] = term.sum(student, teachers, batch, weights, heard=counted)
         if isinstance(self.weigh, LearntWeighting) and learns:
             assert self.ensemble is not None
             gate = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)
@@ -271,6 +277,11 @@ class DistillationLoss(nn.Module):
         return weights_KB, votes_KB.any(dim=0).sum()
 
     @property
+    def token_features(self) -> tuple[str, ...]:
+        """Features of teachers that are read at each token."""
+        return tuple(dict.fromkeys(name for _, term in self.taught() for name in term.token_features))
+
+    @property
     def compares_samples(self) -> bool:
         """Whether any term compares the samples of a batch with each other, so that they cannot come in parts."""
         return any(term.compares_samples for _, term in self.taught())
@@ -290,6 +301,12 @@ def _of_one_shape(
             shapes.setdefault(tuple(example.teachers.features[k][name].shape for name in features), []).append(k)
         parts += [LabelGroup(teachers=tuple(ks), classes=group.classes) for ks in shapes.values()]
     return tuple(parts)
+
+
+def _where_told(weights_KB: Tensor, teachers: TeacherOutputs, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Let teachers vote where they have a token at the position, and count where any does."""
+    told_KB = torch.stack([each[names[0]].flatten(1).ne(0).any(dim=1) for each in teachers.features])
+    return weights_KB * told_KB, (weights_KB * told_KB > 0).any(dim=0).sum()
 
 
 def _key(name: str) -> str:

@@ -70,6 +70,7 @@ class Lesson:
             temperature_of(term)
             if needs.models and self.teachers is not None and not self.teacher_models:
                 raise ValueError(f"{term.name!r} runs the teachers' own models, which are not at hand")
+        self._check_own_texts()
         if not recipe.needs_teachers:
             return
         if self.ensemble is None or self.teachers is None:
@@ -84,6 +85,12 @@ class Lesson:
             raise ValueError(reason)
         if reason := without_labels(recipe.weighting, self.dataset):
             raise ValueError(reason)
+
+    def _check_own_texts(self) -> None:
+        if self.recipe.on_policy and not self.dataset.of_tokens:
+            raise ValueError("on_policy is for language models, which write what they are then taught on; set it to 0")
+        if self.recipe.on_policy and self.teachers is not None and not self.teacher_models:
+            raise ValueError("on_policy runs the teachers' own models, which are not at hand")
 
     @cached_property
     def heard(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from teachers import Batch, Inputs, Outputs, Taps, TeacherOutputs, TokenOutputs
 from trials.aggregation import HEADS
 from trials.distillation_loss import DistillationLoss
 from trials.lesson import Lesson
+from trials.on_policy import asked_now, own_batch
 from trials.placing import place_outputs
 from trials.shares import GradientShares, gradient_shares, token_gradient_shares
 from trials.spoken_tokens import SpokenTokens, token_speaker
@@ -30,6 +32,16 @@ class Steps(Protocol):
 
     def example(self, inputs: Inputs) -> Outputs:
         """Ask the student about a few rows, all at once."""
+        ...
+
+    def read(self, batch: Batch, generator: np.random.Generator, *, listens: bool) -> Batch:
+        """Give what is learnt from in a step.
+
+        Args:
+            batch: Rows of the data, on the processor.
+            generator: Decides what is left to chance.
+            listens: Whether anything is learnt from teachers in this epoch.
+        """
         ...
 
     def hear(self, batch: Batch, features: Collection[str], device: torch.device) -> Any:  # as above
@@ -77,6 +89,11 @@ class SampleSteps:
         self.speak = _speaker(student, lesson, example)
         self.example = self.speak
 
+    def read(self, batch: Batch, generator: np.random.Generator, *, listens: bool) -> Batch:
+        """Take the batch as it is."""
+        del generator, listens
+        return batch
+
     def hear(self, batch: Batch, features: Collection[str], device: torch.device) -> TeacherOutputs | None:
         """Ask the teachers; None where there are none."""
         teachers = self._lesson.hear(batch, features)
@@ -109,7 +126,7 @@ class TokenSteps:
     def __init__(self, student: nn.Module, lesson: Lesson, example: Batch) -> None:
         """Find what losses read in the student; arguments are those of ``SampleSteps``."""
         assert isinstance(student, Student) and not lesson.head_weights
-        self._student, self._lesson = student, lesson
+        self._student, self._lesson, self._is_own = student, lesson, False
         self._speak = token_speaker(student, lesson.needs.student, lesson.taps, example)
 
     def speak(self, inputs: Inputs) -> SpokenTokens:
@@ -121,8 +138,16 @@ class TokenSteps:
         """Ask the student about a few rows, all at once."""
         return self.speak(inputs).whole()
 
+    def read(self, batch: Batch, generator: np.random.Generator, *, listens: bool) -> Batch:
+        """Let the student write the batch itself in some of the steps, where the recipe says so."""
+        share = self._lesson.recipe.on_policy
+        self._is_own = bool(share) and listens and generator.random() < share
+        return own_batch(self._student, batch, seed=int(generator.integers(2**31))) if self._is_own else batch
+
     def hear(self, batch: Batch, features: Collection[str], device: torch.device) -> TokenOutputs | None:
-        """Ask the teachers; None where there are none."""
+        """Ask the teachers; None where there are none. On what the student wrote they are asked on the spot."""
+        if self._is_own:
+            return asked_now(self._lesson, batch, features).to(device)
         teachers = self._lesson.hear_tokens(batch, features)
         return None if teachers is None else teachers.to(device)
 
@@ -130,7 +155,7 @@ class TokenSteps:
         self, loss: DistillationLoss, answer: SpokenTokens, teachers: TokenOutputs | None, batch: Batch, *, epoch: int
     ) -> dict[str, Tensor]:
         """Compute each term that has come in, a scalar each."""
-        return token_means(loss, answer, teachers, batch, epoch=epoch)
+        return token_means(loss, answer, teachers, batch, epoch=epoch, by_labels=not self._is_own)
 
     def shares(
         self,

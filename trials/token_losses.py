@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from teachers import MISSING_LABEL, Batch, Outputs, TokenOutputs
+from teachers import MISSING_LABEL, Batch, Outputs, TeacherOutputs, TokenOutputs
 from trials.distillation_loss import DistillationLoss, Sums, means_of
 from trials.spoken_tokens import SpokenTokens, Tokens, chunk_tokens
 
@@ -24,6 +24,7 @@ def token_means(
     *,
     epoch: int | None = None,
     chunk: int | None = None,
+    by_labels: bool = True,
 ) -> dict[str, Tensor]:
     """Compute each term that has come in: the means that ``DistillationLoss`` would give of all tokens at once.
 
@@ -38,6 +39,7 @@ def token_means(
         epoch: Counted from 1; None computes all terms.
         chunk: Tokens of a chunk at most; None takes as many as fit, or all where a term compares tokens of a batch
             with each other.
+        by_labels: Whether the labels are right, so that the student learns from them.
     """
     tokens = Tokens.of(batch)
     hidden_MD = student.hidden_BTD.flatten(0, 1).index_select(0, tokens.position)
@@ -45,8 +47,10 @@ def token_means(
 
     def of_chunk(hidden_nD: Tensor, part: Tokens) -> Sums:
         outputs = Outputs(logits=student.head(hidden_nD))
-        heard = None if teachers is None else teachers.at(part.position)
-        return loss.sums(outputs, heard, part.batch(), epoch=epoch, of_features=False)
+        heard = (
+            None if teachers is None else teachers.at(part.position, loss.token_features if teachers.features else ())
+        )
+        return loss.sums(outputs, heard, part.batch(), epoch=epoch, of_features=False, by_labels=by_labels)
 
     run: Callable[[Tensor, Tokens], Sums] = of_chunk
     if len(chunks) > 1 and torch.is_grad_enabled():
@@ -84,7 +88,7 @@ def token_teacher_norms(
         chosen = torch.searchsorted(tokens.position, part.position)
         with torch.no_grad():
             logits_nV = student.head(hidden_MD[chosen])
-        heard = teachers.at(part.position)
+        heard = _heard(loss, teachers, part)
         weights_Kn = loss.weights(heard, part.batch())[0].detach()
         own = Outputs(logits=logits_nV.expand(len(square_K), -1, -1).clone().requires_grad_())
         total = logits_nV.new_zeros(())
@@ -99,6 +103,10 @@ def token_teacher_norms(
             (gradient_KnV,) = torch.autograd.grad(total, own.logits)
             square_K += gradient_KnV.flatten(1).square().sum(dim=1)
     return square_K.sqrt()
+
+
+def _heard(loss: DistillationLoss, teachers: TokenOutputs, part: Tokens) -> TeacherOutputs:
+    return teachers.at(part.position, loss.token_features if teachers.features else ())
 
 
 def _chunk(loss: DistillationLoss, teachers: TokenOutputs | None, num_tokens: int) -> int:

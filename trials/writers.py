@@ -85,6 +85,7 @@ def writer_of(model: TeacherModel, tokenizer: Tokenizer, *, length: int) -> Gene
 
 def decoder_text(decoder: Decoder) -> OpenText:
     """Write with a decoder that keeps keys and values."""
+    device = next(decoder.parameters()).device
 
     def open_text() -> Continuation:
         past: tuple[Tensor, ...] | None = None
@@ -92,10 +93,9 @@ def decoder_text(decoder: Decoder) -> OpenText:
         def go_on(ids_BT: NDArray[np.int64]) -> NDArray[np.floating]:
             nonlocal past
             with torch.no_grad():
-                logits_B1V, past = decoder.step(
-                    torch.from_numpy(ids_BT), _nothing_before(decoder, len(ids_BT)) if past is None else past
-                )
-            logits: NDArray[np.floating] = logits_B1V[:, -1].float().numpy()
+                ids = torch.from_numpy(ids_BT).to(device)
+                logits_B1V, past = decoder.step(ids, _nothing_before(decoder, len(ids_BT)) if past is None else past)
+            logits: NDArray[np.floating] = logits_B1V[:, -1].float().cpu().numpy()
             return logits
 
         return go_on
@@ -109,7 +109,7 @@ def _nothing_before(decoder: Decoder, num_texts: int) -> tuple[Tensor, ...]:
     for block in decoder.layers:
         project = next(module for module in block.modules() if isinstance(module, Projections))
         heads = project.key.out_features // project.head_size
-        found += [torch.zeros(num_texts, heads, 0, project.head_size)] * 2
+        found += [torch.zeros(num_texts, heads, 0, project.head_size, device=project.key.weight.device)] * 2
     return tuple(found)
 
 

@@ -17,7 +17,8 @@ from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, 
 from automl.check.servers import require_cluster, silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
 from automl.check.teachers import Examined, examine_teachers, foresee, stand_ins
-from automl.config import Config, load_config
+from automl.check.tokens import token_lines
+from automl.config import load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
@@ -27,7 +28,6 @@ from automl.sampling import sampler_of
 from automl.teachers_strength import describe_coverage
 from automl.transfer import require_source
 from teachers import MISSING_LABEL
-from trials.data import Dataset
 from trials.records import METRICS_OF_COST, Candidate
 from trials.run_trial import measure_untrained
 from trials.sessions import require_provider
@@ -78,7 +78,7 @@ def check(path: str | Path) -> CheckReport:
         path=str(path),
         name=config.name,
         notes=(*_notes(prepared, sampled, found), *input_notes(prepared, examined)),
-        data=_data(prepared.dataset, config),
+        data=_data(prepared),
         teachers=tuple(_teacher_checks(prepared, examined, found, packed=plan.packed if kept and plan else ())),
         space=_space(prepared, sampled),
         cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
@@ -100,6 +100,7 @@ def _teacher_checks(
             training_seconds=found.schooling_seconds.get(k),
             kept=k in packed,
             metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
+            unfitted=k in examined and examined[k].unfitted,
         )
 
 
@@ -148,7 +149,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
     return [*notes, *silent_servers(config)]
 
 
-def _data(dataset: Dataset, config: Config) -> DataCheck:
+def _data(prepared: Prepared) -> DataCheck:
+    dataset, config = prepared.dataset, prepared.config
     train = dataset.splits["train"]
     columns = {}
     for name, column in dataset.columns.items():
@@ -164,6 +166,7 @@ def _data(dataset: Dataset, config: Config) -> DataCheck:
         labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
         columns=columns,
         num_tokens=dataset.num_classes if dataset.of_tokens else 0,
+        tokens=tuple(token_lines(prepared)),
     )
 
 

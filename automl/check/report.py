@@ -26,6 +26,7 @@ class DataCheck:
         labelled: Training rows whose label students see.
         columns: Values of each further column with their numbers of rows, in words.
         num_tokens: Of the vocabulary, where labels are tokens; then they are what ``labelled`` counts.
+        tokens: How texts become tokens, in words; empty without texts.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class DataCheck:
     labelled: int
     columns: Mapping[str, str]
     num_tokens: int = 0
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class TeacherCheck:
         training_seconds: Estimate, where it is to be trained.
         kept: Whether its answers are in the cache.
         metric: As of ``TeacherRecord``.
+        unfitted: Whether its head is fitted when the search starts.
     """
 
     name: str
@@ -60,6 +63,7 @@ class TeacherCheck:
     training_seconds: float | None
     kept: bool
     metric: str = "accuracy"
+    unfitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +165,7 @@ class CheckReport:
             yield f"{len(data.class_names)} classes: {shown}{more}"
         for name, values in data.columns.items():
             yield f"column {name}: {values}"
+        yield from data.tokens
 
     def _teachers(self) -> Iterator[str]:
         if not self.teachers:
@@ -169,6 +174,8 @@ class CheckReport:
         for teacher in self.teachers:
             if teacher.training_seconds is not None:
                 state = f"to be trained, about {duration(teacher.training_seconds)}"
+            elif teacher.unfitted:
+                state = "its head is fitted as the search starts"
             else:
                 scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
                 state = (

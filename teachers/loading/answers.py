@@ -44,6 +44,10 @@ class Answers:
         counts = np.bincount(place, minlength=len(digests))[:, None]
         return cls(digests, (sums / counts).astype(np.float32))
 
+    def known(self, inputs: RawRows) -> NDArray[np.bool_]:
+        """Tell which raw rows (N, ...) there is an answer for (N,)."""
+        return np.isin(row_digests(inputs), self.digests)
+
     def find(self, inputs: Inputs) -> tuple[NDArray[np.bool_], Tensor]:
         """Look rows up.
 

@@ -40,6 +40,7 @@ from trials.losses.standardisation import standardise, standardised
 from trials.losses.structure_attention import StructureAttention
 from trials.losses.syntax_aware import syntax_aware
 from trials.losses.tinybert import TinyBERT
+from trials.losses.uld import ULD
 from trials.recipe import LossTerm
 
 LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
@@ -69,6 +70,7 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "tinybert": TinyBERT,
     "structure_attention": StructureAttention,
     "ca_mkd_feature": ConfidenceAwareFeatures,
+    "uld": ULD,
 }
 """Losses by name: functions of logits, or classes of modules, which read features or have learnt parts.
 
@@ -114,6 +116,15 @@ def needs_of(term: LossTerm) -> Needs:
         return Needs(facts=() if weights is None else weights.facts)
     needs: Needs = loss.needs(**term.options)
     return needs
+
+
+def is_of_tokens(term: LossTerm) -> bool:
+    """Tell whether a term that reads features of teachers has a value for each token, as losses on logits have.
+
+    Raises:
+        ValueError: There is no loss of this name.
+    """
+    return bool(getattr(find_loss(term.name), "of_tokens", False))
 
 
 def temperature_of(term: LossTerm) -> float:
@@ -181,6 +192,7 @@ __all__ = [
     "fact_key",
     "find_loss",
     "is_batch_statistic",
+    "is_of_tokens",
     "loss_options",
     "needs_of",
     "reads_votes",

@@ -33,12 +33,11 @@ def reference(prompt: str, written: Generation, reference: str) -> float:
 def parses(prompt: str, written: Generation, reference: str) -> bool:
     """Check that prompt and text together are Python as far as they go: what is open may still be closed.
 
-    The last line does not count if it was not written to its end, since a model that is stopped stops anywhere. A text
-    without a whole line does not pass.
+    A last line that was not written to its end may be wrong, since a model that is stopped stops anywhere.
     """
     del reference
-    lines = written.text[: written.text.rfind("\n") + 1]
-    return bool(lines.strip()) and parses_so_far(prompt + lines)
+    whole_lines = written.text[: written.text.rfind("\n") + 1]
+    return any(text.strip() and parses_so_far(prompt + text) for text in (written.text, whole_lines))
 
 
 SCORERS: dict[str, Score] = {"likelihood": likelihood, "reference": reference, "parses": parses}
