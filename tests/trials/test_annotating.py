@@ -1,15 +1,21 @@
 """Facts of characters, carried to tokens and into rows, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from teachers import MISSING_LABEL, Coverage, LiveOutputs, Teacher, TeacherEnsemble
+from teachers import MISSING_LABEL, Coverage, LiveOutputs, Taps, Teacher, TeacherEnsemble
+from tests.trials.decoders import small_decoder
 from tests.trials.language import SmallModel, SmallTeacher
 from trials.annotating import UNKNOWN, annotated_tokens, find_annotator, python_syntax
 from trials.data import SPLITS, Dataset
+from trials.distill import distill
 from trials.distillation_loss import DistillationLoss
+from trials.example import see
 from trials.lesson import Lesson
+from trials.losses.structure_attention import divergence_within, shared_parent
 from trials.packing import pack_documents
 from trials.recipe import LossTerm, Recipe
 from trials.spoken_tokens import Tokens
@@ -151,3 +157,48 @@ def test_equal_weights_give_the_plain_mean():
 def test_data_without_the_facts_that_a_loss_needs_are_told():
     with pytest.raises(ValueError, match=r"'syntax_forward_kl' needs next\.role of each token, and the data set"):
         lesson(LossTerm(name="syntax_forward_kl", weight=1.0), annotate=None)
+
+
+class AttentiveTeacher:
+    """A decoder that shows its attention; fulfils ``TeacherModel``."""
+
+    def __init__(self, seed):
+        self.decoder = small_decoder(258, seed)[0]
+
+    def __call__(self, inputs, features=()):
+        return Taps(self.decoder, tuple(features), example=(inputs,))(inputs)
+
+
+def attentive(*terms):
+    """A lesson whose teachers are two decoders."""
+    given = lesson(*terms)
+    loaded = [
+        Teacher(name=name, model=AttentiveTeacher(seed), coverage=Coverage(), digest=name)
+        for seed, name in enumerate("ab", start=1)
+    ]
+    return replace(given, teachers=LiveOutputs(loaded, num_classes=258))
+
+
+def test_structure_attention_is_the_mean_over_rows_and_teachers():
+    given = attentive(LossTerm(name="structure_attention", weight=1.0))
+    student = small_decoder(258)[0]
+    batch = given.dataset.batch(given.dataset.splits["train"])
+    steps = make_steps(student, given, batch)
+    loss = DistillationLoss(given, see(student, steps.example, given, batch, torch.device("cpu")))
+    heard = steps.hear(batch, given.needs.teacher, torch.device("cpu"))
+    found = token_means(loss, steps.speak(batch.inputs), heard, batch)["structure_attention"]
+    name = "attention_last.weights"
+    own = Taps(student, (name,), example=(batch.inputs,))(batch.inputs).features[name]
+    theirs = torch.stack([each[name] for each in heard.features])
+    expected = divergence_within(own, theirs, shared_parent(batch.facts["parent"])).mean()
+    assert expected > 0
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_student_is_trained_by_both():
+    terms = (LossTerm(name="syntax_forward_kl", weight=1.0), LossTerm(name="structure_attention", weight=1.0))
+    student = small_decoder(258)[0]
+    (record,) = distill(student, attentive(*terms)).history
+    assert set(record.losses) == {"syntax_forward_kl", "structure_attention"}
+    assert all(value > 0 for value in record.losses.values())
+    assert all(share > 0 for share in record.shares.values())
