@@ -140,6 +140,6 @@ def _of_token(each: tokenize.TokenInfo) -> int:
         if each.string in _CONSTANTS:
             return _LITERAL
         return _KEYWORD if keyword.iskeyword(each.string) else _IDENTIFIER
-    if each.type == token.OP:
+    if each.string in token.EXACT_TOKEN_TYPES:  # From Python 3.12 on, what is no token has the type of an operator.
         return _BRACKET if each.string in _BRACKETS else _OPERATOR
     return _LITERAL
