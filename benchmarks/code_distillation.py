@@ -172,18 +172,32 @@ def against(found: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, f
     return [{name: own[name] - theirs[name] for name in own} for own, theirs in zip(found, other, strict=True)]
 
 
-def print_table(head: str, found: Mapping[str, Sequence[Mapping[str, float]]], names: Sequence[str]) -> None:
-    """Write means with half of their intervals, a way a row."""
-    print(f"\n| {head} | " + " | ".join(name.rpartition("=")[2] for name in names) + " |")
-    print("| --- " * (len(names) + 1) + "|")
-    for way, of_seeds in found.items():
-        print(f"| {way} | " + " | ".join(told(of_seeds, name) for name in names) + " |", flush=True)
+def print_tables(head: str, found: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Write means with half of their intervals, a way a row: of all, then by role."""
+    bits = ["bits_per_byte", *(f"bits_per_byte.kind={kind}" for kind in KINDS)]
+    for names in ([*bits, *OF_COMPLETIONS], [f"bits_per_byte.role={role}" for role in ROLES]):
+        print(f"\n| {head} | " + " | ".join(name.rpartition("=")[2] for name in names) + " |")
+        print("| --- " * (len(names) + 1) + "|")
+        for way, of_seeds in found.items():
+            print(f"| {way} | " + " | ".join(told(of_seeds, name) for name in names) + " |", flush=True)
 
 
 def told(found: Sequence[Mapping[str, float]], name: str) -> str:
     """Write a mean with half of its interval."""
     mean, half = interval([scores[name] for scores in found])
     return f"{mean:.3f} ± {half:.3f}"
+
+
+def taught_teachers(corpus: Corpus) -> dict[str, Student]:
+    """Train a teacher of each kind, and tell what it and an n-gram model need."""
+    teachers = {}
+    print(f"\n| test, bits a byte | code | prose | {ORDER}-gram at home |\n| --- | --- | --- | --- |")
+    for kind in KINDS:
+        teacher = TEACHER(corpus, seed=0)
+        teachers[kind] = taught_by_labels(teacher, corpus, corpus.of_kind(kind), SCHOOLING, seed=0)
+        own = " | ".join(f"{scores(teacher, corpus, 'test', home)['bits_per_byte']:.3f}" for home in KINDS)
+        print(f"| teacher of {kind} | {own} | {ngram_bits(corpus, kind):.3f} |", flush=True)
+    return teachers
 
 
 def main() -> None:
@@ -199,13 +213,7 @@ def main() -> None:
     unseen = [text for split in ("validation", "test") for text in corpus.texts[split, "code"]]
     tasks = tasks_of(unseen, corpus.tokenizer, most=200)
     print({split: len(rows) for split, rows in corpus.dataset.splits.items()}, len(tasks.prompts), "functions")
-    teachers = {}
-    print(f"\n| test, bits a byte | code | prose | {ORDER}-gram at home |\n| --- | --- | --- | --- |")
-    for kind in KINDS:
-        teacher = TEACHER(corpus, seed=0)
-        teachers[kind] = taught_by_labels(teacher, corpus, corpus.of_kind(kind), SCHOOLING, seed=0)
-        own = " | ".join(f"{scores(teacher, corpus, 'test', home)['bits_per_byte']:.3f}" for home in KINDS)
-        print(f"| teacher of {kind} | {own} | {ngram_bits(corpus, kind):.3f} |", flush=True)
+    teachers = taught_teachers(corpus)
     print({name: round(value, 3) for name, value in judged(teachers["code"], tasks, corpus).items()})
     lessons = lessons_of(corpus, teachers)
     print(f"teachers and what they say: {time.process_time() - began:.0f} s of the processor", flush=True)
@@ -213,13 +221,8 @@ def main() -> None:
     for way, of_seed in students(corpus, lessons, tasks, seeds=asked.seeds):
         found[way].append(of_seed)
         print(way, json.dumps(of_seed), flush=True)
-    bits = ["bits_per_byte", *(f"bits_per_byte.kind={kind}" for kind in KINDS)]
-    roles = [f"bits_per_byte.role={role}" for role in ROLES]
-    for names in ([*bits, *OF_COMPLETIONS], roles):
-        print_table("taught by", found, names)
-    differences = {way: against(of_seeds, found["plain"]) for way, of_seeds in found.items() if way != "plain"}
-    for names in ([*bits, *OF_COMPLETIONS], roles):
-        print_table("less plain", differences, names)
+    print_tables("taught by", found)
+    print_tables("less plain", {way: against(own, found["plain"]) for way, own in found.items() if way != "plain"})
     print(f"all: {time.process_time() - began:.0f} s of the processor")
 
 

@@ -50,13 +50,9 @@ def pack_documents(
     for split in SPLITS:
         rows = dataset.splits[split]
         for group in _groups(dataset, rows):
-            texts = [dataset.inputs[row] for row in group]
-            if annotate is None:
-                documents = tokenizer.ids_of(texts)
-            else:
-                documents, known = annotated_tokens(texts, tokenizer, annotate)
-                for name, fact_NT in _facts(known, length):
-                    facts.setdefault(name, []).append(fact_NT)
+            documents, known = _tokens([dataset.inputs[row] for row in group], tokenizer, annotate)
+            for name, fact_NT in _facts(known, length):
+                facts.setdefault(name, []).append(fact_NT)
             inputs_NT, labels_NT = cut_rows(_stream(documents, end), length)
             ids.append(inputs_NT)
             labels.append(labels_NT)
@@ -84,13 +80,20 @@ def _groups(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.in
     yield from (np.array(group, dtype=np.int64) for group in together.values())
 
 
+def _tokens(
+    texts: Sequence[str], tokenizer: Tokenizer, annotate: Annotator | None
+) -> tuple[list[list[int]], Sequence[Mapping[str, NDArray[np.int64]]]]:
+    """Give the tokens of each text, and their facts if there is an annotator."""
+    return (tokenizer.ids_of(texts), ()) if annotate is None else annotated_tokens(texts, tokenizer, annotate)
+
+
 def _stream(documents: Iterable[Iterable[int]], end: int) -> NDArray[np.int64]:
     return np.array([end, *(token for ids in documents for token in (*ids, end))], dtype=np.int64)
 
 
 def _facts(known: Sequence[Mapping[str, NDArray[np.int64]]], length: int) -> Iterator[tuple[str, NDArray[np.int32]]]:
     """Lay facts where their tokens are: as inputs, and as labels."""
-    for name in known[0]:
+    for name in known[0] if known else ():
         stream = _stream((facts[name].tolist() for facts in known), UNKNOWN)
         parts = cut_rows(stream, length, padding=UNKNOWN, missing=UNKNOWN)
         yield from zip((name, f"{NEXT}{name}"), (part.astype(np.int32) for part in parts), strict=True)
