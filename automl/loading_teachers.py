@@ -92,8 +92,8 @@ def load_teacher(
     """
     fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing"}
     arguments: dict[str, Any] = {name: getattr(teacher, name) for name in fields}
-    if getattr(teacher, "preprocessing", None) is not None:
-        arguments["preprocessing"] = Preprocessing(**dict(teacher.preprocessing))  # type: ignore[union-attr] # of kinds that have it
+    if (preprocessing := getattr(teacher, "preprocessing", None)) is not None:
+        arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
     return LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
 
 

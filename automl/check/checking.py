@@ -25,6 +25,7 @@ from automl.ranges import broken_limits, probes
 from automl.recipe_checks import rows_without_teacher
 from automl.run_folder import CONFIG_FILE
 from automl.sampling import sampler_of
+from automl.screening import require_proxies
 from automl.teachers_strength import describe_coverage
 from automl.transfer import require_source
 from teachers import MISSING_LABEL
@@ -53,6 +54,7 @@ def check(path: str | Path) -> CheckReport:
     prepared = prepare(config)
     sampler_of(prepared)
     require_source(prepared)
+    require_proxies(prepared)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)

@@ -227,6 +227,8 @@ class CheckReport:
                 f"  halving: {found.share_of_epochs:.0%} of a recipe's epochs on average once many trials have passed; "
                 "the first ones get more"
             )
+        if found.proxy_seconds > 0:
+            yield f"  proxy: {duration(found.proxy_seconds)} a trial to score its candidates, in the controller"
         yield (
             f"memory: about {byte_count(found.memory_bytes)} of this machine's {byte_count(found.machine_bytes)} "
             f"({found.parallel + 1} processes of {byte_count(found.worker_bytes)}, data {byte_count(found.data_bytes)})"
