@@ -1,6 +1,5 @@
 """What runs on the workers: little is imported here, since every worker imports it."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,6 @@ from teachers import (
     compute_shard,
     cut_of,
     probe,
-    rows_of_call,
 )
 from teachers.columns import class_columns
 from teachers.head_fitting import Head, fit_head
@@ -39,9 +37,6 @@ from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
 from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
 from trials.stages import Underway
-from trials.tasks.language_modelling import tally_rows
-from trials.tokenization import Tokenizer
-from trials.writers import writer_of
 
 if TYPE_CHECKING:  # It imports what only the controller needs.
     from automl.caching import Entries
@@ -198,9 +193,11 @@ def measure_on_node(
         raise WorkFailed(f"{error}; go on with --resume") from error
 
 
-def judge_on_node(graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
+def judge_on_node(
+    graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None], decoding: bytes | None = None
+) -> dict[str, float]:
     """Judge a member of the front; see ``judge_on_test``."""
-    return judge_on_test(graph, spec, given[0])
+    return judge_on_test(graph, spec, given[0], decoding)
 
 
 def answer_on_node(
@@ -238,53 +235,6 @@ def probe_on_node(
 ) -> Probe:
     """Ask a teacher about a few rows; see ``probe``."""
     return probe(teacher, inputs, features, num_threads=threads)
-
-
-def tally_on_node(
-    teacher: Teacher,
-    inputs: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    bytes_V: NDArray[np.int64],
-    threads: int,
-) -> NDArray[np.float64]:
-    """Count what rows of tokens cost a teacher (R, 4), a few rows at a time; see ``tally_rows``."""
-    torch.set_num_threads(threads)
-    at_a_time, tallies = rows_of_call(inputs, len(bytes_V)), []
-    for start in range(0, len(inputs), at_a_time):
-        rows = slice(start, start + at_a_time)
-        answer = compute_shard(teacher, inputs[rows], num_classes=len(bytes_V), dtype="float32")[LOGITS]["values"]
-        tallies.append(tally_rows(answer.astype(np.float32), labels[rows], bytes_V))
-    return np.concatenate(tallies)
-
-
-def write_on_node(
-    teacher: Teacher, reading: tuple[str, int], prompts: Sequence[str], how: Mapping[str, Any], threads: int
-) -> dict[str, NDArray[np.generic]]:
-    """Let a teacher go on after prompts.
-
-    Args:
-        teacher: Writes by itself, or by the ids of the data's tokenizer.
-        reading: Definition of that tokenizer, and tokens that models read at most.
-        prompts: Texts.
-        how: As ``Generator.generate`` takes it.
-        threads: Of PyTorch.
-
-    Returns:
-        ``bytes`` of all texts, ``lengths`` and ``log_probabilities`` of each (NaN where unknown), ``counts`` of texts
-        after each prompt.
-    """
-    torch.set_num_threads(threads)
-    texts = writer_of(teacher.model, Tokenizer(reading[0]), length=reading[1]).generate(prompts, **how)
-    flat = [text for of_prompt in texts for text in of_prompt]
-    encoded = [text.text.encode("utf-8", "replace") for text in flat]
-    return {
-        "bytes": np.frombuffer(b"".join(encoded) or b"\0", dtype=np.uint8),
-        "lengths": np.array([len(each) for each in encoded], dtype=np.int64),
-        "log_probabilities": np.array(
-            [math.nan if text.log_probability is None else text.log_probability for text in flat], dtype=np.float64
-        ),
-        "counts": np.array([len(of_prompt) for of_prompt in texts], dtype=np.int64),
-    }
 
 
 def logits_on_node(

@@ -15,7 +15,7 @@ from automl.config.teacher_parts import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.metric_checks import check_metrics
-from automl.packing import as_documents, pack_for
+from automl.packing import as_documents, pack_for, writing_test
 from automl.recipe_checks import check_recipe
 from automl.surroundings import demands
 from automl.tokenizing import reading_for
@@ -114,6 +114,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         threads=config.resources.threads,
         device="auto" if config.resources.gpus else "cpu",
         reading=reading,
+        writing=None if documents is None or reading is None else writing_test(config, documents, reading),
     )
     with at(config, "student"):
         try_out(config, setting)

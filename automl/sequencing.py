@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,31 +13,17 @@ from automl.answering import answering
 from automl.config.sequences import Sequences
 from automl.errors import UserError
 from automl.executor import Executor, Share
-from automl.nodes import write_on_node
 from automl.numbers import counted
 from automl.preparation import Prepared, at
+from automl.token_nodes import write_on_node
 from teachers import Generation, OutputStore, ShardKey, Teacher, TeacherEnsemble
 from teachers.digests import rows_digest
 from trials.ending import end_of
+from trials.prompts import Cut, Prompt, prompts_of
 from trials.sequences import Completion, best_of, find_scorer, with_completions
 from trials.sequences.best import mean_score
 
 _PROMPTS_OF_A_TASK = 32
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prompt:
-    """The beginning of a document.
-
-    Args:
-        document: Its row among the documents.
-        text: Of the beginning.
-        reference: How it goes on.
-    """
-
-    document: int
-    text: str
-    reference: str
 
 
 def with_sequences(
@@ -59,7 +45,7 @@ def with_sequences(
     if asked is None:
         return prepared
     with at(prepared.config, "sequences"):
-        prompts = prompts_of(prepared, asked)
+        prompts = _prompts(prepared, asked)
         score = find_scorer(asked.score)
     say(f"teachers write {counted(asked.samples, 'text')} each after {counted(len(prompts), 'beginning')}")
     written = _written(prepared, teachers, prompts, executor, store)
@@ -86,32 +72,19 @@ def with_sequences(
     return _extended(prepared, kept, asked)
 
 
-def prompts_of(prepared: Prepared, asked: Sequences) -> list[Prompt]:
-    """Cut the beginnings off training documents, evenly spread, that are long enough to go on.
+def _prompts(prepared: Prepared, asked: Sequences) -> list[Prompt]:
+    """Cut the beginnings off training documents.
 
     Raises:
-        ValueError: None is.
+        ValueError: None is long enough.
     """
     documents, reading = prepared.documents, prepared.setting.reading
-    assert documents is not None and isinstance(documents.inputs, list) and reading is not None
-    rows = documents.splits["train"]
-    ids = reading.tokenizer.ids_of([documents.inputs[row] for row in rows])
-    long = [n for n, tokens in enumerate(ids) if len(tokens) > asked.prompt]
-    if not long:
+    assert documents is not None and reading is not None
+    cut = Cut(most=asked.prompts, begins=asked.prompt, goes_on=asked.max_new_tokens)
+    prompts = prompts_of(documents, reading.tokenizer, cut, split="train")
+    if not prompts:
         raise ValueError(f"no training document has more than {asked.prompt} tokens; lower prompt")
-    if asked.prompt + asked.max_new_tokens > reading.length:
-        raise ValueError(
-            f"prompt and max_new_tokens together are {asked.prompt + asked.max_new_tokens} tokens, and models read "
-            f"{reading.length}, as task.length says; lower them"
-        )
-    chosen = [long[n] for n in np.linspace(0, len(long) - 1, min(asked.prompts, len(long))).astype(int)]
-    decode, until = reading.tokenizer.decode, asked.prompt + asked.max_new_tokens
-    return [
-        Prompt(
-            document=int(rows[n]), text=decode(ids[n][: asked.prompt]), reference=decode(ids[n][asked.prompt : until])
-        )
-        for n in chosen
-    ]
+    return prompts
 
 
 def _written(

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from automl.answering import answering
 from automl.executor import Executor, Share
-from automl.nodes import tally_on_node
 from automl.preparation import Prepared
 from automl.run import TeacherRecord
 from automl.teachers_strength import describe_coverage
+from automl.token_nodes import tally_on_node
 from teachers import Coverage, OutputStore, ShardKey, Teacher
 from teachers.digests import rows_digest
 from trials.tasks import LanguageModelling

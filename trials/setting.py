@@ -12,6 +12,7 @@ from trials.reading import Reading
 from trials.records import VARYING_SIZE, LatencySettings, Limit, Trial
 from trials.student import Normalisation
 from trials.tasks import Task
+from trials.written import WritingTest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +33,7 @@ class Setting:
         latency: How latency is measured.
         threads: Threads of PyTorch.
         reading: How students read texts; None where the inputs are numbers.
+        writing: What members of the front write after, to be judged; None where they write nothing.
         device: Where students are trained: ``cpu``, ``cuda``, or ``auto`` for ``cuda`` where there is one. They are
             measured on the processor, or where ``latency`` says.
     """
@@ -50,6 +52,7 @@ class Setting:
     threads: int = 1
     device: str = "auto"
     reading: Reading | None = None
+    writing: WritingTest | None = None
     _signatures: dict[int, ModelSignature] = field(default_factory=dict, init=False, repr=False)
 
     def reading_of(self, spec: StudentSpec) -> Reading | None:

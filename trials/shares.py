@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from teachers import Batch, Outputs, TeacherOutputs, TokenOutputs
 from trials.aggregation import HEADS
-from trials.distillation_loss import GATE, DistillationLoss, Term
+from trials.distillation_loss import GATE, DistillationLoss
 from trials.spoken_tokens import SpokenTokens
+from trials.term import Term
 from trials.token_losses import token_teacher_norms
 
 STEPS_BETWEEN = 50

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from automl.config.config import LANGUAGE_MODELLING, Config
+from automl.config.config import Config
 from automl.config.messages import Mistake, unknown
 from automl.config.places import Path as Place
 from automl.config.proxy_checks import proxy_mistakes
 from automl.config.recipe import Loss, Recipe
 from automl.config.searchable import domain_of, possible_values
+from automl.config.sequence_checks import sequence_mistakes
 from automl.config.student import Student
 from automl.config.student_checks import student_mistakes
 from automl.config.teachers import TrainTeacher
@@ -19,7 +20,6 @@ from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import BALANCES, FIXED, HARD_LABEL
 from trials.records import METRICS_OF_COST, Limit
-from trials.sequences import SCORERS
 from trials.tasks import METRICS, TASKS
 from trials.weighting import WEIGHTINGS
 
@@ -45,7 +45,7 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _named_teachers(config)
     yield from _listening(config)
     yield from _silent(config)
-    yield from _sequences(config)
+    yield from sequence_mistakes(config)
     yield from _running(config)
     yield from proxy_mistakes(config)
 
@@ -205,20 +205,6 @@ def _silent(config: Config) -> Iterator[Mistake]:
     without = f"no loss {HARD_LABEL} reads labels" if labels is None else f"{HARD_LABEL} may have the weight 0"
     message = f"{told}, by a weight of 0 or by taking_part, and {without}, so that nothing would be learnt; {remedy}"
     yield Mistake(path=("recipe", setting), message=message)
-
-
-def _sequences(config: Config) -> Iterator[Mistake]:
-    if config.sequences is None:
-        return
-    if config.task.kind != LANGUAGE_MODELLING:
-        yield Mistake(path=("sequences",), message=f"only {LANGUAGE_MODELLING} learns from texts; remove this section")
-    elif not config.teachers:
-        yield Mistake(path=("sequences",), message="there are no teachers to write; add some, or remove this section")
-    score = config.sequences.score
-    if ":" not in score and score not in SCORERS:
-        yield Mistake(
-            path=("sequences", "score"), message=unknown(score, SCORERS, "scorer") + ", or package.module:name"
-        )
 
 
 def _running(config: Config) -> Iterator[Mistake]:

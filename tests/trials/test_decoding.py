@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from automl.writing import graph_text
 from tests.trials.decoders import signature, small_decoder
 from trials.compress import PRECISIONS
 from trials.decoding import (
@@ -16,6 +15,7 @@ from trials.decoding import (
     trace_decoding,
 )
 from trials.generation import write
+from trials.graph_writer import graph_text
 from trials.measure import measure_feeds, measure_latency
 from trials.records import LatencySettings
 from trials.sampling import Sampling
