@@ -136,11 +136,13 @@ NAMES = {
     "no factory": ("space: mlp", "space: factory", "3:1: student.options: space 'factory' needs the option factory; write `options: {factory: ...}` beside `space`; its options are arguments, factory"),
     "choice": ("space: mlp", "space: mlp, options: {max_depth: 1}, choices: {dropuot: 0.1}", "3:58: student.choices.dropuot: unknown choice of 'mlp': 'dropuot', did you mean 'dropout'? known: activation, depth, dropout, layer1.width, normalisation, shortcut"),
     "task": ("search:", "task: {kind: regression}\nsearch:", "11:8: task.kind: unknown task 'regression'; known: classification, or package.module:name"),
+    "annotator": ("search:", "task: {kind: language_modelling, annotate: pyton_syntax}\nsearch:", "11:34: task.annotate: unknown annotator 'pyton_syntax', did you mean 'python_syntax'? known: python_syntax, or package.module:name"),
     "sampler": ("trials: 5", "trials: 5, sampler: nsga", f"11:21: search.sampler: unknown sampler 'nsga', did you mean 'nsga2'? known: {SAMPLER_NAMES}, or package.module:name"),
     "optimizer": ("epochs: 3", "epochs: 3\n  optimizer: adam", "6:3: recipe.optimizer: unknown optimizer 'adam', did you mean 'adamw'? known: adamw, sgd"),
     "one of several weightings": ("epochs: 3", "epochs: 3\n  weighting: [fixed, entrpy]", "6:3: recipe.weighting: unknown weighting 'entrpy', did you mean 'entropy'? known: confidence, entropy, fixed, learnt"),
 }  # fmt: skip
 TOGETHER = {
+    "facts without tokens": ("search:", "task: {annotate: python_syntax}\nsearch:", "11:1: task: annotate is for language_modelling; leave it out"),
     "an objective twice": ("[accuracy, size_bytes]", "[accuracy, accuracy]", "10:24: objectives[1]: 'accuracy' stands here twice; keep one"),
     "a limit twice": ("search:", "limits: [params <= 5, params <= 6]\nsearch:", "11:23: limits[1]: params has an upper bound already; keep one"),
     "limits that exclude each other": ("search:", "limits: [accuracy >= 0.9, params <= 5, accuracy <= 0.5]\nsearch:", "11:40: limits[2]: nothing keeps both accuracy >= 0.9 and accuracy <= 0.5; loosen or remove one"),
