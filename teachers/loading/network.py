@@ -24,8 +24,8 @@ class Network:
 
     It travels as its bare structure and one array a parameter. With 91 MB of weights, as measured, a module that is
     pickled as it is takes 0.5 s and 177 MB beside; arrays, which go into Ray's store as they are, take 0.1 s and
-    nothing. They travel rather than the path of their folder, which another machine may lack and this one may change; to read the folder
-    again takes longer than the 0.4 s to unpack them.
+    nothing. They travel rather than the path of their folder, which another machine may lack and this one may change;
+    to read the folder again takes longer than the 0.4 s to unpack them.
     """
 
     def __init__(self, module: nn.Module, taps: Mapping[str, str] | None = None) -> None:
