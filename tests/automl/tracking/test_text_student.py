@@ -1,6 +1,7 @@
 """A student of texts in MLflow: a model that takes texts, without pickle and without this program."""
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from automl.run import Run
 from automl.tracking import Summary, Tracker
@@ -45,14 +47,14 @@ def test_a_student_of_texts_loads_back_as_a_model_that_takes_texts(
     assert str(tracker.close(seconds=60)) == ""
     experiment = store.experiment()
     (model,) = experiment.client.search_logged_models([experiment.id])
-    loaded = mlflow.pyfunc.load_model(model.artifact_location)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Add type hints", category=UserWarning)  # MLflow's own advice
+        loaded = mlflow.pyfunc.load_model(model.artifact_location)
     assert [str(kind) for kind in loaded.metadata.signature.inputs.input_types()] == ["DataType.string"]
     assert loaded.metadata.saved_input_example_info is not None
     answers = loaded.predict(TEXTS)
     reading = text_setting().reading_of(SPEC)
     assert reading is not None
-    import torch
-
     ids = torch.from_numpy(reading.tokenizer.encode(TEXTS, length=reading.length))
     logits = onnx_predictor(model_file(run.folder, member).read_bytes())(ids)
     assert answers["label"].tolist() == [CLASSES[label] for label in logits.argmax(axis=1)]
