@@ -223,9 +223,9 @@ def _running(config: Config) -> Iterator[Mistake]:
 
 
 def missing_files(config: Config) -> list[Mistake]:
-    """Find files of data and teachers that are not there."""
+    """Find files of data, tokenizer and teachers that are not there."""
     found: list[tuple[Place, Path]] = []
-    sections: list[tuple[Place, object]] = [(("data",), config.data)]
+    sections: list[tuple[Place, object]] = [(("data",), config.data), (("tokenizer",), config.tokenizer)]
     sections += [(("teachers", position), teacher) for position, teacher in enumerate(config.teachers)]
     for place, section in sections:
         for key in ("path", "weights"):
