@@ -14,7 +14,7 @@ from torch import nn
 from teachers import MISSING_LABEL, LabelGroup, Outputs, TeacherOutputs
 from trials.aggregation import Comparison
 from trials.aggregation.mean_of_losses import mean_of_losses
-from trials.losses import LOSSES, Needs, Pairing, loss_options, needs_of
+from trials.losses import LOSSES, Needs, Pairing, is_of_tokens, loss_options, needs_of
 from trials.recipe import LossTerm
 
 K, B, C = 3, 6, 4
@@ -58,7 +58,13 @@ SETTINGS = {
 LEARNT = {"hint", "afd", "fcfd", "tinybert", "ca_mkd_feature"}
 
 
-@pytest.fixture(params=sorted(name for name in LOSSES if needs_of(LossTerm(name=name, weight=1.0)) != Needs()))
+def of_features(name):
+    """Tell whether a loss compares features of both sides; ``uld`` compares logits with a feature, token by token."""
+    term = LossTerm(name=name, weight=1.0)
+    return needs_of(term) != Needs() and not is_of_tokens(term)
+
+
+@pytest.fixture(params=sorted(filter(of_features, LOSSES)))
 def name(request):
     return request.param
 
