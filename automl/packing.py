@@ -8,6 +8,7 @@ import numpy as np
 from automl.config import Config
 from automl.errors import UserError
 from search_spaces import Categorical, Domain, SearchSpace
+from trials.annotating import find_annotator
 from trials.data import Dataset, RawData
 from trials.ending import end_of
 from trials.packing import pack_documents
@@ -49,7 +50,10 @@ def pack_for(
     size = reading.tokenizer.vocabulary_size
     _require(config, space, VOCABULARY_CHOICE, size, f"all students of a language model have its {size} tokens")
     _require_room(config, length)
-    dataset = pack_documents(dataset, reading.tokenizer, length=length, end=end_of(reading.tokenizer))
+    annotate = None if config.task.annotate is None else find_annotator(config.task.annotate)
+    dataset = pack_documents(
+        dataset, reading.tokenizer, length=length, end=end_of(reading.tokenizer), annotate=annotate
+    )
     task = LanguageModelling.of(reading.tokenizer, dataset)
     return dataset, replace(reading, length=length), task
 

@@ -17,6 +17,7 @@ from trials.lesson import (
     unfit_aggregation_of_tokens,
     unfit_loss_of_tokens,
     unfit_losses,
+    without_facts,
     without_labels,
 )
 from trials.losses import needs_of, temperature_of
@@ -41,10 +42,11 @@ def check_recipe(config: Config, dataset: Dataset, ensemble: TeacherEnsemble | N
         ensemble: As the config tells it; None without teachers.
 
     Raises:
-        UserError: An option of a loss is out of range, or aggregation or weighting fit neither losses, data nor
-            teachers.
+        UserError: An option of a loss is out of range, a loss reads what is not known of tokens, or aggregation or
+            weighting fit neither losses, data nor teachers.
     """
     _check_options(config)
+    _check_facts(config, dataset)
     check_aggregation(config, ensemble)
     _check_losses_of_aggregation(config)
     _check_weighting(config, dataset)
@@ -137,6 +139,12 @@ def _values(setting: object) -> Sequence[Value]:
 def _check_options(config: Config) -> None:
     for name in config.recipe.listening:
         if reasons := _reasons(config.recipe, name, _bad_options):
+            raise UserError("; ".join(reasons), place=config.place("recipe", "losses", name))
+
+
+def _check_facts(config: Config, dataset: Dataset) -> None:
+    for name in config.recipe.listening:
+        if reasons := _reasons(config.recipe, name, lambda term: without_facts(term, dataset)):
             raise UserError("; ".join(reasons), place=config.place("recipe", "losses", name))
 
 

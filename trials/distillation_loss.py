@@ -31,9 +31,9 @@ _SMALLEST_WEIGHT = 1e-12
 
 
 def means_of(sums: Sums) -> dict[str, Tensor]:
-    """Divide sums by their counts, which are at least 1."""
+    """Divide sums by their counts; of nothing the mean is 0."""
     return {
-        name: value / (count.clamp(min=1) if isinstance(count, Tensor) else max(1, count))
+        name: value / (torch.where(count > 0, count, 1) if isinstance(count, Tensor) else max(1, count))
         for name, (value, count) in sums.items()
     }
 
@@ -132,7 +132,7 @@ class DistillationLoss(nn.Module):
             weights, counted = weights_KB.detach(), heard
             if term.token_features and teachers.features:
                 weights, counted = _where_told(weights, teachers, term.token_features)
-            sums[name] = term(student, teachers, batch.labels, weights).sum(), counted
+            sums[name] = term.sum(student, teachers, batch, weights, heard=counted)
         if isinstance(self.weigh, LearntWeighting) and learns:
             assert self.ensemble is not None
             gate = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)

@@ -81,9 +81,12 @@ class Lesson:
             )
         if self.heard_ensemble is not None and (reason := misfit(recipe.aggregation, self.heard_ensemble)):
             raise ValueError(reason)
-        if reason := unfit_losses(recipe):
-            raise ValueError(reason)
-        if reason := without_labels(recipe.weighting, self.dataset):
+        reasons = (
+            unfit_losses(recipe),
+            *(without_facts(term, self.dataset) for term in recipe.taught),
+            without_labels(recipe.weighting, self.dataset),
+        )
+        if reason := next(filter(None, reasons), ""):
             raise ValueError(reason)
 
     def _check_own_texts(self) -> None:
@@ -208,6 +211,18 @@ def unfit_loss_of_tokens(term: LossTerm) -> str:
             "teacher's logits is right there alone; give it temperature: 1, or use forward_kl"
         )
     return ""
+
+
+def without_facts(term: LossTerm, dataset: Dataset) -> str:
+    """Say which facts of tokens a term needs that a data set does not have; nothing where it has all."""
+    missing = [fact for fact in needs_of(term).facts if fact not in dataset.facts]
+    if not missing:
+        return ""
+    there = f"has {', '.join(sorted(dataset.facts))}" if dataset.facts else "has none"
+    return (
+        f"{term.name!r} needs {', '.join(missing)} of each token, and the data set {there}; take the task "
+        "language_modelling with annotate: python_syntax"
+    )
 
 
 def averages(term: LossTerm) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from search_spaces import Decoder
 from teachers import MISSING_LABEL, Batch, TokenOutputs
+from trials.annotating import NEXT, UNKNOWN
 from trials.generation import write
 from trials.lesson import Lesson
 from trials.sampling import Sampling
@@ -35,8 +36,8 @@ def own_batch(student: Student, batch: Batch, *, seed: int) -> Batch:
         seed: Of what is drawn.
 
     Returns:
-        The same rows with other second halves, whose next tokens are the labels of these positions alone: nobody says
-        that they are right.
+        The same rows with other second halves, of which no facts are known, and whose next tokens are the labels of
+        these positions alone: nobody says that they are right.
     """
     assert isinstance(batch.inputs, Tensor)
     length = batch.inputs.shape[1]
@@ -57,7 +58,12 @@ def own_batch(student: Student, batch: Batch, *, seed: int) -> Batch:
     whole = torch.cat([batch.inputs[:, :begins], new], dim=1)
     labels = whole[:, 1:].clone()
     labels[:, : begins - 1] = MISSING_LABEL
-    return replace(batch, inputs=whole[:, :-1].contiguous(), labels=labels)
+    facts = {
+        name: torch.cat([values[:, :kept], torch.full_like(values[:, kept:], UNKNOWN)], dim=1)
+        for name, values in batch.facts.items()
+        for kept in [begins - name.startswith(NEXT)]
+    }
+    return replace(batch, inputs=whole[:, :-1].contiguous(), labels=labels, facts=facts)
 
 
 def asked_now(lesson: Lesson, batch: Batch, features: Collection[str]) -> TokenOutputs:

@@ -3,18 +3,21 @@
 Shape letters: N = rows, T = positions of a row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from teachers import MISSING_LABEL
+from trials.annotating import NEXT, UNKNOWN, Annotator, annotated_tokens
 from trials.data import SPLITS, Dataset
 from trials.tokenization import END, PADDING, Tokenizer
 
 
-def pack_documents(dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: int = END) -> Dataset:
+def pack_documents(
+    dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: int = END, annotate: Annotator | None = None
+) -> Dataset:
     """Turn each split's documents into rows of token ids with the next tokens as labels.
 
     Documents that share the values of all columns are joined in their order, one ``end`` before, between and behind
@@ -26,9 +29,10 @@ def pack_documents(dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: 
         tokenizer: Cuts the texts.
         length: Tokens of a row, at least 1.
         end: Token that ends a document.
+        annotate: Gives facts of characters of whole documents, which their tokens carry into the rows.
 
     Returns:
-        ``inputs`` (N, T) and ``labels`` (N, T), both int64; columns and splits of the rows.
+        ``inputs`` (N, T) and ``labels`` (N, T), both int64; columns, splits and facts of the rows.
 
     Raises:
         ValueError: The inputs are no texts, or some of the labels are hidden from students.
@@ -42,10 +46,14 @@ def pack_documents(dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: 
             "the next tokens are the labels of a language model, which sees them as inputs anyway; leave labelled out"
         )
     ids, labels, first_rows, splits, start = [], [], [], {}, 0
+    facts: dict[str, list[NDArray[np.int32]]] = {}
     for split in SPLITS:
         rows = dataset.splits[split]
         for group in _groups(dataset, rows):
-            inputs_NT, labels_NT = cut_rows(_stream(dataset.inputs, group, tokenizer, end), length)
+            documents, known = _tokens([dataset.inputs[row] for row in group], tokenizer, annotate)
+            for name, fact_NT in _facts(known, length):
+                facts.setdefault(name, []).append(fact_NT)
+            inputs_NT, labels_NT = cut_rows(_stream(documents, end), length)
             ids.append(inputs_NT)
             labels.append(labels_NT)
             first_rows += [int(group[0])] * len(inputs_NT)
@@ -60,6 +68,7 @@ def pack_documents(dataset: Dataset, tokenizer: Tokenizer, *, length: int, end: 
         splits=splits,
         columns={name: column[first_rows] for name, column in dataset.columns.items()},
         vocabulary_size=tokenizer.vocabulary_size,
+        facts={name: np.concatenate(parts) for name, parts in facts.items()},
     )
 
 
@@ -71,16 +80,32 @@ def _groups(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.in
     yield from (np.array(group, dtype=np.int64) for group in together.values())
 
 
-def _stream(texts: list[str], rows: NDArray[np.int64], tokenizer: Tokenizer, end: int) -> NDArray[np.int64]:
-    documents = tokenizer.ids_of([texts[row] for row in rows])
+def _tokens(
+    texts: Sequence[str], tokenizer: Tokenizer, annotate: Annotator | None
+) -> tuple[list[list[int]], Sequence[Mapping[str, NDArray[np.int64]]]]:
+    """Give the tokens of each text, and their facts if there is an annotator."""
+    return (tokenizer.ids_of(texts), ()) if annotate is None else annotated_tokens(texts, tokenizer, annotate)
+
+
+def _stream(documents: Iterable[Iterable[int]], end: int) -> NDArray[np.int64]:
     return np.array([end, *(token for ids in documents for token in (*ids, end))], dtype=np.int64)
 
 
-def cut_rows(stream: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _facts(known: Sequence[Mapping[str, NDArray[np.int64]]], length: int) -> Iterator[tuple[str, NDArray[np.int32]]]:
+    """Lay facts where their tokens are: as inputs, and as labels."""
+    for name in known[0] if known else ():
+        stream = _stream((facts[name].tolist() for facts in known), UNKNOWN)
+        parts = cut_rows(stream, length, padding=UNKNOWN, missing=UNKNOWN)
+        yield from zip((name, f"{NEXT}{name}"), (part.astype(np.int32) for part in parts), strict=True)
+
+
+def cut_rows(
+    stream: NDArray[np.int64], length: int, *, padding: int = PADDING, missing: int = MISSING_LABEL
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cut a stream into inputs and, one token further, labels."""
     num_rows = -(-(len(stream) - 1) // length)
-    inputs = np.full(num_rows * length, PADDING, dtype=np.int64)
-    labels = np.full(num_rows * length, MISSING_LABEL, dtype=np.int64)
+    inputs = np.full(num_rows * length, padding, dtype=np.int64)
+    labels = np.full(num_rows * length, missing, dtype=np.int64)
     inputs[: len(stream) - 1], labels[: len(stream) - 1] = stream[:-1], stream[1:]
     return inputs.reshape(num_rows, length), labels.reshape(num_rows, length)
 

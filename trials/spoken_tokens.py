@@ -8,7 +8,7 @@ have a label, n = tokens of a chunk.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -79,11 +79,13 @@ class Tokens:
         position: Where they stand among all positions of the batch (n,), row by row.
         index: Row of the data set that each is of (n,).
         labels: The next token (n,).
+        facts: What is known of each, by name (n,).
     """
 
     position: Tensor
     index: Tensor
     labels: Tensor
+    facts: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, batch: Batch) -> "Tokens":
@@ -91,7 +93,8 @@ class Tokens:
         label_M = batch.labels.flatten()
         position = (label_M != MISSING_LABEL).nonzero().squeeze(-1)
         rows = position.div(batch.labels.shape[1], rounding_mode="floor")
-        return cls(position=position, index=batch.index[rows], labels=label_M[position])
+        facts = {name: values.flatten()[position] for name, values in batch.facts.items()}
+        return cls(position=position, index=batch.index[rows], labels=label_M[position], facts=facts)
 
     def __len__(self) -> int:
         """Count them."""
@@ -101,11 +104,15 @@ class Tokens:
         """Cut them into chunks of nearly one size, at most ``size``."""
         num_chunks = max(1, -(-len(self) // size))
         parts = (torch.tensor_split(part, num_chunks) for part in (self.position, self.index, self.labels))
-        return [Tokens(position=p, index=i, labels=label) for p, i, label in zip(*parts, strict=True)]
+        facts = {name: torch.tensor_split(values, num_chunks) for name, values in self.facts.items()}
+        return [
+            Tokens(position=p, index=i, labels=label, facts={name: cut[number] for name, cut in facts.items()})
+            for number, (p, i, label) in enumerate(zip(*parts, strict=True))
+        ]
 
     def batch(self) -> Batch:
         """Give them as a batch of samples; nobody reads their inputs."""
-        return Batch(index=self.index, inputs=self.labels, labels=self.labels)
+        return Batch(index=self.index, inputs=self.labels, labels=self.labels, facts=self.facts)
 
 
 def chunk_tokens(num_tokens: int, num_teachers: int) -> int:

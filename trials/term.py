@@ -3,15 +3,17 @@
 Shape letters: K = teachers, B = batch, C = classes.
 """
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
-from teachers import LabelGroup, Outputs, TeacherOutputs
+from teachers import Batch, LabelGroup, Outputs, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, Comparison, traits_of, weighted_losses
 from trials.aggregation.aekd import aekd
 from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.example import Example
 from trials.lesson import Lesson, averages
-from trials.losses import bind, is_batch_statistic, is_of_tokens, needs_of, temperature_of
+from trials.losses import bind, fact_key, is_batch_statistic, is_of_tokens, needs_of, temperature_of, token_weigher
 from trials.recipe import LossTerm
 
 
@@ -44,6 +46,7 @@ class Term(nn.Module):
         )
         self.reads_features = not averages(term) and not is_of_tokens(term)
         self.token_features = needs.teacher if is_of_tokens(term) else ()
+        self.facts, self.weigh_tokens = needs.facts, token_weigher(term)
         self.compares_samples = self.aggregate is aekd or any(is_batch_statistic(c.loss) for c in self.comparisons)
         self.learnt = nn.ModuleList(c.loss for c in self.comparisons if isinstance(c.loss, nn.Module))
 
@@ -52,6 +55,19 @@ class Term(nn.Module):
         return self.aggregate(
             self.comparisons, student, teachers, label_B, weights_KB=weights_KB, temperature=self.temperature
         )
+
+    def sum(
+        self, student: Outputs, teachers: TeacherOutputs, batch: Batch, weights_KB: Tensor, *, heard: Tensor | int
+    ) -> tuple[Tensor, Tensor | int]:
+        """Add the samples of a batch up, and say by how many the sum is to be divided: ``heard``, or their weights."""
+        if self.reads_features and self.facts:
+            facts = {fact_key(name): batch.facts[name] for name in self.facts}
+            student = replace(student, features={**student.features, **facts})
+        loss_B = self(student, teachers, batch.labels, weights_KB)
+        if self.weigh_tokens is None:
+            return loss_B.sum(), heard
+        weight_B = self.weigh_tokens(batch.facts) * (weights_KB > 0).any(dim=0)
+        return (weight_B * loss_B).sum(), weight_B.sum()
 
     def begin(self, epoch: int | None) -> None:
         """Tell the epoch, counted from 1, to losses with learnt parts that have an attribute ``epoch``."""

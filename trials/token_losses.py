@@ -94,7 +94,11 @@ def token_teacher_norms(
         total = logits_nV.new_zeros(())
         for name, term in loss.taught():
             if name in factors and not term.reads_features:
-                total = total + float(factors[name]) * term.of_each(own, heard, part.labels, weights_Kn).sum()
+                loss_Kn = term.of_each(own, heard, part.labels, weights_Kn)
+                if term.weigh_tokens is not None:
+                    weight_n = term.weigh_tokens(part.facts)
+                    loss_Kn = loss_Kn * weight_n / weight_n.mean().clamp(min=1e-12)
+                total = total + float(factors[name]) * loss_Kn.sum()
         if total.requires_grad:
             (gradient_KnV,) = torch.autograd.grad(total, own.logits)
             square_K += gradient_KnV.flatten(1).square().sum(dim=1)

@@ -103,6 +103,19 @@ class Tokenizer:
         """Give the token ids of each text, as many as there are."""
         return [encoding.ids for encoding in self._library.encode_batch_fast(list(texts))]
 
+    def ids_and_spans(self, texts: Sequence[str]) -> tuple[list[list[int]], list[NDArray[np.int64]]]:
+        """Give the token ids of each text, and where each token stands in it.
+
+        A token stands from its first character to the one after its last; where one character of several bytes is
+        several tokens, all stand at it.
+
+        Returns:
+            Ids, and spans (T, 2).
+        """
+        encodings = self._library.encode_batch(list(texts))
+        spans = [np.array(each.offsets, dtype=np.int64).reshape(-1, 2) for each in encodings]
+        return [each.ids for each in encodings], spans
+
     def decode(self, ids: Iterable[int]) -> str:
         """Turn token ids into text; special tokens say nothing."""
         text: str = self._library.decode([int(token) for token in ids], skip_special_tokens=True)

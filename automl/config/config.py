@@ -31,12 +31,16 @@ class Task(Part):
     Task."""
     length: PositiveInt | None = None
     """Tokens of a row that a language model learns from at a time; null takes 128."""
+    annotate: CatalogName | None = None
+    """What is told of the tokens of documents to losses that ask for it: python_syntax, or package.module:name; null
+    for nothing."""
 
     @model_validator(mode="after")
-    def _length_of_rows(self) -> Self:
-        """Reject a length where no documents are packed into rows."""
-        if self.length is not None and self.kind != LANGUAGE_MODELLING:
-            raise ValueError(f"length is for {LANGUAGE_MODELLING}; leave it out")
+    def _rows_of_tokens(self) -> Self:
+        """Reject what speaks of tokens where no documents are packed into rows."""
+        for name in ("length", "annotate"):
+            if getattr(self, name) is not None and self.kind != LANGUAGE_MODELLING:
+                raise ValueError(f"{name} is for {LANGUAGE_MODELLING}; leave it out")
         return self
 
 

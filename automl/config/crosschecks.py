@@ -15,6 +15,7 @@ from automl.config.student_checks import student_mistakes
 from automl.config.teachers import TrainTeacher
 from automl.samplers import SAMPLERS
 from trials.aggregation import AGGREGATIONS
+from trials.annotating import ANNOTATORS
 from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import BALANCES, FIXED, HARD_LABEL
@@ -67,6 +68,10 @@ def _metrics(config: Config) -> Iterator[Mistake]:
         message = f"{unknown(config.task.kind, TASKS, 'task')}, or package.module:name"
         yield Mistake(path=("task", "kind"), message=message)
         return
+    annotator = config.task.annotate
+    if annotator is not None and ":" not in annotator and annotator not in ANNOTATORS:
+        message = f"{unknown(annotator, ANNOTATORS, 'annotator')}, or package.module:name"
+        yield Mistake(path=("task", "annotate"), message=message)
     known = known_metrics(config)
     for position, name in enumerate(config.objectives):
         if known is not None and name not in known:

@@ -73,3 +73,14 @@ def test_teachers_must_be_at_hand() -> None:
 def test_a_share_is_at_most_1() -> None:
     with pytest.raises(ValueError, match=r"on_policy is a share of the steps, from 0 to 1, got 1.5"):
         taught(1.5)
+
+
+def test_of_what_a_student_writes_no_facts_are_known() -> None:
+    given = taught(1.0)
+    batch = given.dataset.batch(given.dataset.splits["train"][:2])
+    shape = batch.labels.shape
+    known = replace(batch, facts={name: torch.arange(shape[1]).expand(shape) for name in ("role", "next.role")})
+    own = own_batch(student(given.dataset.num_classes), known, seed=0)
+    assert own.facts["role"][0].tolist() == [0, 1, 2, -1, -1, -1, -1]
+    assert own.facts["next.role"][0].tolist() == [0, 1, -1, -1, -1, -1, -1]
+    assert own.inputs[0, :3].tolist() == batch.inputs[0, :3].tolist()

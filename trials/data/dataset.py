@@ -40,6 +40,8 @@ class Dataset:
         vocabulary_size: Number of tokens where inputs are their ids; ``PADDING`` fills a row up at its end, and batches
             are as wide as their longest row. None for all else.
         texts: What the ids were read from, as teachers hear it; None where nobody needs it.
+        facts: What is known of the token at each position of rows of tokens, by name, each (N, T), integers; of the
+            token that comes next, which is the label, under ``next.NAME``.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -52,6 +54,7 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     vocabulary_size: int | None = None
     texts: list[str] | None = None
+    facts: Mapping[str, NDArray[np.signedinteger]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Reject rows that do not match, classes out of range and splits that overlap.
@@ -60,7 +63,7 @@ class Dataset:
             ValueError: Something does not fit together; the message says what.
         """
         num_rows = len(self.inputs)
-        lengths = {"labels": self.labels, **self.columns} | (
+        lengths = {"labels": self.labels, **self.columns, **self.facts} | (
             {} if self.labelled is None else {"labelled": self.labelled}
         )
         for name, column in lengths.items():
@@ -142,7 +145,13 @@ class Dataset:
                 assert self.augmentation is not None, f"view {view} without an augmentation"
                 raw = self.augmentation(raw, rows=rows, view=view)
             inputs = torch.from_numpy(raw)
-        return Batch(index=torch.from_numpy(rows), inputs=inputs, labels=torch.from_numpy(labels[rows]), view=view)
+        return Batch(
+            index=torch.from_numpy(rows),
+            inputs=inputs,
+            labels=torch.from_numpy(labels[rows]),
+            view=view,
+            facts={name: torch.from_numpy(values[rows]) for name, values in self.facts.items()},
+        )
 
     def batches(self, rows: NDArray[np.int64], *, batch_size: int) -> Iterator[Batch]:
         """Go through some rows, with true labels: in their order, or by length where they are token ids.

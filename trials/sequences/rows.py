@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from teachers import MISSING_LABEL
+from trials.annotating import UNKNOWN
 from trials.data import Dataset
 from trials.packing import cut_rows
 from trials.sequences.best import Completion
@@ -27,7 +28,8 @@ def with_completions(
 ) -> Dataset:
     """Add texts to the training rows: of a prompt no token is a label, of what was written each is, and its end.
 
-    Texts after prompts of documents that share the values of all columns are packed together, as documents are.
+    Texts after prompts of documents that share the values of all columns are packed together, as documents are. Of
+    their tokens no facts are known.
 
     Args:
         dataset: Packed, of rows of T tokens.
@@ -93,4 +95,10 @@ def _joined(
         labels=np.concatenate([dataset.labels, labels_nT]),
         columns={name: np.concatenate([dataset.columns[name], values]) for name, values in columns.items()},
         splits={**dataset.splits, "train": train},
+        facts={name: _with_unknown(values, len(inputs_nT)) for name, values in dataset.facts.items()},
     )
+
+
+def _with_unknown(fact_NT: NDArray[np.signedinteger], num_rows: int) -> NDArray[np.signedinteger]:
+    """Add rows of tokens of which nothing is known."""
+    return np.concatenate([fact_NT, np.full((num_rows, fact_NT.shape[1]), UNKNOWN, dtype=fact_NT.dtype)])

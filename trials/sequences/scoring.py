@@ -1,11 +1,11 @@
 """How good a text is that a teacher wrote after a prompt."""
 
-import ast
 from collections.abc import Callable
 
 from search_spaces.imports import import_object
 from teachers import Generation
 from trials.sequences.chrf import chrf
+from trials.syntax import parses_so_far
 
 Score = Callable[[str, Generation, str], float | bool]
 """From a prompt, what was written after it, and what stands there in the data, to a score; higher is better. A truth
@@ -31,13 +31,13 @@ def reference(prompt: str, written: Generation, reference: str) -> float:
 
 
 def parses(prompt: str, written: Generation, reference: str) -> bool:
-    """Check that prompt and text together are Python."""
+    """Check that prompt and text together are Python as far as they go: what is open may still be closed.
+
+    A last line that was not written to its end may be wrong, since a model that is stopped stops anywhere.
+    """
     del reference
-    try:
-        ast.parse(prompt + written.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return bool(written.text.strip())
+    whole_lines = written.text[: written.text.rfind("\n") + 1]
+    return any(text.strip() and parses_so_far(prompt + text) for text in (written.text, whole_lines))
 
 
 SCORERS: dict[str, Score] = {"likelihood": likelihood, "reference": reference, "parses": parses}

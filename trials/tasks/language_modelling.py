@@ -15,6 +15,7 @@ from torch.nn import functional
 from search_spaces import ModelSignature, TensorSpec
 from teachers import MISSING_LABEL, Batch, Outputs
 from trials.data import Dataset
+from trials.syntax import NEXT_ROLE, ROLES
 from trials.tasks.task import Metric, Predictor
 from trials.token_bytes import token_bytes
 from trials.tokenization import Tokenizer
@@ -73,7 +74,8 @@ class LanguageModelling:
         If the model gives NaN anywhere, all metrics are NaN.
 
         Returns:
-            The metrics, then ``bits_per_byte.COLUMN=VALUE`` for each value of a column that occurs.
+            The metrics, then ``bits_per_byte.COLUMN=VALUE`` for each value of a column that occurs, and
+            ``bits_per_byte.role=ROLE`` for each syntax role, where roles of the tokens are known.
 
         Raises:
             ValueError: No token has a label, or the model's output is not (B, T, V).
@@ -85,9 +87,10 @@ class LanguageModelling:
             expected = (*label_BT.shape, len(self.bytes_V))
             if logits_BTV.shape != expected:
                 raise ValueError(f"expected logits of shape {expected}, the model gives {logits_BTV.shape}")
-            tally_B4 = tally_rows(logits_BTV, label_BT, self.bytes_V)
-            for name, rows in self._parts(batch.index.numpy()):
-                tallies[name] = tallies.get(name, np.zeros(4)) + tally_B4[rows].sum(axis=0)
+            tally_BT4 = tally_tokens(logits_BTV, label_BT, self.bytes_V)
+            parts = [*self._parts(batch.index.numpy()), *_roles(batch)]
+            for name, chosen in parts:
+                tallies[name] = tallies.get(name, np.zeros(4)) + tally_BT4[chosen].reshape(-1, 4).sum(axis=0)
         if "" not in tallies or not tallies[""][0]:
             raise ValueError("no token has a label, so nothing can be judged; expected at least one")
         return scores_of(tallies)
@@ -116,7 +119,15 @@ def tally_rows(
     logits_BTV: NDArray[np.floating], label_BT: NDArray[np.int64], bytes_V: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Count, of the tokens of each row that have a label: tokens, nats, right answers, bytes (B, 4)."""
-    tally_B4 = np.zeros((len(label_BT), 4))
+    tally_B4: NDArray[np.float64] = tally_tokens(logits_BTV, label_BT, bytes_V).sum(axis=1)
+    return tally_B4
+
+
+def tally_tokens(
+    logits_BTV: NDArray[np.floating], label_BT: NDArray[np.int64], bytes_V: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Count what ``tally_rows`` does for each token (B, T, 4); nothing where it has no label."""
+    tally_BT4 = np.zeros((*label_BT.shape, 4))
     for row, (logits_TV, label_T) in enumerate(zip(logits_BTV, label_BT, strict=True)):
         known_T = label_T != MISSING_LABEL
         label_M, logits_MV = label_T[known_T], logits_TV[known_T].astype(np.float64)
@@ -126,9 +137,19 @@ def tally_rows(
             highest_M = logits_MV.max(axis=1)
             nats_M = np.log(np.exp(logits_MV - highest_M[:, None]).sum(axis=1)) + highest_M
             nats_M -= logits_MV[np.arange(len(label_M)), label_M]
-        right = int((logits_MV.argmax(axis=1) == label_M).sum())
-        tally_B4[row] = len(label_M), nats_M.sum(), right, bytes_V[label_M].sum()
-    return tally_B4
+        right_M = logits_MV.argmax(axis=1) == label_M
+        tally_BT4[row, known_T] = np.stack([np.ones(len(label_M)), nats_M, right_M, bytes_V[label_M]], axis=1)
+    return tally_BT4
+
+
+def _roles(batch: Batch) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Give the tokens (B, T) of each syntax role that occurs, by ``role=ROLE``; none where roles are not known."""
+    if NEXT_ROLE not in batch.facts:
+        return
+    role_BT = batch.facts[NEXT_ROLE].numpy()
+    for number, role in enumerate(ROLES):
+        if (role_BT == number).any():
+            yield f"role={role}", role_BT == number
 
 
 def scores_of(tallies: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

@@ -136,11 +136,13 @@ NAMES = {
     "no factory": ("space: mlp", "space: factory", "3:1: student.options: space 'factory' needs the option factory; write `options: {factory: ...}` beside `space`; its options are arguments, factory"),
     "choice": ("space: mlp", "space: mlp, options: {max_depth: 1}, choices: {dropuot: 0.1}", "3:58: student.choices.dropuot: unknown choice of 'mlp': 'dropuot', did you mean 'dropout'? known: activation, depth, dropout, layer1.width, normalisation, shortcut"),
     "task": ("search:", "task: {kind: regression}\nsearch:", "11:8: task.kind: unknown task 'regression'; known: classification, or package.module:name"),
+    "annotator": ("search:", "task: {kind: language_modelling, annotate: pyton_syntax}\nsearch:", "11:34: task.annotate: unknown annotator 'pyton_syntax', did you mean 'python_syntax'? known: python_syntax, or package.module:name"),
     "sampler": ("trials: 5", "trials: 5, sampler: nsga", f"11:21: search.sampler: unknown sampler 'nsga', did you mean 'nsga2'? known: {SAMPLER_NAMES}, or package.module:name"),
     "optimizer": ("epochs: 3", "epochs: 3\n  optimizer: adam", "6:3: recipe.optimizer: unknown optimizer 'adam', did you mean 'adamw'? known: adamw, sgd"),
     "one of several weightings": ("epochs: 3", "epochs: 3\n  weighting: [fixed, entrpy]", "6:3: recipe.weighting: unknown weighting 'entrpy', did you mean 'entropy'? known: confidence, entropy, fixed, learnt"),
 }  # fmt: skip
 TOGETHER = {
+    "facts without tokens": ("search:", "task: {annotate: python_syntax}\nsearch:", "11:1: task: annotate is for language_modelling; leave it out"),
     "an objective twice": ("[accuracy, size_bytes]", "[accuracy, accuracy]", "10:24: objectives[1]: 'accuracy' stands here twice; keep one"),
     "a limit twice": ("search:", "limits: [params <= 5, params <= 6]\nsearch:", "11:23: limits[1]: params has an upper bound already; keep one"),
     "limits that exclude each other": ("search:", "limits: [accuracy >= 0.9, params <= 5, accuracy <= 0.5]\nsearch:", "11:40: limits[2]: nothing keeps both accuracy >= 0.9 and accuracy <= 0.5; loosen or remove one"),
@@ -165,7 +167,7 @@ TOGETHER = {
     "a file of a split that is not there": ("kind: sklearn, name: digits", "kind: table, label: y, path: {test: /no/x.csv}", "2:38: data.path.test: there is nothing at /no/x.csv; relative paths start from the folder of the config"),
 }  # fmt: skip
 TEACHERS = {
-    "kind": ("kind: train", "kind: trian", "15:5: teachers[0].kind: unknown kind 'trian', did you mean 'train'? known: estimator, exported, factory, onnx, run, train"),
+    "kind": ("kind: train", "kind: trian", "15:5: teachers[0].kind: unknown kind 'trian', did you mean 'train'? known: completions, endpoint, estimator, exported, factory, onnx, run, sentence_encoder, train, transformers"),
     "coverage": ("kind: train", "kind: train\n    covers: {labls: [1]}", "16:14: teachers[0].covers.labls: unknown key, did you mean 'labels'? known keys: column, labels, values"),
     "column without values": ("kind: train", "kind: train\n    covers: {column: style}", "16:5: teachers[0].covers: a coverage by rows needs both column and values; values is missing"),
     "no label": ("kind: train", "kind: train\n    covers: {labels: []}", "16:5: teachers[0].covers: labels that a teacher covers must be at least one; leave the key out for all"),

@@ -7,7 +7,7 @@ from trials.sequences import best_of, find_scorer
 
 WRITTEN = [
     (0, Generation(text="x = 1", log_probability=-6.0)),
-    (1, Generation(text="x = (", log_probability=-1.0)),
+    (1, Generation(text="x = )", log_probability=-1.0)),
     (1, Generation(text="y = 2", log_probability=-3.0)),
     (0, Generation(text="y = 2", log_probability=-5.0)),
 ]
@@ -20,7 +20,7 @@ def best(score: str, keep: int = 1, reference: str = "") -> list[tuple[int, str]
 
 
 def test_the_likeliest_is_kept() -> None:
-    assert best("likelihood") == [(1, "x = (")]
+    assert best("likelihood") == [(1, "x = )")]
 
 
 def test_the_nearest_to_the_reference_is_kept() -> None:

@@ -1,6 +1,7 @@
 """Shape letters: B = batch, T = positions, V = vocabulary."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from teachers import Batch, Inputs, Outputs
 from tests.trials.language import packed
+from trials.syntax import ROLES
 from trials.tasks import METRICS, LanguageModelling, Task
 
 TASK = LanguageModelling(
@@ -34,6 +36,18 @@ def test_values_of_columns_are_judged_apart() -> None:
     assert scores["bits_per_byte.kind=code"] == pytest.approx(3 * 2 / 4)
     assert scores["bits_per_byte.kind=prose"] == pytest.approx(2 / 3)
     assert scores["bits_per_byte.of=1"] == scores["bits_per_byte"]
+
+
+def test_syntax_roles_are_judged_apart() -> None:
+    role_BT = torch.full((2, 3), -1)
+    role_BT[0, 0], role_BT[1, 0] = ROLES.index("keyword"), ROLES.index("comment")
+    role_BT[1, 1] = ROLES.index("comment")  # It has no label.
+    scores = TASK.evaluate(even, [replace(BATCH, facts={"next.role": role_BT})])
+    assert scores["bits_per_byte.role=keyword"] == pytest.approx(2)
+    assert scores["bits_per_byte.role=comment"] == pytest.approx(2 / 3)
+    assert {name for name in scores if "role" in name} == {
+        f"bits_per_byte.role={role}" for role in ("keyword", "comment")
+    }
 
 
 def test_batches_do_not_matter() -> None:
