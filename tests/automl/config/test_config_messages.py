@@ -40,8 +40,8 @@ RECIPE_KEYS = (
     "weighting"
 )
 TOP_KEYS = (
-    "address, cache, data, latency, limits, name, objectives, precisions, recipe, resources, runs, search, seed, storage, student, "
-    "task, teachers, tracking"
+    "address, cache, data, latency, limits, name, objectives, precisions, recipe, resources, runs, search, seed, sequences, storage, "
+    "student, task, teachers, tokenizer, tracking"
 )
 KINDS = "factory, huggingface, idx, image_folder, npz, sklearn, table"
 METRICS = "accuracy, balanced_accuracy, cross_entropy, latency_ms, macro_f1, macs, params, size_bytes"
