@@ -20,7 +20,7 @@ from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
 from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
-from trials.shares import GradientShares, gradient_shares, is_measured
+from trials.shares import GradientShares, carried, gradient_shares, is_measured
 from trials.student import Student
 
 
@@ -80,7 +80,7 @@ def distill(
             training.load(checkpoint)
             history = checkpoint.history
         for epoch in range(len(history), end):
-            history += (training.epoch(epoch),)
+            history += (carried(training.epoch(epoch), history),)
     student.cpu().eval()
     return training.checkpoint(history)
 
@@ -133,7 +133,7 @@ class _Training:
         generator = np.random.default_rng([self.lesson.seed, epoch])
         torch.manual_seed(int(generator.integers(2**62)))
         seen: dict[str, list[Tensor]] = {}
-        shares = GradientShares()
+        shares, measured = GradientShares(), is_measured(epoch, recipe=recipe, num_batches=self.num_batches)
         # Batches of nearly one size: a last one of few rows would count as much as others, and batch norm fails on one.
         for step, rows in enumerate(np.array_split(generator.permutation(self.rows), self.num_batches)):
             rate = self._set_rate(epoch * self.num_batches + step)
@@ -141,7 +141,7 @@ class _Training:
             answer = self.speak(batch.inputs)
             means = self.loss(answer, teachers, batch, epoch=epoch + 1)
             factors = self.loss.factors(means, epoch + 1)
-            if step == 0 and is_measured(epoch, epochs=recipe.epochs, num_batches=self.num_batches):
+            if step == 0 and measured:
                 shares = gradient_shares(
                     self.loss, answer, teachers, batch, means=means, factors=factors, model=self.student
                 )
@@ -155,6 +155,7 @@ class _Training:
             seconds=time.perf_counter() - started,
             shares=shares.terms,
             teacher_shares=shares.teachers,
+            shares_epoch=epoch + 1 if measured else None,
         )
 
     def _schooling(self, epoch: int) -> Callable[[NDArray[np.int64]], tuple[Batch, TeacherOutputs | None]]:
