@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from automl.batch_check import oversized_batch
+from automl.check.losses import require_losses
 from automl.commands_to_type import typed
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
@@ -65,6 +66,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     prepared = prepare(config)
     sampler_of(prepared)  # A wrong one is told before anything is written.
     require_source(prepared)
+    require_losses(prepared)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)

@@ -143,20 +143,32 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
     Raises:
         UserError: One cannot be loaded, or knows other classes than the data has.
     """
-    loaded = []
-    for position, teacher in enumerate(prepared.config.teachers):
-        with at(prepared.config, "teachers", position):
-            coverage = prepared.coverages[teacher.name]
-            if teacher.kind in ("train", "run"):
-                path = trained[teacher.name] if teacher.kind == "train" else teacher.path
-                coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
-                model = load_student_teacher(
-                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
-                )
-            else:
-                model = _load(teacher, coverage, prepared.dataset.class_names)
-            loaded.append(model.teacher(teacher.name, coverage))
-    return loaded
+    names = [teacher.name for teacher in prepared.config.teachers]
+    return [load_teacher(prepared, position, trained.get(name)) for position, name in enumerate(names)]
+
+
+def load_teacher(prepared: Prepared, position: int, trained: Path | None = None) -> Teacher:
+    """Load one teacher.
+
+    Args:
+        prepared: The config's teachers.
+        position: Among these.
+        trained: Folder of one that was trained first.
+
+    Raises:
+        UserError: It cannot be loaded, or knows other classes than the data has.
+    """
+    teacher, dataset = prepared.config.teachers[position], prepared.dataset
+    with at(prepared.config, "teachers", position):
+        coverage = prepared.coverages[teacher.name]
+        if teacher.kind in ("train", "run"):
+            path = trained if teacher.kind == "train" else teacher.path
+            assert path is not None, f"{teacher.name} is to be trained first"
+            coverage = _students_coverage(path, coverage, dataset.class_names)
+            model = load_student_teacher(path, teacher, dataset.inputs, feature_names=dataset.feature_names)
+        else:
+            model = _load(teacher, coverage, dataset.class_names)
+        return model.teacher(teacher.name, coverage)
 
 
 def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:

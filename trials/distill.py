@@ -85,6 +85,25 @@ def distill(
     return training.checkpoint(history)
 
 
+def rehearse(student: nn.Module, lesson: Lesson) -> None:
+    """Make the losses of a lesson and their gradient on all of its rows at once, to see whether they fit.
+
+    Args:
+        student: As for ``distill``; it is in no state to be used afterwards.
+        lesson: With few rows.
+
+    Raises:
+        ValueError: The recipe does not fit the data, the student or the teachers.
+    """
+    device = choose_device(lesson.device)
+    with random_state_kept(device):
+        torch.manual_seed(lesson.seed)
+        training = _Training(student.to(device), lesson, device)
+        batch, teachers = training.schooling(0)(training.rows)
+        means = training.loss(training.speak(batch.inputs), teachers, batch, epoch=1)
+        torch.autograd.backward([mean for mean in means.values() if mean.requires_grad])
+
+
 class _Training:
     """A student, what it loses, and the optimizer, in the midst of a lesson."""
 
@@ -100,8 +119,12 @@ class _Training:
         batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS], view=lesson.dataset.training_view(0))
         self.speak = _speaker(student, lesson, place_batch(batch, device))
         self.loss = DistillationLoss(lesson, see(student, self.speak, lesson, batch, device))
-        self.optimizer = make_optimizer([student, self.loss], lesson.recipe)
         student.train()
+
+    @functools.cached_property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Made when it is first needed: PyTorch imports for seconds before its first one."""
+        return make_optimizer([self.student, self.loss], self.lesson.recipe)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint was made."""
@@ -128,7 +151,7 @@ class _Training:
             DivergedError: A loss became infinite or not a number.
         """
         started = time.perf_counter()
-        recipe, schooling = self.lesson.recipe, self._schooling(epoch)
+        recipe, schooling = self.lesson.recipe, self.schooling(epoch)
         # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
         generator = np.random.default_rng([self.lesson.seed, epoch])
         torch.manual_seed(int(generator.integers(2**62)))
@@ -158,7 +181,7 @@ class _Training:
             shares_epoch=epoch + 1 if measured else None,
         )
 
-    def _schooling(self, epoch: int) -> Callable[[NDArray[np.int64]], tuple[Batch, TeacherOutputs | None]]:
+    def schooling(self, epoch: int) -> Callable[[NDArray[np.int64]], tuple[Batch, TeacherOutputs | None]]:
         """Give ``read(rows)``: a batch as it is shown in this epoch, and what the teachers say of it if anyone asks."""
         lesson, labels = self.lesson, self.lesson.dataset.student_labels
         features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
@@ -251,4 +274,4 @@ def _on_processor(state: object) -> object:
     return state
 
 
-__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill", "steps_per_epoch"]
+__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill", "rehearse", "steps_per_epoch"]

@@ -13,6 +13,7 @@ from automl.cache_view import plan_lines
 from automl.caching import require_memory
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
+from automl.check.losses import require_losses
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.servers import require_cluster, silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
@@ -53,6 +54,7 @@ def check(path: str | Path) -> CheckReport:
     prepared = prepare(config)
     sampler_of(prepared)
     require_source(prepared)
+    require_losses(prepared)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)

@@ -10,13 +10,12 @@ import numpy as np
 
 from automl.answering import answering
 from automl.caching import entries_of, plan_answers, probe_rows, wanted
-from automl.errors import UserError
 from automl.machine import trials_here
 from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.student_teachers import untrained_student_teacher
 from automl.teachers_strength import metrics_of, strength_on
-from automl.teaching import load_teachers
+from automl.teaching import load_teacher
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from trials.export import stand_in
 from trials.student import Student
@@ -63,14 +62,14 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
     schoolings: dict[int, Schooling] = {}
     examined: dict[int, Examined] = {}
     for position, teacher in enumerate(config.teachers):
-        trained = {}
+        trained = None
         if teacher.kind == "train":
             lesson = schooling(prepared, position)
-            trained[teacher.name] = folder / "teachers" / lesson.folder_name()
-            if not trained[teacher.name].exists():
+            trained = folder / "teachers" / lesson.folder_name()
+            if not trained.exists():
                 schoolings[position] = lesson
                 continue
-        loaded = _load(prepared, position, trained)
+        loaded = load_teacher(prepared, position, trained)
         with answering(prepared, position):
             examined[position] = _examine(prepared, loaded, features)
     return schoolings, examined
@@ -135,18 +134,6 @@ def _probe(prepared: Prepared, position: int, teacher: Teacher, features: tuple[
     with answering(prepared, position):
         found = probe(teacher, probe_rows(prepared.dataset), features, num_threads=threads)
     return replace(found, digest=f"to be trained, {position}")  # Two that are not trained yet look like one model.
-
-
-def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Teacher:
-    """Load one teacher; a mistake is told with its place among all."""
-    config = prepared.config
-    alone = config.model_copy(update={"teachers": (config.teachers[position],)})
-    try:
-        (loaded,) = load_teachers(replace(prepared, config=alone), trained)
-    except UserError as error:
-        message = str(error).removeprefix(f"{error.place}: ")
-        raise UserError(message, place=config.place("teachers", position)) from error
-    return loaded
 
 
 def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...]) -> Examined:
