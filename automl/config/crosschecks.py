@@ -179,15 +179,22 @@ def _listening(config: Config) -> Iterator[Mistake]:
 
 
 def _silent(config: Config) -> Iterator[Mistake]:
-    """Find that a recipe may listen to no teacher, and not to labels either."""
+    """Find that a recipe listens to no teacher, or may listen to none, and not to labels either."""
     recipe = config.recipe
     heard = [recipe.hears(each.name) for each in config.teachers]
     if not config.teachers or not recipe.listening or not all(False in possible for possible in heard):
         return
+    setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
     labels = recipe.losses.get(HARD_LABEL)
+    if labels is not None and not any(True in possible for possible in heard):
+        message = (
+            f"no teacher is listened to, by a weight of 0 or by taking_part, so that {', '.join(recipe.listening)} "
+            f"would teach nothing; listen to one, or remove the teachers and all losses but {HARD_LABEL}"
+        )
+        yield Mistake(path=("recipe", setting), message=message)
+        return
     if labels is not None and all(float(weight) > 0 for weight in possible_values(labels.weight)):
         return
-    setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
     if any(True in possible for possible in heard) or (labels is not None and labels.may_count):
         told = "the search may listen to no teacher"
         remedy = f"let one teacher always be listened to, or give {HARD_LABEL} a weight that is never 0"
