@@ -97,7 +97,7 @@ def distill(path: str | Path) -> Run:
         UserError: The config leaves something to search, or what ``search`` raises.
         WorkFailed: As ``search``.
     """
-    config = load_config(path)
+    config = load_config(path, must_end=False)
     with at(config, "student"):
         space = config.student.make_space()
     if config.student.fixed_values(space) is None:

@@ -86,6 +86,7 @@ def check(path: str | Path) -> CheckReport:
         cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
+        once=not prepared.choices and found.trials == 1,
     )
 
 

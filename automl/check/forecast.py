@@ -138,7 +138,7 @@ def forecast(
         training_seconds=share_of_epochs * (_training(sampled, setting) + _on_the_spot(sampled, setting, plan)),
         overhead_seconds=overhead,
         end_seconds=END_SECONDS,
-        trials=config.search.trials,
+        trials=config.search.trials or (None if prepared.choices else 1),
         minutes=config.search.minutes,
         parallel=parallel,
         share_trained=sampled.share_kept,

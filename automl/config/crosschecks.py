@@ -30,10 +30,14 @@ CATALOGS: dict[str, Collection[str]] = {
 """Names that a setting of the recipe can have, by the setting."""
 
 
-def mistakes_across(config: Config) -> Iterator[Mistake]:
+def mistakes_across(config: Config, *, must_end: bool = True) -> Iterator[Mistake]:
     """Find what does not fit together.
 
     Code of the user's is imported for its search space and losses only; data and models are not read.
+
+    Args:
+        config: As read.
+        must_end: Whether something must say when the search stops.
     """
     yield from _metrics(config)
     yield from student_mistakes(config.student, ("student",))
@@ -43,6 +47,8 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _listening(config)
     yield from _silent(config)
     yield from _running(config)
+    if must_end:
+        yield from _endless(config)
 
 
 def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:
@@ -210,14 +216,17 @@ def _running(config: Config) -> Iterator[Mistake]:
     if ":" not in sampler and sampler not in SAMPLERS:
         message = unknown(sampler, SAMPLERS, "sampler") + ", or package.module:name"
         yield Mistake(path=("search", "sampler"), message=message)
-    bounds = (config.search.trials, config.search.minutes, config.search.stall)
-    if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
-        message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
-        yield Mistake(path=("search",), message=message)
     try:
         config.rungs()
     except ValueError as error:
         yield Mistake(path=("search", "halving"), message=str(error))
+
+
+def _endless(config: Config) -> Iterator[Mistake]:
+    bounds = (config.search.trials, config.search.minutes, config.search.stall)
+    if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
+        message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
+        yield Mistake(path=("search",), message=message)
 
 
 def missing_files(config: Config) -> list[Mistake]:
