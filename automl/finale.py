@@ -14,6 +14,7 @@ from automl.run import FinalMeasurement
 from automl.standing import Standing
 from automl.students import Students
 from trials.compress import PRECISIONS
+from trials.decoding import DECODING_FILES
 from trials.records import Latency
 
 FINAL = "final:"
@@ -63,8 +64,9 @@ def measure_front(
         also = f", and {counted(len(again), 'member')} of the front again with them" if again else ""
         progress.say(f"measuring {counted(len(waiting), 'candidate')} for the front alone{also}")
         for portion in _portions([*waiting, *again], students):
-            graphs = [_graph_file(students, member).read_bytes() for member in portion]
-            task = executor.submit(measure_on_node, graphs, setting, share=Share(measuring=True), name="measure")
+            graphs = [_timed_file(students, member).read_bytes() for member in portion]
+            specs = [standing.spec_of(member) for member in portion]
+            task = executor.submit(measure_on_node, graphs, specs, setting, share=Share(measuring=True), name="measure")
             (latencies,) = executor.run_all([task])
             for member, latency in zip(portion, latencies, strict=True):
                 _keep(ledger, standing, member, latency=latency)
@@ -135,8 +137,16 @@ def _judge_members(
         if not any(name.startswith(TEST) for name in member.metrics) and _graph_file(students, member).exists()
     ]
     tasks = [
-        executor.submit(judge_on_node, _graph_file(students, m).read_bytes(), setting, share=Share(), name="test")
-        for m in members
+        executor.submit(
+            judge_on_node,
+            _graph_file(students, member).read_bytes(),
+            standing.spec_of(member),
+            setting,
+            _writing_graph(students, member),
+            share=Share(),
+            name="test",
+        )
+        for member in members
     ]
     for member, metrics in zip(members, executor.run_all(tasks), strict=True):
         _keep(ledger, standing, member, latency=member.latency, metrics=metrics)
@@ -159,6 +169,18 @@ def _keep(
     )
     ledger.remember(f"{FINAL}{member.digest}:{member.precision}", stored.final.dump_python(measured, mode="json"))
     standing.settle(measured)
+
+
+def _timed_file(students: Students, member: Member) -> Path:
+    """Give the graph whose latency counts: the one that writes, where there is one."""
+    writing = students.folder(member.digest) / DECODING_FILES[member.precision]
+    return writing if writing.exists() else _graph_file(students, member)
+
+
+def _writing_graph(students: Students, member: Member) -> bytes | None:
+    """Read the graph that writes; None where there is none."""
+    file = _timed_file(students, member)
+    return None if file == _graph_file(students, member) else file.read_bytes()
 
 
 def _graph_file(students: Students, member: Member) -> Path:

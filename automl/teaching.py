@@ -2,30 +2,31 @@
 
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from automl import stored
 from automl.answering import answer_all, probe_all, trials_at_a_time
+from automl.asking import ask_endpoints
 from automl.cache_view import plan_lines
 from automl.caching import entries_of, plan_answers, require_memory, wanted
-from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
+from automl.fitting_heads import fit_heads
 from automl.ledger import Ledger
+from automl.loading_teachers import load_teachers
 from automl.nodes import CachePlace
-from automl.preparation import Prepared, at
-from automl.recipe_checks import check_aggregation, rows_without_teacher
+from automl.preparation import Prepared
+from automl.recipe_checks import check_aggregation, check_tokenizers, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.schooling import schooling
-from automl.student_teachers import load_student_teacher
+from automl.sequencing import with_sequences
 from automl.students import write_folder
-from automl.teachers_strength import judge_teacher, validation_logits
-from search_spaces.imports import import_object
-from teachers import LOADERS, Coverage, LoadedModel, OutputStore, Preprocessing, Teacher, TeacherEnsemble, pack
-from trials.description import read_description
+from automl.teachers_strength import METRIC_WORDS, judge_teacher, validation_logits
+from automl.token_strength import judge_by_tokens, validation_tallies
+from teachers import OutputStore, Teacher, TeacherEnsemble, pack
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
 
@@ -56,7 +57,11 @@ def teach(
     if any(teacher.kind == "train" for teacher in config.teachers):
         say("training teachers")
     trained = train_teachers(prepared, executor, cache / "teachers")
-    teachers = load_teachers(prepared, trained)
+    trained |= fit_heads(prepared, executor, cache / "teachers", say=say)
+    teachers = ask_endpoints(prepared, load_teachers(prepared, trained), say=say)
+    check_tokenizers(config, teachers)
+    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
+    prepared = with_sequences(prepared, teachers, executor, store, say)
     ensemble = TeacherEnsemble(
         {teacher.name: teacher.coverage for teacher in teachers},
         num_classes=prepared.dataset.num_classes,
@@ -64,13 +69,13 @@ def teach(
         columns=prepared.dataset.columns,
     )
     check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
-    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
     place, records, computed = fill_cache(prepared, teachers, executor, store, leases=leases, say=say)
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
     warm = () if computed else place.packed  # Of the others nothing is kept.
     for k, record in enumerate(records):
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
-        say(f"teacher {record.name}: {record.covers}; accuracy {strength}{' (from the cache)' if k in warm else ''}")
+        known = " (from the cache)" if k in warm else ""
+        say(f"teacher {record.name}: {record.covers}; {METRIC_WORDS[record.metric]} {strength}{known}")
     if unheard := rows_without_teacher(config, prepared.dataset, ensemble):
         say(f"{unheard} of {len(prepared.dataset.splits['train'])} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
@@ -133,83 +138,6 @@ def _keep(folder: Path, artefacts: Artefacts) -> None:
             raise
 
 
-def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teacher]:
-    """Load all teachers, in the order of the config.
-
-    Args:
-        prepared: The config's teachers.
-        trained: Folders of those that were trained first.
-
-    Raises:
-        UserError: One cannot be loaded, or knows other classes than the data has.
-    """
-    names = [teacher.name for teacher in prepared.config.teachers]
-    return [load_teacher(prepared, position, trained.get(name)) for position, name in enumerate(names)]
-
-
-def load_teacher(prepared: Prepared, position: int, trained: Path | None = None) -> Teacher:
-    """Load one teacher.
-
-    Args:
-        prepared: The config's teachers.
-        position: Among these.
-        trained: Folder of one that was trained first.
-
-    Raises:
-        UserError: It cannot be loaded, or knows other classes than the data has.
-    """
-    teacher, dataset = prepared.config.teachers[position], prepared.dataset
-    with at(prepared.config, "teachers", position):
-        coverage = prepared.coverages[teacher.name]
-        if teacher.kind in ("train", "run"):
-            path = trained if teacher.kind == "train" else teacher.path
-            assert path is not None, f"{teacher.name} is to be trained first"
-            coverage = _students_coverage(path, coverage, dataset.class_names)
-            model = load_student_teacher(path, teacher, dataset.inputs, feature_names=dataset.feature_names)
-        else:
-            model = _load(teacher, coverage, dataset.class_names)
-        return model.teacher(teacher.name, coverage)
-
-
-def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:
-    """Match the classes of an exported student with those of the data by name."""
-    known = read_description(folder)["class_names"]
-    assert isinstance(known, list)
-    if foreign := [name for name in known if name not in class_names]:
-        raise ValueError(
-            f"it knows classes {', '.join(foreign)} that the data does not have; the data has {', '.join(class_names)}"
-        )
-    labels = tuple(class_names.index(name) for name in known)
-    if len(labels) < len(class_names):
-        if coverage.labels is not None and coverage.labels != labels:
-            raise ValueError(
-                f"it knows the classes {', '.join(known)}; let covers.labels be these, in this order, or leave it out"
-            )
-        coverage = replace(coverage, labels=labels)
-    elif labels != tuple(range(len(class_names))):
-        raise ValueError(
-            f"it knows the classes in the order {', '.join(known)}, the data has {', '.join(class_names)}; "
-            "name them alike"
-        )
-    return coverage
-
-
-def _load(teacher: TeacherConfig, coverage: Coverage, class_names: tuple[str, ...]) -> LoadedModel:
-    arguments = {
-        name: getattr(teacher, name)
-        for name in type(teacher).model_fields
-        if name not in ("kind", "name", "covers", "preprocessing")
-    }
-    if teacher.kind == "factory":
-        arguments["factory"] = import_object(teacher.factory)
-    if teacher.kind == "estimator":
-        arguments |= {"class_names": class_names, "labels": coverage.labels}
-    preprocessing = getattr(teacher, "preprocessing", None)
-    if preprocessing is not None:
-        arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
-    return LOADERS[teacher.kind](**arguments)
-
-
 def fill_cache(
     prepared: Prepared,
     teachers: Sequence[Teacher],
@@ -255,8 +183,12 @@ def fill_cache(
     packed = [teachers[k] for k in entries.plan.packed]
     for shards in entries.logits.values():
         pack(store, shards, packed, num_classes=prepared.dataset.num_classes)
-    judged = validation_logits(prepared, shared, entries, executor, store)
     homes = {teacher.name: teacher.coverage for teacher in teachers}
-    records = [judge_teacher(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
+    if prepared.dataset.of_tokens:
+        tallies = validation_tallies(prepared, shared, teachers, executor, store)
+        records = [judge_by_tokens(prepared, k, teacher, tallies[k], homes) for k, teacher in enumerate(teachers)]
+    else:
+        judged = validation_logits(prepared, shared, entries, executor, store)
+        records = [judge_teacher(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
     place = CachePlace.of(store, entries, teachers, executor=executor, num_classes=prepared.dataset.num_classes)
     return place, records, len(missing)

@@ -10,16 +10,18 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from trials.compress import PRECISIONS
-from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
+from search_spaces import StudentSpec
+from trials.artefacts import artefacts_of
+from trials.decoding import decoding_graph
 from trials.distill import Checkpoint, DivergedError
-from trials.export import onnx_predictor, replace_weights, stand_in
-from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
+from trials.export import onnx_predictor, replace_weights, stand_ins
+from trials.judging import EVALUATION_BATCH, costs, decoding_in_precisions, in_precisions, judge, module_predictor
 from trials.measure import measure_latencies
 from trials.records import Artefacts, Candidate, EpochRecord, Judgement, Latency, Outcome, Trial, TrialResult
 from trials.setting import Setting
 from trials.stages import Underway, build, gate, guarded, teach, untrained
-from trials.student import Student, save_weights
+from trials.student import Student
+from trials.written import judge_written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,29 +106,13 @@ def _to_the_end(trial: Trial, setting: Setting, underway: Underway | None) -> _E
         if refused:
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
     checkpoint = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway))
-    graphs = dict(in_precisions(replace_weights(template, student), setting))
-    candidates = judge(trial, setting, student, graphs, latencies)
-    artefacts = _artefacts(trial, setting, student, graphs, candidates)
+    graphs = dict(in_precisions(replace_weights(template, student), trial, setting))
+    decoding = {}
+    if template.decoding is not None:
+        decoding = dict(decoding_in_precisions(decoding_graph(template.decoding, student), trial, setting))
+    candidates = judge(trial, setting, student, graphs, latencies, decoding=decoding)
+    artefacts = artefacts_of(trial, setting, student, graphs, candidates, decoding=decoding)
     return _End(outcome=Outcome.TRAINED, candidates=candidates, history=checkpoint.history, artefacts=artefacts)
-
-
-def _artefacts(
-    trial: Trial, setting: Setting, student: Student, graphs: Mapping[str, bytes], candidates: Sequence[Candidate]
-) -> Artefacts:
-    description = describe(
-        trial.spec,
-        signature=setting.task.signature(setting.dataset),
-        class_names=setting.dataset.class_names,
-        statistics=setting.statistics,
-        recipe=trial.recipe,
-        seed=trial.seed,
-        precisions=setting.precisions,
-        metrics={candidate.precision: candidate.metrics for candidate in candidates},
-        feature_names=setting.dataset.feature_names,
-    )
-    files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
-    files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
-    return Artefacts(files=files)
 
 
 def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_epoch: int) -> _End:
@@ -139,10 +125,10 @@ def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_
         refused, latencies = gate(trial, setting, template)
         if refused:
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
-        cost = next(costs(replace(trial, known_latency=latencies), setting, stand_in(template)))
+        cost = next(costs(replace(trial, known_latency=latencies), setting, *stand_ins(template)))
         latencies = {**latencies, cost.precision: cost.latency}
     reached = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway), until_epoch=until_epoch)
-    metrics = _judged(student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
+    metrics = _judged(trial, student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
     return _End(
         outcome=Outcome.PRUNED,
         candidates=(replace(cost, metrics={**cost.metrics, **metrics}),),
@@ -166,7 +152,7 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
         Candidates without metrics of the task; their latency is provisional.
     """
     _, template = untrained(trial, setting)
-    return tuple(costs(trial, setting, stand_in(template)))
+    return tuple(costs(trial, setting, *stand_ins(template)))
 
 
 def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> Judgement:
@@ -188,20 +174,23 @@ def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[n
         lesson = setting.lesson(trial)
         student = build(trial, setting)
         teach(student, lesson, trial, setting)
-        return _judged(student, setting, rows)
+        return _judged(trial, student, setting, rows)
 
     metrics, error = guarded(setting, work)
     return Judgement(metrics=metrics or {}, error=error)
 
 
-def _judged(student: Student, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+def _judged(
+    trial: Trial, student: Student, setting: Setting, rows: Mapping[str, NDArray[np.int64]]
+) -> dict[str, dict[str, float]]:
     """Judge a student as the module that it is, on sets of rows by name.
 
     Raises:
         DivergedError: A metric is infinite or not a number.
     """
-    predict = module_predictor(student)
-    batches = {name: setting.dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
+    predict, dataset = module_predictor(student), setting.dataset_of(trial.spec)
+    at_a_time = dataset.rows_at_a_time(EVALUATION_BATCH)
+    batches = {name: dataset.batches(chosen, batch_size=at_a_time) for name, chosen in rows.items()}
     metrics = {name: setting.task.evaluate(predict, those) for name, those in batches.items()}
     if wrong := sorted(
         {name for found in metrics.values() for name, value in found.items() if not math.isfinite(value)}
@@ -210,24 +199,28 @@ def _judged(student: Student, setting: Setting, rows: Mapping[str, NDArray[np.in
     return metrics
 
 
-def measure_alone(graphs: Sequence[bytes], setting: Setting) -> list[Latency]:
+def measure_alone(graphs: Sequence[bytes], specs: Sequence[StudentSpec], setting: Setting) -> list[Latency]:
     """Measure the latencies of graphs, as they ship, with nothing running beside; see ``measure_latencies``."""
-    return measure_latencies(graphs, setting.task.signature(setting.dataset), setting.latency, seed=0)
+    return measure_latencies(graphs, list(map(setting.timed_signature_of, specs)), setting.latency, seed=0)
 
 
-def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:
+def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting, decoding: bytes | None = None) -> dict[str, float]:
     """Judge a member of the front on the test split, which nothing else reads.
 
     Args:
         graph: The ONNX graph, as it ships.
+        spec: Its architecture.
         setting: What all trials share.
+        decoding: The graph that writes; None where there is none.
 
     Returns:
-        The task's metrics and details, each as ``test_NAME``.
+        The task's metrics and details, and what is said of its texts, each as ``test_NAME``.
     """
-    dataset = setting.dataset
-    batches = dataset.batches(dataset.splits["test"], batch_size=EVALUATION_BATCH)
+    dataset = setting.dataset_of(spec)
+    batches = dataset.batches(dataset.splits["test"], batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
     metrics = setting.task.evaluate(onnx_predictor(graph, threads=setting.threads), batches)
+    if decoding is not None and setting.writing is not None and setting.reading is not None:
+        metrics |= judge_written(decoding, setting.writing, setting.reading, threads=setting.threads)
     return {f"test_{name}": value for name, value in metrics.items()}
 
 

@@ -3,14 +3,15 @@
 import errno
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from trials.decoding import decodes, trace_decoding
 from trials.distill import Checkpoint, distill
-from trials.export import Template, stand_in
+from trials.export import Template, stand_ins
 from trials.heads import build_student, fold
 from trials.judging import EVALUATION_BATCH, costs
 from trials.lesson import Lesson
@@ -73,15 +74,18 @@ def guarded(setting: Setting, work: Callable[[], T]) -> tuple[T | None, str]:
 def build(trial: Trial, setting: Setting) -> Student:
     """Build a student as it ships, from the trial's seed."""
     torch.manual_seed(trial.seed)
-    signature = setting.task.signature(setting.dataset)
+    signature = setting.signature_of(trial.spec)
     return build_student(setting.space, trial.spec, signature=signature, statistics=setting.statistics)
 
 
 def untrained(trial: Trial, setting: Setting) -> tuple[Student, Template]:
     """Build a student, and give the graph of its architecture."""
     student = build(trial, setting)
-    signature = setting.task.signature(setting.dataset)
-    return student, trace_once(student, signature, name=(trial.spec.architecture_digest, setting.statistics))
+    signature = setting.signature_of(trial.spec)
+    template = trace_once(student, signature, name=(trial.spec.architecture_digest, setting.statistics))
+    if decodes(trial.spec, signature):
+        template = replace(template, decoding=trace_decoding(student, trial.spec, signature))
+    return student, template
 
 
 def teach(
@@ -111,12 +115,13 @@ def teach(
     headed = build_student(
         setting.space,
         trial.spec,
-        signature=setting.task.signature(setting.dataset),
+        signature=setting.signature_of(trial.spec),
         statistics=setting.statistics,
         head_weights=lesson.head_weights,
     )
     reached = distill(headed, lesson, checkpoint=checkpoint, until_epoch=until_epoch)
-    inputs = setting.dataset.batch(setting.dataset.splits["validation"][:EVALUATION_BATCH]).inputs
+    dataset = setting.dataset_of(trial.spec)
+    inputs = dataset.batch(dataset.splits["validation"][:EVALUATION_BATCH]).inputs
     assert isinstance(inputs, Tensor)
     fold(headed, student, inputs)
     return reached
@@ -133,7 +138,7 @@ def gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Cand
     if not limits:
         return (), trial.known_latency
     candidates = []
-    for candidate in costs(trial, setting, stand_in(template)):
+    for candidate in costs(trial, setting, *stand_ins(template)):
         candidates.append(candidate)
         if may_keep(candidate, limits):
             return (), {**trial.known_latency, **{known.precision: known.latency for known in candidates}}

@@ -55,6 +55,34 @@ class Tokenizer:
         """Count the tokens, special ones among them."""
         return int(self._library.get_vocab_size(with_added_tokens=True))
 
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """Give the id of each token, as the tokenizer writes it."""
+        found: dict[str, int] = self._library.get_vocab(with_added_tokens=True)
+        return found
+
+    @property
+    def can_be_narrowed(self) -> bool:
+        """Whether it is one that ``train_tokenizer`` made."""
+        record = json.loads(self.definition)
+        specials = [token["content"] for token in record["added_tokens"]]
+        return bool(record["model"].get("type") == "BPE" and specials == list(_SPECIAL))
+
+    def require_padding(self) -> None:
+        """Make sure that rows can be filled up with ``PADDING``.
+
+        Raises:
+            ValueError: It stands for something that a text may hold.
+        """
+        record = json.loads(self.definition)
+        special = {token["id"]: token["content"] for token in record["added_tokens"] if token.get("special")}
+        if "pad" not in special.get(PADDING, "").lower():
+            raise ValueError(
+                f"token {PADDING} fills short texts up, and in this tokenizer it is "
+                f"{self._library.id_to_token(PADDING)!r}; give one whose token {PADDING} is for padding, as BERT's, or "
+                "let one be trained"
+            )
+
     def encode(self, texts: Sequence[str], *, length: int) -> NDArray[np.int64]:
         """Turn texts into rows of token ids, ``ids_NT``.
 
@@ -75,6 +103,19 @@ class Tokenizer:
         """Give the token ids of each text, as many as there are."""
         return [encoding.ids for encoding in self._library.encode_batch_fast(list(texts))]
 
+    def ids_and_spans(self, texts: Sequence[str]) -> tuple[list[list[int]], list[NDArray[np.int64]]]:
+        """Give the token ids of each text, and where each token stands in it.
+
+        A token stands from its first character to the one after its last; where one character of several bytes is
+        several tokens, all stand at it.
+
+        Returns:
+            Ids, and spans (T, 2).
+        """
+        encodings = self._library.encode_batch(list(texts))
+        spans = [np.array(each.offsets, dtype=np.int64).reshape(-1, 2) for each in encodings]
+        return [each.ids for each in encodings], spans
+
     def decode(self, ids: Iterable[int]) -> str:
         """Turn token ids into text; special tokens say nothing."""
         text: str = self._library.decode([int(token) for token in ids], skip_special_tokens=True)
@@ -94,16 +135,16 @@ class Tokenizer:
         """
         if vocabulary_size == self.vocabulary_size:
             return self
+        if not self.can_be_narrowed:
+            raise ValueError(
+                "only a tokenizer that was trained here can be cut to a smaller vocabulary; leave it whole"
+            )
         record = json.loads(self.definition)
         if not SMALLEST_VOCABULARY <= vocabulary_size <= self.vocabulary_size:
             raise ValueError(
                 f"vocabulary_size must be {SMALLEST_VOCABULARY} to {self.vocabulary_size}, got {vocabulary_size}"
             )
         model = record["model"]
-        if model.get("type") != "BPE" or [token["content"] for token in record["added_tokens"]] != list(_SPECIAL):
-            raise ValueError(
-                "only a tokenizer that was trained here can be cut to a smaller vocabulary; leave it whole"
-            )
         kept = {token: number for token, number in model["vocab"].items() if number < vocabulary_size}
         model["merges"] = [pair for pair in model["merges"] if "".join(pair) in kept]
         model["vocab"] = kept

@@ -9,10 +9,10 @@ import torch
 from automl.answering import answering
 from automl.check.timing import MadeUpAnswers
 from automl.errors import UserError
+from automl.loading_teachers import load_one
 from automl.preparation import Prepared
 from automl.recipe_checks import place_of, reasons_against
 from automl.schooling import schooling
-from automl.teaching import load_teacher
 from search_spaces import StudentSpec, sample
 from teachers import LOADERS, Teacher
 from trials.distill import rehearse
@@ -41,8 +41,9 @@ def require_losses(prepared: Prepared) -> None:
     Raises:
         UserError: A loss does not fit, at its place in the config; or a teacher cannot be loaded.
     """
-    if prepared.ensemble is None or isinstance(prepared.dataset.inputs, list):
-        return
+    dataset = prepared.dataset
+    if prepared.ensemble is None or dataset.of_tokens or isinstance(dataset.inputs, list):
+        return  # What is made up has no tokens, and texts no features.
     recipe, fitting = prepared.config.recipe, _Fitting(prepared)
     with torch.random.fork_rng(devices=[]):
         for name in recipe.listening:
@@ -123,8 +124,9 @@ def _teacher(prepared: Prepared, position: int) -> Teacher:
     """Load a teacher; one that is trained first, trained or not, is built without its weights, which say nothing."""
     config = prepared.config.teachers[position]
     if config.kind != "train":
-        return load_teacher(prepared, position)
-    lesson, signature = schooling(prepared, position), prepared.task.signature(prepared.dataset)
+        return load_one(prepared, position)
+    lesson = schooling(prepared, position)
+    signature = prepared.setting.signature_of(lesson.trial.spec)
     body = lesson.space.build(lesson.trial.spec, signature)
     student = Student(body, signature=signature, statistics=lesson.statistics).eval()
     model = LOADERS["callable"](model=student, taps=config.taps)
@@ -156,7 +158,7 @@ def _step(prepared: Prepared, term: LossTerm, spec: StudentSpec, classroom: _Cla
     try:
         splits = {**setting.dataset.splits, "train": setting.lesson(trial).rows()[:_ROWS]}
         lesson = setting.lesson(trial, replace(setting.dataset, splits=splits))
-        signature = setting.task.signature(setting.dataset)
+        signature = setting.signature_of(spec)
         rehearse(build_student(setting.space, spec, signature=signature, statistics=setting.statistics), lesson)
     except Exception as error:  # A loss of the user's can raise anything.
         told = (str(error).strip() or type(error).__name__).splitlines()[-1]

@@ -1,5 +1,6 @@
 """The config: what a user writes in YAML, checked, with the place of every mistake."""
 
+from automl.config.asked_teachers import CompletionsTeacher, EndpointTeacher
 from automl.config.config import Config, Task
 from automl.config.crosschecks import known_metrics
 from automl.config.data import Data, reader_arguments, row_limits
@@ -7,23 +8,25 @@ from automl.config.load import dump_config, load_config
 from automl.config.recipe import Recipe
 from automl.config.running import Cache, Latency, Resources, Sampler, Search, Stall, Tracking
 from automl.config.student import FixedStudent, Student
+from automl.config.teacher_parts import Covers, Preprocessing
 from automl.config.teachers import (
-    Covers,
     EstimatorTeacher,
     ExportedTeacher,
     FactoryTeacher,
     OnnxTeacher,
-    Preprocessing,
     RunTeacher,
     Teacher,
     TrainTeacher,
 )
+from automl.config.text_teachers import SentenceEncoderTeacher, TransformersTeacher
 
 __all__ = [
     "Cache",
+    "CompletionsTeacher",
     "Config",
     "Covers",
     "Data",
+    "EndpointTeacher",
     "EstimatorTeacher",
     "ExportedTeacher",
     "FactoryTeacher",
@@ -36,12 +39,14 @@ __all__ = [
     "RunTeacher",
     "Sampler",
     "Search",
+    "SentenceEncoderTeacher",
     "Stall",
     "Student",
     "Task",
     "Teacher",
     "Tracking",
     "TrainTeacher",
+    "TransformersTeacher",
     "dump_config",
     "known_metrics",
     "load_config",

@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl.export.feeding import PREPROCESSING_FILE, order_in_words, python_example
+from automl.export.feeding import PREPROCESSING_FILE, inputs_in_words, python_example, takes_in_words
 from automl.export.parity import Parity
 from automl.front import Member
 from automl.masking import mask
 from automl.numbers import counted
 from automl.run import Run
+from automl.teachers_strength import METRIC_WORDS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
 from trials.records import METRICS_OF_COST, Latency
 
 CARD_FILE = "README.md"
+
+_ALWAYS_ANSWERS = "It answers with one of its classes for any input, also for one that belongs to none of them."
 
 
 def write_card(
@@ -53,9 +56,9 @@ def write_card(
         "## Parity",
         _parity(parities, members),
         "## What it does not tell",
-        _limits_of_knowledge(run, config, members),
+        _limits_of_knowledge(run, config, members, description),
         "## How to run it",
-        "```\nautoml predict FOLDER INPUT      # an image, a folder of images, .npy, .npz or .csv\n```",
+        f"```\nautoml predict FOLDER INPUT      # {inputs_in_words(description)}\n```",
         f"Without this program, from within this folder (`{PREPROCESSING_FILE}` says what goes in):",
         f"```python\n{python_example(description, description['graphs'][picked])}\n```",
         "## Files",
@@ -65,14 +68,12 @@ def write_card(
 
 
 def _summary(run: Run, description: Mapping[str, Any], *, picked: str, trial: int) -> str:
-    (tensor,) = description["inputs"]
-    shape = " × ".join("any" if size is None else str(size) for size in tensor["shape"])
     classes = description["class_names"]
     shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+    does = f"tells {len(classes)} classes apart ({shown})" if classes else "says which token comes next"
     return (
-        f"A small model that tells {len(classes)} classes apart ({shown}). It takes {tensor['kind']} inputs of {shape} "
-        f"({tensor['dtype']}){order_in_words(description)}; it was found and distilled "
-        f"by the search `{run.name}`: trial {trial}, picked in **{picked}** "
+        f"A small model that {does}. It takes {takes_in_words(description)}; it "
+        f"was found and distilled by the search `{run.name}`: trial {trial}, picked in **{picked}** "
         f"(`{description['graphs'][picked]}`)."
     )
 
@@ -150,7 +151,7 @@ def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -
                 precision,
                 f"{member.metrics['size_bytes']:,.0f}",
                 f"{latency.median_ms:.4g} ({latency.low_ms:.4g} to {latency.high_ms:.4g})",
-                _how(latency),
+                _how(latency) + ("" if latency.length is None else f", texts of {latency.length} tokens"),
                 latency.device,
             ]
         )
@@ -192,7 +193,8 @@ def _teachers(run: Run) -> Iterable[str]:
         for t in run.teachers
     ]
     table = _table(["teacher", "kind", "covers", *scores, "digest"], rows)
-    yield f"{table}\n\nHome is accuracy on validation rows that a teacher covers, abroad on all others."
+    judged_by = METRIC_WORDS[run.teachers[0].metric]
+    yield f"{table}\n\nHome is {judged_by} on validation rows that a teacher covers, abroad on all others."
 
 
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:
@@ -205,14 +207,18 @@ def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> st
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _limits_of_knowledge(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -> str:
+def _limits_of_knowledge(
+    run: Run, config: Mapping[str, Any], members: Mapping[str, Member], description: Mapping[str, Any]
+) -> str:
     data = config["data"]
     source = ", ".join(f"{key} {data[key]}" for key in ("kind", "name", "path", "factory") if data.get(key))
     source = mask(source)
     lines = [
         f"It was judged on held-out rows of one data set ({source}); on inputs of another origin it may do worse, "
         "and nothing here says by how much.",
-        "It answers with one of its classes for any input, also for one that belongs to none of them.",
+        _ALWAYS_ANSWERS
+        if description["class_names"]
+        else "It goes on after any text, and what it writes may be false.",
         "Latency holds for the machine above; measure again on the device that it goes to.",
     ]
     if run.limits:
@@ -228,9 +234,14 @@ def _limits_of_knowledge(run: Run, config: Mapping[str, Any], members: Mapping[s
 
 
 def _files(description: Mapping[str, Any]) -> str:
-    lines = [
-        f"- `{name}`: ONNX graph in {precision}, raw inputs in" for precision, name in description["graphs"].items()
+    takes = "token ids" if "tokenizer" in description else "raw inputs"
+    lines = [f"- `{name}`: ONNX graph in {precision}, {takes} in" for precision, name in description["graphs"].items()]
+    lines += [
+        f"- `{name}`: ONNX graph in {precision} that writes, token by token; its latency is the one above"
+        for precision, name in description.get("generating", {}).items()
     ]
+    if (reading := description.get("tokenizer")) is not None:
+        lines.append(f"- `{reading['file']}`: how texts are cut into tokens; the graph needs it")
     lines += [
         f"- `{WEIGHTS_FILE}`: weights of the PyTorch module",
         f"- `{DESCRIPTION_FILE}`: all of this for programs: architecture, recipe, classes, scores",

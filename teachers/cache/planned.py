@@ -35,6 +35,7 @@ class AnswerForm:
         num_classes: Classes of the data set, C.
         dtype: One of ``DTYPES``.
         top_k: Logits to keep of a row, where that takes less room; None keeps all.
+        drawn: Whether these are drawn from the prediction, instead of the largest ones taken.
     """
 
     num_rows: int
@@ -43,6 +44,7 @@ class AnswerForm:
     dtype: str
     top_k: int | None
     num_judged: int = 0
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a type that is not kept."""
