@@ -93,7 +93,7 @@ def _require(config: Config, space: SearchSpace, name: str, needed: int, why: st
     """Make sure that no student has less of a choice than rows need, where its space has the choice."""
     fixed = config.student.fixed_values(space)
     if fixed is not None:
-        values = [fixed[name]] if name in fixed else []
+        values: list[object] = [fixed[name]] if name in fixed else []
     else:
         values = [value for choice in space.choices if choice.name == name for value in _ends(choice.domain)]
     small = [value for value in values if isinstance(value, int) and value < needed]

@@ -93,6 +93,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     with at(config, "tokenizer"):
         reading = reading_for(config, dataset, space)
     documents = None
+    task: Task
     if config.task.kind == LANGUAGE_MODELLING:
         with at(config, "data"):
             documents = dataset

@@ -88,7 +88,7 @@ def _sizes(config: Config, space: SearchSpace) -> Iterator[int]:
     """Give the largest vocabulary that students may have, and those of teachers that are trained first."""
     fixed = config.student.fixed_values(space)
     if fixed is not None:
-        found = [fixed.get(VOCABULARY_CHOICE)]
+        found: list[object] = [fixed.get(VOCABULARY_CHOICE)]
     else:
         found = [_largest(choice.domain) for choice in space.choices if choice.name == VOCABULARY_CHOICE]
     found += [teacher.student.values.get(VOCABULARY_CHOICE) for teacher in config.teachers if teacher.kind == "train"]
