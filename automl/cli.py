@@ -118,7 +118,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str, list[Flag]]
         "run an exported student on a file or a folder of images",
         [
             ("folder", {"metavar": "FOLDER", "help": "what export wrote"}),
-            ("input", {"metavar": "INPUT", "help": "an image, a folder of images, a table or an array"}),
+            ("input", {"metavar": "INPUT", "help": "an image, a folder of images, a table, an array or texts"}),
         ],
     ),
 }

@@ -64,7 +64,8 @@ def measure_front(
         progress.say(f"measuring {counted(len(waiting), 'candidate')} for the front alone{also}")
         for portion in _portions([*waiting, *again], students):
             graphs = [_graph_file(students, member).read_bytes() for member in portion]
-            task = executor.submit(measure_on_node, graphs, setting, share=Share(measuring=True), name="measure")
+            specs = [standing.spec_of(member) for member in portion]
+            task = executor.submit(measure_on_node, graphs, specs, setting, share=Share(measuring=True), name="measure")
             (latencies,) = executor.run_all([task])
             for member, latency in zip(portion, latencies, strict=True):
                 _keep(ledger, standing, member, latency=latency)
@@ -135,8 +136,15 @@ def _judge_members(
         if not any(name.startswith(TEST) for name in member.metrics) and _graph_file(students, member).exists()
     ]
     tasks = [
-        executor.submit(judge_on_node, _graph_file(students, m).read_bytes(), setting, share=Share(), name="test")
-        for m in members
+        executor.submit(
+            judge_on_node,
+            _graph_file(students, member).read_bytes(),
+            standing.spec_of(member),
+            setting,
+            share=Share(),
+            name="test",
+        )
+        for member in members
     ]
     for member, metrics in zip(members, executor.run_all(tasks), strict=True):
         _keep(ledger, standing, member, latency=member.latency, metrics=metrics)

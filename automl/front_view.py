@@ -69,6 +69,7 @@ def _record(member: Member, run: Run, tie: str | None) -> dict[str, object]:
         "latency_low_ms": _finite(member.latency.low_ms),
         "latency_high_ms": _finite(member.latency.high_ms),
         "latency_rounds": member.latency.rounds,
+        "latency_length": member.latency.length,
         "latency_provisional": member.latency.provisional,
         "parity_max_abs_difference": _finite(member.parity_max_abs_difference),
         "agreement_share": _finite(member.agreement_share),

@@ -22,14 +22,15 @@ def columns_by_name(folder: Path, feature_names: Sequence[str] | None) -> tuple[
         feature_names: Of the data, one for each value of a row; None where it has none.
 
     Returns:
-        Positions of the student's features in a row; None where the row is as the student takes it, or one of both has
-        no names, so that their order must count.
+        Positions of the student's features in a row; None where the row is as the student takes it, as a text is, or
+        one of both has no names, so that their order must count.
 
     Raises:
         ValueError: The data lacks a feature.
     """
-    names = read_description(folder).get("feature_names")
-    if names is None or feature_names is None:
+    description = read_description(folder)
+    names = description.get("feature_names")
+    if names is None or feature_names is None or description.get("tokenizer") is not None:
         return None
     assert isinstance(names, list)
     wanted, there = [str(name).strip() for name in names], [name.strip() for name in feature_names]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from automl.errors import WorkFailed
 from automl.executor import Executor, resolve
+from search_spaces import StudentSpec
 from teachers import (
     LOGITS,
     Arrays,
@@ -30,6 +31,8 @@ from teachers import (
     top_k_of,
 )
 from teachers.columns import class_columns
+from teachers.head_fitting import Head, fit_head
+from teachers.loading.sentence_encoder import SentenceEncoder
 from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
 from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
@@ -176,21 +179,23 @@ def with_teachers(setting: Setting, place: CachePlace | None) -> Setting:
     return replace(setting, teachers=place.open(), teacher_models=models)
 
 
-def measure_on_node(graphs: Sequence[bytes], given: tuple[Setting, CachePlace | None]) -> list[Latency]:
+def measure_on_node(
+    graphs: Sequence[bytes], specs: Sequence[StudentSpec], given: tuple[Setting, CachePlace | None]
+) -> list[Latency]:
     """Measure graphs for the front; see ``measure_alone``.
 
     Raises:
         WorkFailed: A process that measures was killed.
     """
     try:
-        return measure_alone(graphs, given[0])
+        return measure_alone(graphs, specs, given[0])
     except MeasuringProcessError as error:
         raise WorkFailed(f"{error}; go on with --resume") from error
 
 
-def judge_on_node(graph: bytes, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
+def judge_on_node(graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
     """Judge a member of the front; see ``judge_on_test``."""
-    return judge_on_test(graph, given[0])
+    return judge_on_test(graph, spec, given[0])
 
 
 def answer_on_node(
@@ -206,6 +211,21 @@ def answer_on_node(
         outputs=job.outputs,
         top_k=top_k_of(job),
     )
+
+
+def embed_on_node(encoder: SentenceEncoder, texts: list[str], threads: int) -> NDArray[np.float32]:
+    """Give the embeddings of some texts (B, D)."""
+    torch.set_num_threads(threads)
+    embedding: NDArray[np.float32] = encoder.embed(texts).numpy()
+    return embedding
+
+
+def fit_on_node(
+    embedding_ND: NDArray[np.float32], label_N: NDArray[np.int64], num_classes: int, seed: int, threads: int
+) -> Head:
+    """Fit a head to embeddings; see ``fit_head``."""
+    torch.set_num_threads(threads)
+    return fit_head(torch.tensor(embedding_ND), torch.tensor(label_N), num_classes=num_classes, seed=seed)
 
 
 def probe_on_node(

@@ -1,12 +1,12 @@
-"""Run an exported student; needs numpy, ONNX Runtime and Pillow, and never imports torch.
+"""Run an exported student; needs numpy, ONNX Runtime and Pillow, tokenizers for texts, and never imports torch.
 
-Shape letters: B = batch, C = classes.
+Shape letters: B = batch, T = tokens, C = classes.
 """
 
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from automl.raw_inputs import InputSpec, far_outside, read_inputs
+from automl.raw_texts import read_texts
 
 _logger = logging.getLogger("automl.predicting")
 _BATCH = 256
+_OF_IDS = (".npy", ".npz")
+"""Files of token ids rather than texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,8 @@ def predict(folder: Path, input_path: Path, *, precision: str | None = None, top
         folder: As ``automl export`` wrote it.
         input_path: ``.npy`` or ``.npz`` with one input or a batch, an image, a folder of images, or a ``.csv`` with
             one row of features an input. Where it has a header and the student knows the names of its features,
-            columns are found by name; else they are taken in their order.
+            columns are found by name; else they are taken in their order. For a student that reads texts, what
+            ``read_texts`` takes, or ``.npy`` with token ids.
         precision: Which graph to run; None means the first one that the description names.
         top_k: Number of classes in ``Prediction.top``.
 
@@ -59,12 +63,10 @@ def predict(folder: Path, input_path: Path, *, precision: str | None = None, top
     description = _read_description(folder)
     session = _open(folder, description, precision)
     class_names, spec = _edges(folder, description)
-    sources, inputs = read_inputs(input_path, spec)
-    if description["normalisation"] is not None and (note := far_outside(inputs, sources, spec)):
-        _logger.warning("%s", note)
+    sources, rows = _rows(folder, description, input_path, spec)
     predictions: list[Prediction] = []
-    for start in range(0, len(inputs), _BATCH):
-        logits_BC = session.run(None, {spec.name: inputs[start : start + _BATCH]})[0]
+    for start in range(0, len(sources), _BATCH):
+        logits_BC = session.run(None, {spec.name: rows(start, start + _BATCH)})[0]
         for source, probability_C in zip(sources[start : start + _BATCH], _softmax(logits_BC), strict=True):
             order = np.argsort(-probability_C, kind="stable")[:top_k]
             top = tuple((class_names[label], float(probability_C[label])) for label in order)
@@ -80,6 +82,39 @@ def format_table(predictions: Sequence[Prediction]) -> str:
         + "  ".join(f"{label} {probability:.1%}" for label, probability in prediction.top)
         for prediction in predictions
     )
+
+
+def _rows(
+    folder: Path, description: Mapping[str, Any], input_path: Path, spec: InputSpec
+) -> tuple[list[str], Callable[[int, int], NDArray[np.generic]]]:
+    """Name the inputs of a file, and give what hands some of them out, from one position to another."""
+    reading = description.get("tokenizer")
+    if reading is not None and input_path.suffix.lower() not in _OF_IDS:
+        (column,) = description.get("feature_names") or (None,)
+        sources, texts = read_texts(input_path, column=column)
+        encode = _encoder(folder, reading)
+        return sources, lambda start, stop: encode(texts[start:stop])
+    sources, inputs = read_inputs(input_path, spec)
+    if description["normalisation"] is not None and (note := far_outside(inputs, sources, spec)):
+        _logger.warning("%s", note)
+    vocabulary_size = description.get("vocabulary_size")
+    if reading is not None and vocabulary_size and not 0 <= inputs.min() <= inputs.max() < vocabulary_size:
+        raise ValueError(
+            f"{input_path} must hold token ids from 0 to {vocabulary_size - 1}, got {inputs.min()} to {inputs.max()}"
+        )
+    return sources, lambda start, stop: inputs[start:stop]
+
+
+def _encoder(folder: Path, reading: Mapping[str, Any]) -> Callable[[Sequence[str]], NDArray[np.generic]]:
+    """Give what cuts texts into token ids (B, T)."""
+    from trials.tokenization import read_tokenizer  # Its library is needed for texts alone.
+
+    try:
+        length = int(reading["length"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'student.json'} is incomplete ({error!r}); export the student again") from error
+    tokenizer = read_tokenizer(folder)
+    return lambda texts: tokenizer.encode(texts, length=length)
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
@@ -142,7 +177,7 @@ def _edges(folder: Path, description: Mapping[str, Any]) -> tuple[list[str], Inp
 def _feature_names(description: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Give the names of a vector's values; exports made before they were kept have none."""
     names = description.get("feature_names")
-    if names is None:
+    if names is None or "tokenizer" in description:  # The name of a column of texts.
         return None
     if not isinstance(names, list) or len(names) != math.prod(record["shape"]):
         raise ValueError("feature_names does not name each value of an input")

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from automl.answered_rows import reads_of, with_answered
 from automl.config import Config
 from automl.config.data import reader_arguments, row_limits
-from automl.config.teachers import Covers
+from automl.config.teacher_parts import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.metric_checks import check_metrics
 from automl.recipe_checks import check_recipe
 from automl.surroundings import demands
+from automl.tokenizing import reading_for
 from automl.trying_out import try_out
-from search_spaces import Choice, ModelSignature, SearchSpace, StudentSpec, Values
+from search_spaces import Choice, SearchSpace, StudentSpec, Values
 from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
 from trials.data import READERS, Dataset
@@ -38,7 +40,6 @@ class Prepared:
         config: Where it came from.
         dataset: Read and split.
         task: Made for the data.
-        signature: Of the students.
         space: Narrowed as the config says.
         choices: What is searched: architecture, then recipe.
         coverages: What each teacher covers, by name, in the order of the config.
@@ -49,7 +50,6 @@ class Prepared:
     config: Config
     dataset: Dataset
     task: Task
-    signature: ModelSignature
     space: SearchSpace
     choices: tuple[Choice, ...]
     coverages: Mapping[str, Coverage]
@@ -87,11 +87,27 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     with at(config, "data"):
         statistics = normalisation(dataset)
     dataset = _augmented(config, dataset)
-    task, signature = _task_for(config, dataset)
     with at(config, "student"):
         space = config.student.make_space()
-        try_out(config, space, signature)
-    coverages, ensemble = _teachers_for(config, dataset)
+    with at(config, "tokenizer"):
+        reading = reading_for(config, dataset, space)
+    task = _task_for(config, dataset if reading is None else reading.outline(dataset))
+    setting = Setting(
+        space=space,
+        dataset=dataset,
+        task=task,
+        statistics=statistics,
+        taps=config.student.taps,
+        precisions=config.precisions,
+        limits=config.limits,
+        latency=config.latency.settings(),
+        threads=config.resources.threads,
+        device="auto" if config.resources.gpus else "cpu",
+        reading=reading,
+    )
+    with at(config, "student"):
+        try_out(config, setting)
+    dataset, coverages, ensemble = _teachers_for(config, dataset)
     if to_run:
         check_recipe(config, dataset, ensemble)
     check_metrics(config, task)
@@ -99,24 +115,11 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         config=config,
         dataset=dataset,
         task=task,
-        signature=signature,
         space=space,
         choices=(*(space.choices if config.student.fixed_values(space) is None else ()), *config.recipe.choices()),
         coverages=coverages,
         ensemble=ensemble,
-        setting=Setting(
-            space=space,
-            dataset=dataset,
-            task=task,
-            statistics=statistics,
-            ensemble=ensemble,
-            taps=config.student.taps,
-            precisions=config.precisions,
-            limits=config.limits,
-            latency=config.latency.settings(),
-            threads=config.resources.threads,
-            device="auto" if config.resources.gpus else "cpu",
-        ),
+        setting=replace(setting, dataset=dataset, ensemble=ensemble),
     )
 
 
@@ -165,27 +168,32 @@ def _augmented(config: Config, dataset: Dataset) -> Dataset:
         return replace(dataset, augmentation=Augmentation(**settings))
 
 
-def _task_for(config: Config, dataset: Dataset) -> tuple[Task, ModelSignature]:
+def _task_for(config: Config, dataset: Dataset) -> Task:
     # A task of the project's own refuses nothing but the data.
     refused = "data" if config.task.kind in TASKS else "task"
     with at(config, refused):
         task = _make_task(config.task.kind, dataset)
-    text = ["text"] if refused == "data" and getattr(config.data, "text", None) else []
-    with at(config, refused, *text):
-        return task, task.signature(dataset)
+        task.signature(dataset)
+    return task
 
 
-def _teachers_for(config: Config, dataset: Dataset) -> tuple[dict[str, Coverage], TeacherEnsemble | None]:
-    """Find out what each teacher covers, by name in the order of the config."""
+def _teachers_for(config: Config, dataset: Dataset) -> tuple[Dataset, dict[str, Coverage], TeacherEnsemble | None]:
+    """Find out what each teacher covers, by name in the order of the config; columns that tell it join the data."""
     coverages = {}
     for position, teacher in enumerate(config.teachers):
         with at(config, "teachers", position, "covers"):
-            coverages[teacher.name] = _coverage(teacher.covers, dataset)
+            coverage = _coverage(teacher.covers, dataset)
+        if teacher.kind == "completions" and reads_of(dataset) != "tokens":
+            with at(config, "teachers", position):
+                dataset, coverage = with_answered(teacher, dataset, coverage)
+        coverages[teacher.name] = coverage
     if not coverages:
-        return {}, None
+        return dataset, {}, None
     with at(config, "teachers"):
-        return coverages, TeacherEnsemble(
-            coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns
+        return (
+            dataset,
+            coverages,
+            TeacherEnsemble(coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns),
         )
 
 

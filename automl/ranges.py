@@ -28,7 +28,8 @@ def probes(prepared: Prepared) -> list[Trial]:
         values = sample(prepared.choices, generator, forbids=prepared.space.forbids)
         spec = prepared.spec(values)
         specs[spec.architecture_digest] = spec
-    costs = {digest: cost_of(prepared.space, spec, prepared.signature) for digest, spec in specs.items()}
+    signature_of = prepared.setting.signature_of
+    costs = {digest: cost_of(prepared.space, spec, signature_of(spec)) for digest, spec in specs.items()}
     ends = dict.fromkeys(
         pick(costs, key=lambda digest: (getattr(costs[digest], metric), digest))
         for metric in ("params", "macs")

@@ -13,6 +13,7 @@ from search_spaces import SearchSpace, plain_digest
 from teachers import Coverage
 from teachers.digests import rows_digest
 from trials.data import Dataset
+from trials.reading import Reading
 from trials.records import Trial
 from trials.student import Normalisation
 
@@ -31,6 +32,7 @@ class Schooling:
         options: Of its space, as the config gives them.
         task: Kind of task, as the config names it.
         statistics: By which its inputs are normalised; of all training rows, not of its own alone.
+        reading: How it reads texts; None where the inputs are numbers.
     """
 
     space: SearchSpace
@@ -39,6 +41,7 @@ class Schooling:
     options: Mapping[str, object]
     task: str
     statistics: Normalisation | None
+    reading: Reading | None
 
     def folder_name(self) -> str:
         """Name all that the trained teacher depends on."""
@@ -47,7 +50,9 @@ class Schooling:
         statistics = None if self.statistics is None else asdict(self.statistics)
         options = json.loads(json.dumps(dict(self.options), default=repr))
         names = list(lessons.class_names)
-        return plain_digest([FORMAT, self.trial.digest, options, names, self.task, statistics, *rows])
+        reading = self.reading
+        read = [] if reading is None else [rows_digest([reading.tokenizer.definition]), reading.length]
+        return plain_digest([FORMAT, self.trial.digest, options, names, self.task, statistics, *rows, *read])
 
     def is_alike(self, other: "Schooling") -> bool:
         """Say whether the same is asked of both, of one search, with the same seed."""
@@ -84,6 +89,7 @@ def _asked(prepared: Prepared, position: int) -> Schooling:
         options=teacher.student.options,
         task=config.task.kind,
         statistics=prepared.setting.statistics,
+        reading=prepared.setting.reading_of(spec),
     )
 
 

@@ -8,6 +8,7 @@ from automl.front import Member, ParetoFront, pareto_front
 from automl.hypervolume_history import HypervolumeHistory
 from automl.objectives import Objective
 from automl.run import FinalMeasurement, FinishedTrial
+from search_spaces import StudentSpec
 from trials.records import Limit, Outcome, TrialResult
 
 
@@ -83,6 +84,10 @@ class Standing:
             for member, measured in pairs
             if measured is None or not measured.withdrawn
         ]
+
+    def spec_of(self, member: Member) -> StudentSpec:
+        """Give the architecture of a member."""
+        return next(each.trial.spec for each in self.finished if each.trial.number == member.trial)
 
     def fault(self, result: TrialResult) -> str:
         """Say why a result can be neither told nor compared, as with a metric that is no number; empty where it can."""

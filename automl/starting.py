@@ -11,6 +11,7 @@ _COMPARED = (
     "seed",
     "data",
     "task",
+    "tokenizer",
     "student",
     "recipe",
     "teachers",
@@ -68,8 +69,10 @@ def refuse_other_data(prepared: Prepared, ledger: Ledger) -> None:
     Raises:
         UserError: It is other data.
     """
-    dataset = prepared.dataset
+    dataset, reading = prepared.dataset, prepared.setting.reading
     digest = rows_digest(dataset.inputs) + rows_digest(dataset.labels)
+    if reading is not None and not reading.tokenizer.can_be_narrowed:  # One that is trained follows from the texts.
+        digest += rows_digest([reading.tokenizer.definition])
     kept = ledger.recall("data")
     if kept is None:
         ledger.remember("data", digest)

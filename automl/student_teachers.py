@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from automl.config.teachers import RunTeacher, TrainTeacher
 from automl.named_columns import PickColumns, columns_by_name, with_columns
+from automl.texts_as_ids import ids_of, reading_of, with_reading
 from search_spaces import SPACES, ModelSignature, SearchSpace, StudentSpec
 from search_spaces.imports import import_object
 from teachers import LOADERS, Inputs, LoadedModel, Outputs, TeacherModel
 from teachers.digests import RawRows
 from trials.compress import PRECISIONS
 from trials.description import load_student, parse_spec, read_description
+from trials.reading import Reading
 from trials.student import Student
 
 Build = Callable[[StudentSpec, ModelSignature], nn.Module]
@@ -72,39 +74,60 @@ def load_student_teacher(
         The student with its module where its space is known and still builds the same; else its graph alone.
 
     Raises:
-        ValueError: The data lacks a feature that the student takes.
+        ValueError: The data lacks a feature that the student takes, or has texts where it takes numbers, or numbers
+            where it takes texts.
     """
+    reading = reading_of(folder, rows)
+    found = _with_module(folder, teacher, rows, columns_by_name(folder, feature_names), reading)
+    return found if reading is None else with_reading(found, reading)
+
+
+def _with_module(
+    folder: Path,
+    teacher: TrainTeacher | RunTeacher,
+    rows: RawRows,
+    columns: Sequence[int] | None,
+    reading: Reading | None,
+) -> LoadedModel:
+    """Load the graph, and the module where it says the same; both take numbers."""
     graph = LOADERS["onnx"](path=folder / PRECISIONS["float32"].file_name, taps=teacher.taps)
-    columns = columns_by_name(folder, feature_names)
     if columns is not None:
         graph = with_columns(graph, columns)
     module = _rebuilt(folder, teacher)
-    if module is None or isinstance(rows, list):
+    if module is None:
         return graph
     if columns is not None:
         module.register_forward_pre_hook(PickColumns(columns))
     tapped = LOADERS["callable"](model=module, taps=teacher.taps)
-    example = torch.from_numpy(rows[:_EXAMPLE_ROWS].copy())
+    example = _example(rows, reading)
     if not torch.allclose(tapped.model(example).logits, graph.model(example).logits, rtol=_TOLERANCE, atol=_TOLERANCE):
         return graph  # The space has changed since, though the weights still fit.
     return LoadedModel(model=StudentModel(graph.model, tapped.model, module), digest=graph.digest)
 
 
-def untrained_student_teacher(graph: Path, student: Student, teacher: TrainTeacher, rows: RawRows) -> LoadedModel:
+def _example(rows: RawRows, reading: Reading | None) -> Tensor:
+    if isinstance(rows, list):
+        assert reading is not None
+        return ids_of(rows[:_EXAMPLE_ROWS], reading)
+    return torch.from_numpy(rows[:_EXAMPLE_ROWS].copy())
+
+
+def untrained_student_teacher(
+    graph: Path, student: Student, teacher: TrainTeacher, reading: Reading | None
+) -> LoadedModel:
     """Let a student that is not trained stand for the teacher that it becomes: the same outputs at the same price.
 
     Args:
         graph: File with a graph of it, whose logits need not be those of the student.
         student: Built, from raw inputs to logits.
         teacher: As the config names it.
-        rows: Raw inputs of the data.
+        reading: How it reads texts; None where it takes numbers.
     """
     loaded = LOADERS["onnx"](path=graph, taps=teacher.taps)
-    if isinstance(rows, list):
-        return loaded
     module = student.eval()
     tapped = LOADERS["callable"](model=module, taps=teacher.taps)
-    return LoadedModel(model=StudentModel(loaded.model, tapped.model, module), digest=loaded.digest)
+    whole = LoadedModel(model=StudentModel(loaded.model, tapped.model, module), digest=loaded.digest)
+    return whole if reading is None else with_reading(whole, reading)
 
 
 def _rebuilt(folder: Path, teacher: TrainTeacher | RunTeacher) -> nn.Module | None:

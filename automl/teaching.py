@@ -2,30 +2,29 @@
 
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from automl import stored
 from automl.answering import answer_all, probe_all, trials_at_a_time
+from automl.asking import ask_endpoints
 from automl.cache_view import plan_lines
 from automl.caching import entries_of, plan_answers, require_memory, wanted
-from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, WorkFailed
 from automl.executor import Executor, Share
+from automl.fitting_heads import fit_heads
 from automl.ledger import Ledger
+from automl.loading_teachers import load_teachers
 from automl.nodes import CachePlace
-from automl.preparation import Prepared, at
+from automl.preparation import Prepared
 from automl.recipe_checks import check_aggregation, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.schooling import schooling
-from automl.student_teachers import load_student_teacher
 from automl.students import write_folder
 from automl.teachers_strength import judge_teacher, validation_logits
-from search_spaces.imports import import_object
-from teachers import LOADERS, Coverage, LoadedModel, OutputStore, Preprocessing, Teacher, TeacherEnsemble, pack
-from trials.description import read_description
+from teachers import OutputStore, Teacher, TeacherEnsemble, pack
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
 
@@ -56,7 +55,8 @@ def teach(
     if any(teacher.kind == "train" for teacher in config.teachers):
         say("training teachers")
     trained = train_teachers(prepared, executor, cache / "teachers")
-    teachers = load_teachers(prepared, trained)
+    trained |= fit_heads(prepared, executor, cache / "teachers", say=say)
+    teachers = ask_endpoints(prepared, load_teachers(prepared, trained), say=say)
     ensemble = TeacherEnsemble(
         {teacher.name: teacher.coverage for teacher in teachers},
         num_classes=prepared.dataset.num_classes,
@@ -131,71 +131,6 @@ def _keep(folder: Path, artefacts: Artefacts) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         if not folder.exists():
             raise
-
-
-def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teacher]:
-    """Load all teachers, in the order of the config.
-
-    Args:
-        prepared: The config's teachers.
-        trained: Folders of those that were trained first.
-
-    Raises:
-        UserError: One cannot be loaded, or knows other classes than the data has.
-    """
-    loaded = []
-    for position, teacher in enumerate(prepared.config.teachers):
-        with at(prepared.config, "teachers", position):
-            coverage = prepared.coverages[teacher.name]
-            if teacher.kind in ("train", "run"):
-                path = trained[teacher.name] if teacher.kind == "train" else teacher.path
-                coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
-                model = load_student_teacher(
-                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
-                )
-            else:
-                model = _load(teacher, coverage, prepared.dataset.class_names)
-            loaded.append(model.teacher(teacher.name, coverage))
-    return loaded
-
-
-def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:
-    """Match the classes of an exported student with those of the data by name."""
-    known = read_description(folder)["class_names"]
-    assert isinstance(known, list)
-    if foreign := [name for name in known if name not in class_names]:
-        raise ValueError(
-            f"it knows classes {', '.join(foreign)} that the data does not have; the data has {', '.join(class_names)}"
-        )
-    labels = tuple(class_names.index(name) for name in known)
-    if len(labels) < len(class_names):
-        if coverage.labels is not None and coverage.labels != labels:
-            raise ValueError(
-                f"it knows the classes {', '.join(known)}; let covers.labels be these, in this order, or leave it out"
-            )
-        coverage = replace(coverage, labels=labels)
-    elif labels != tuple(range(len(class_names))):
-        raise ValueError(
-            f"it knows the classes in the order {', '.join(known)}, the data has {', '.join(class_names)}; "
-            "name them alike"
-        )
-    return coverage
-
-
-def _load(teacher: TeacherConfig, coverage: Coverage, class_names: tuple[str, ...]) -> LoadedModel:
-    arguments = {
-        name: getattr(teacher, name)
-        for name in type(teacher).model_fields
-        if name not in ("kind", "name", "covers", "preprocessing")
-    }
-    if teacher.kind == "factory":
-        arguments["factory"] = import_object(teacher.factory)
-    if teacher.kind == "estimator":
-        arguments |= {"class_names": class_names, "labels": coverage.labels}
-    preprocessing = getattr(teacher, "preprocessing", None)
-    if preprocessing is not None:
-        arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
-    return LOADERS[teacher.kind](**arguments)
 
 
 def fill_cache(

@@ -4,28 +4,30 @@ import numpy as np
 
 from automl.config import Config
 from automl.config.searchable import possible_values
-from search_spaces import ModelSignature, SearchSpace, require_outputs, sample
+from search_spaces import require_outputs, sample
 from trials.aggregation import AGGREGATIONS, traits_of
 from trials.heads import check_foldable
+from trials.setting import Setting
 
 
-def try_out(config: Config, space: SearchSpace, signature: ModelSignature) -> None:
+def try_out(config: Config, setting: Setting) -> None:
     """Build and run one student, so that a space of the user's that does not work is told before the search.
 
     The same goes for heads, where an aggregation asks for them.
 
     Args:
         config: Its student and aggregations are read.
-        space: Narrowed as the config says.
-        signature: Of the students.
+        setting: Its space, and what students take in and give out.
 
     Raises:
         ValueError: The student cannot be built, or does not give what the signature says.
     """
+    space = setting.space
     values = config.student.fixed_values(space)
     if values is None:
         values = sample(space.choices, np.random.default_rng(config.seed), forbids=space.forbids)
     spec = space.spec(values)
+    signature = setting.signature_of(spec)
     student = f"the student {values}" if values else "its student"
     try:
         model = space.build(spec, signature)

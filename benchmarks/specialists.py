@@ -92,17 +92,19 @@ def lessons_of(prepared: Prepared, answers: Mapping[str, Logits], seed: int) -> 
             task=task,
             recipe=RECIPE,
             seed=seed,
-            ensemble=_ensemble(dataset, coverages),
-            teachers=lambda batch, features=(), logits_KNC=logits_KNC: _heard(batch, logits_KNC),
+            ensemble=ensemble_of(dataset, coverages),
+            teachers=lambda batch, features=(), logits_KNC=logits_KNC: heard(batch, logits_KNC),
         )
     return lessons
 
 
-def _heard(batch: Batch, logits_KNC: torch.Tensor) -> TeacherOutputs:
+def heard(batch: Batch, logits_KNC: torch.Tensor) -> TeacherOutputs:
+    """Give what teachers say of a batch, of what they say of all rows."""
     return TeacherOutputs(logits=logits_KNC[:, batch.index])
 
 
-def _ensemble(dataset: Dataset, coverages: Mapping[str, Coverage]) -> TeacherEnsemble:
+def ensemble_of(dataset: Dataset, coverages: Mapping[str, Coverage]) -> TeacherEnsemble:
+    """Let teachers be heard on what they cover."""
     return TeacherEnsemble(coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns)
 
 

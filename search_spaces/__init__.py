@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 from search_spaces.cardinality import size
 from search_spaces.choices import Categorical, Choice, Domain, Integer, Real, Value, Values, check_values, walk
-from search_spaces.conditions import Condition, all_of, at_least, equals
+from search_spaces.conditions import Condition, all_of, at_least, equals, one_of
 from search_spaces.convnet import convnet
 from search_spaces.counting import cost_of, count
+from search_spaces.decoder import Decoder, decoder
+from search_spaces.decoder_cache import CachedDecoder, cached_signature, empty_cache
+from search_spaces.encoder import encoder
 from search_spaces.encoding import columns_of, encode, encoding_columns
 from search_spaces.factory import factory
 from search_spaces.mlp import mlp
@@ -22,6 +25,8 @@ from search_spaces.variation import Point, crossover, mutate, neighbours, sample
 SPACES: dict[str, Callable[..., SearchSpace]] = {
     "mlp": mlp,
     "convnet": convnet,
+    "encoder": encoder,
+    "decoder": decoder,
     "factory": factory,
     "transformers": transformers_models,
     "timm": timm_models,
@@ -31,10 +36,12 @@ SPACES: dict[str, Callable[..., SearchSpace]] = {
 
 __all__ = [
     "SPACES",
+    "CachedDecoder",
     "Categorical",
     "Choice",
     "Condition",
     "Cost",
+    "Decoder",
     "Domain",
     "Integer",
     "ModelSignature",
@@ -47,13 +54,17 @@ __all__ = [
     "Values",
     "all_of",
     "at_least",
+    "cached_signature",
     "check_values",
     "columns_of",
     "convnet",
     "cost_of",
     "count",
     "crossover",
+    "decoder",
+    "empty_cache",
     "encode",
+    "encoder",
     "encoding_columns",
     "equals",
     "factory",
@@ -61,6 +72,7 @@ __all__ = [
     "mutate",
     "neighbours",
     "nni_space",
+    "one_of",
     "plain_digest",
     "require_outputs",
     "sample",

@@ -16,6 +16,11 @@ def equals(name: str, value: Value) -> Condition:
     return partial(_equals, name, value)
 
 
+def one_of(name: str, *values: Value) -> Condition:
+    """Ask whether the choice ``name`` is one of ``values``."""
+    return partial(_one_of, name, values)
+
+
 def at_least(name: str, low: int) -> Condition:
     """Ask whether the choice ``name``, a number, is ``low`` or more."""
     return partial(_at_least, name, low)
@@ -28,6 +33,10 @@ def all_of(*conditions: Condition) -> Condition:
 
 def _equals(name: str, value: Value, values: Values) -> bool:
     return name in values and values[name] == value
+
+
+def _one_of(name: str, options: tuple[Value, ...], values: Values) -> bool:
+    return name in values and values[name] in options
 
 
 def _at_least(name: str, low: int, values: Values) -> bool:

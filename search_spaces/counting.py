@@ -33,8 +33,8 @@ def count(space: SearchSpace, spec: StudentSpec, signature: ModelSignature) -> C
 
     A model that cannot be built or run there, as one that loads weights, is counted on the CPU.
 
-    Parameters that layers share count once. A size that varies in the signature is taken as 1, so that a language
-    model's MACs are those of one token.
+    Parameters that layers share count once. A size that varies in the signature is taken as the spec's ``length``, the
+    tokens that a student reads at most, or as 1 where there is no such choice.
 
     Args:
         space: The one that made ``spec``.
@@ -63,7 +63,7 @@ def _count_on(
 ) -> Cost:
     with torch.device(device):
         model = build(spec, signature).eval()
-        inputs = example_inputs(signature, batch=1)
+        inputs = example_inputs(signature, batch=1, varying=int(spec.values.get("length", 1)))
     # Attention has kernels that the counter does not know; written out, it is two products of matrices.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(*inputs)

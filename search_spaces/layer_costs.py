@@ -8,6 +8,11 @@ def total(*costs: Cost) -> Cost:
     return Cost(params=sum(cost.params for cost in costs), macs=sum(cost.macs for cost in costs))
 
 
+def repeated(cost: Cost, times: int) -> Cost:
+    """Cost of one layer that is applied so many times, as to each token: its parameters are there once."""
+    return Cost(params=cost.params, macs=cost.macs * times)
+
+
 def output_size(size: int, stride: int) -> int:
     """Give the pixels along one side after a convolution or pooling with odd kernel k and padding k // 2.
 

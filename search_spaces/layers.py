@@ -14,6 +14,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
     "hardswish": nn.Hardswish,
     "silu": nn.SiLU,
+    "gelu": nn.GELU,
 }
 """Functions between layers."""
 

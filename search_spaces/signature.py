@@ -1,6 +1,6 @@
 """What a model takes in and gives out, as far as a search space must know it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +48,26 @@ class ModelSignature:
         if len(set(names)) < len(names):
             raise ValueError(f"names of inputs and outputs must differ, got {', '.join(names)}")
 
+    def sized(self, size: int) -> "ModelSignature":
+        """Give every size of the inputs that varies this value."""
+        inputs = tuple(
+            replace(tensor, shape=tuple(size if known is None else known for known in tensor.shape))
+            for tensor in self.inputs
+        )
+        return replace(self, inputs=inputs)
+
     @property
     def sole_input_shape(self) -> tuple[int, ...]:
         """Shape of the only input, all of whose sizes are fixed.
 
         Raises:
-            ValueError: There are several inputs, or a size varies.
+            ValueError: There are several inputs, a size varies, or they are token ids.
         """
+        if self.vocabulary_size is not None:
+            raise ValueError(
+                "this space takes images or vectors, and texts come as token ids of any number; take a space that "
+                "reads them, such as encoder"
+            )
         return _fixed_shape(self.inputs, "input")
 
     @property

@@ -9,9 +9,15 @@ from search_spaces.signature import ModelSignature, TensorSpec
 _BATCH = 2
 
 
-def example_inputs(signature: ModelSignature, *, batch: int) -> list[Tensor]:
-    """Make inputs of a model, all zero, on the device that is the default; a size that varies is 1."""
-    return [_zeros(tensor, batch, signature) for tensor in signature.inputs]
+def example_inputs(signature: ModelSignature, *, batch: int, varying: int = 1) -> list[Tensor]:
+    """Make inputs of a model, all zero, on the device that is the default.
+
+    Args:
+        signature: Of the model.
+        batch: Rows.
+        varying: A size that the signature leaves open.
+    """
+    return [_zeros(tensor, batch, varying, signature) for tensor in signature.inputs]
 
 
 def require_outputs(model: nn.Module, signature: ModelSignature) -> None:
@@ -49,11 +55,11 @@ def _listed(shapes: list[tuple[int, ...]]) -> str:
     return ", ".join(map(str, shapes))
 
 
-def _example_shape(tensor: TensorSpec, batch: int) -> tuple[int, ...]:
-    return (batch, *(1 if size is None else size for size in tensor.shape))
+def _example_shape(tensor: TensorSpec, batch: int, varying: int = 1) -> tuple[int, ...]:
+    return (batch, *(varying if size is None else size for size in tensor.shape))
 
 
-def _zeros(tensor: TensorSpec, batch: int, signature: ModelSignature) -> Tensor:
+def _zeros(tensor: TensorSpec, batch: int, varying: int, signature: ModelSignature) -> Tensor:
     # Token ids stay whole numbers; all else has been preprocessed to float when it reaches a student.
     tokens = signature.vocabulary_size is not None and np.issubdtype(np.dtype(tensor.dtype), np.integer)
-    return torch.zeros(_example_shape(tensor, batch), dtype=torch.int64 if tokens else torch.float32)
+    return torch.zeros(_example_shape(tensor, batch, varying), dtype=torch.int64 if tokens else torch.float32)

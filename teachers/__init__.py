@@ -35,6 +35,7 @@ from teachers.cache import (
 )
 from teachers.ensemble import EnsembleOutputs, LabelGroup, TeacherEnsemble
 from teachers.footprint import held_bytes, travelling_bytes
+from teachers.generating import Generation, Generator
 from teachers.live import LiveOutputs
 from teachers.loading import LOADERS, LoadedModel
 from teachers.outputs import MISSING_LABEL, Batch, Inputs, Outputs, TeacherOutputs
@@ -62,6 +63,8 @@ __all__ = [
     "Coverage",
     "DamagedEntryError",
     "EnsembleOutputs",
+    "Generation",
+    "Generator",
     "Inputs",
     "Job",
     "JoinedOutputs",

@@ -47,8 +47,9 @@ def teacher_strength(
     """Measure where a teacher is right.
 
     A row whose label it covers is judged by the columns of those labels alone, as the ensemble hears it; any other row
-    by all the columns that it gives. Zeros that fill up columns of unknown classes must not be among them: give what
-    ``read_logits`` gives, or the columns of covered labels alone.
+    by all the columns that it gives. Where these are equal, it guesses, and counts by its chance to be right. Zeros that
+    fill up columns of unknown classes must not be among them: give what ``read_logits`` gives, or the columns of covered
+    labels alone.
 
     Args:
         logits: (N, C), or (N, labels it covers) in the order of ``Coverage.labels``.
@@ -70,7 +71,11 @@ def teacher_strength(
     known_N = np.isin(labels_N, covered)
     home_N = _home(labels_N, coverage, columns)
     heard = np.where(np.isin(given, covered), logits, -np.inf)
-    correct_N = np.where(known_N, given[heard.argmax(axis=1)], given[logits.argmax(axis=1)]) == labels_N
+    correct_N = np.where(
+        known_N,
+        _right(heard, given, labels_N, num_meant=len(covered)),
+        _right(logits, given, labels_N, num_meant=len(given)),
+    )
     abroad_N = labelled_N & ~home_N
     return Strength(
         home=_mean(correct_N, home_N),
@@ -82,12 +87,22 @@ def teacher_strength(
     )
 
 
+def _right(
+    logits: NDArray[np.floating], given: NDArray[np.int64], labels_N: NDArray[np.int64], *, num_meant: int
+) -> NDArray[np.float64]:
+    """Tell where the largest logit is the label's; where all are equal, how likely a guess would be right (N,)."""
+    finite = np.where(np.isfinite(logits), logits, np.nan)
+    guess_N = np.nanmax(finite, axis=1) == np.nanmin(finite, axis=1)
+    right_N = given[logits.argmax(axis=1)] == labels_N
+    return np.where(guess_N & (num_meant > 1), np.isin(labels_N, given) / num_meant, right_N)
+
+
 def _home(
     labels_N: NDArray[np.int64], coverage: Coverage, columns: Mapping[str, NDArray[np.generic]]
 ) -> NDArray[np.bool_]:
-    home_N: NDArray[np.bool_] = (labels_N != MISSING_LABEL) & coverage.rows(len(labels_N), columns)
+    home_N: NDArray[np.bool_] = (labels_N != MISSING_LABEL) & coverage.rows_of_some(len(labels_N), columns)
     return home_N if coverage.labels is None else home_N & np.isin(labels_N, coverage.labels)
 
 
-def _mean(correct_N: NDArray[np.bool_], rows_N: NDArray[np.bool_]) -> float:
+def _mean(correct_N: NDArray[np.float64], rows_N: NDArray[np.bool_]) -> float:
     return float(correct_N[rows_N].mean()) if rows_N.any() else math.nan

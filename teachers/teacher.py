@@ -66,16 +66,21 @@ class Coverage:
         Raises:
             ValueError: The column is unknown, or no row has any of the values.
         """
-        if self.column is None:
-            return np.ones(num_rows, dtype=bool)
-        if self.column not in columns:
-            raise ValueError(f"the data has no column {self.column!r}; it has {', '.join(sorted(columns)) or 'none'}")
-        covered = np.isin(columns[self.column].astype(str), [str(value) for value in self.values])
-        if not covered.any():
+        covered = self.rows_of_some(num_rows, columns)
+        if self.column is not None and not covered.any():
             found = sorted(set(columns[self.column].astype(str).tolist()))[:20]
             raise ValueError(
                 f"no row has {self.column!r} in {', '.join(map(str, self.values))}; the column holds {', '.join(found)}"
             )
+        return covered
+
+    def rows_of_some(self, num_rows: int, columns: Mapping[str, NDArray[np.generic]]) -> NDArray[np.bool_]:
+        """Do what ``rows`` does for some rows of a data set, of which none need be covered."""
+        if self.column is None:
+            return np.ones(num_rows, dtype=bool)
+        if self.column not in columns:
+            raise ValueError(f"the data has no column {self.column!r}; it has {', '.join(sorted(columns)) or 'none'}")
+        covered: NDArray[np.bool_] = np.isin(columns[self.column].astype(str), [str(value) for value in self.values])
         return covered
 
 

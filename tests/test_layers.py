@@ -31,10 +31,11 @@ ONLY_IN = {
     "sklearn": ["trials/data/sklearn_sets.py"],
     "joblib": ["teachers/loading/estimator.py"],
     "skops": ["teachers/loading/estimator.py"],
-    "transformers": ["teachers/loading/*", "search_spaces/transformers_models.py"],
+    "transformers": ["teachers/loading/*", "search_spaces/transformers_*.py"],
     "timm": ["teachers/loading/*", "search_spaces/timm_models.py"],
+    "tokenizers": ["trials/tokenization.py", "automl/tracking/text_student.py"],
     "datasets": ["trials/data/huggingface.py"],
-    "pandas": ["trials/data/*"],
+    "pandas": ["trials/data/*", "automl/tracking/text_student.py"],
     "moocore": [
         "automl/front.py",
         "automl/hypervolume_history.py",

@@ -13,6 +13,7 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from trials.slimming import slim
+from trials.tables import has_tables, quantize_tables
 
 Calibration = Mapping[str, NDArray[np.generic]]
 """Raw inputs of some samples by name of the graph's input, each (N, ...)."""
@@ -22,6 +23,9 @@ QUANTIZED = ("Conv", "Gemm", "MatMul")
 
 KEPT_FLOAT = ("BatchNormalization", "InstanceNormalization", "LayerNormalization")
 """Operations that stay as they are: their few weights save nothing, and their answers lose most by rounding."""
+
+_KNOWN = set(QLinearOpsRegistry) | set(QDQRegistry)
+"""Operations that ONNX Runtime can quantise."""
 
 _CALIBRATION_BATCH = 64
 
@@ -52,6 +56,10 @@ def quantize_int8(onnx_bytes: bytes, calibration: Calibration) -> bytes:
     processors without VNNI add pairs of products in 16 bits, where full 8 bits overflow without a word. On a trained
     convnet that cost up to 6 points of accuracy there and nothing elsewhere; with 7 bits all processors agree.
 
+    Of a graph with attention or tables, only operations that hold weights are quantised, and tables row by row: a
+    softmax, and a mask of huge numbers, do not bear 8 bits. On a trained encoder of two layers 11 % of the answers
+    changed with all operations quantised and 0.7 % so, and it was 1.4 times as fast.
+
     Args:
         onnx_bytes: A float32 graph in one file.
         calibration: Training inputs, some hundreds; ranges of activations are their smallest and largest values.
@@ -71,6 +79,10 @@ def quantize_int8(onnx_bytes: bytes, calibration: Calibration) -> bytes:
         )
     if not calibration or not all(len(values) for values in calibration.values()):
         raise ValueError("int8 needs inputs to calibrate with, got none; give some training rows")
+    chosen: dict[str, list[str]] = {"op_types_to_quantize": sorted(_KNOWN - set(KEPT_FLOAT))}
+    if "Softmax" in found or has_tables(model.graph):
+        quantize_tables(model.graph)
+        chosen = {"op_types_to_quantize": list(QUANTIZED), "nodes_to_exclude": _without_weights(model.graph)}
     add_pre_process_metadata(model)  # Else the quantiser asks on the root logger for what the exporter has done.
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         path = Path(folder) / "model.onnx"
@@ -79,7 +91,7 @@ def quantize_int8(onnx_bytes: bytes, calibration: Calibration) -> bytes:
             path,
             _Reader(calibration),
             quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=sorted((set(QLinearOpsRegistry) | set(QDQRegistry)) - set(KEPT_FLOAT)),
+            **chosen,
             per_channel=True,
             reduce_range=True,
             activation_type=quantization.QuantType.QUInt8,
@@ -88,6 +100,17 @@ def quantize_int8(onnx_bytes: bytes, calibration: Calibration) -> bytes:
         )
         quantized = onnx.load(path)
     return bytes(slim(quantized).SerializeToString(deterministic=True))
+
+
+def _without_weights(graph: onnx.GraphProto) -> list[str]:
+    """Name the operations that multiply two results with each other, as attention does; all nodes get a name."""
+    weights = {initializer.name for initializer in graph.initializer}
+    names = []
+    for position, node in enumerate(graph.node):
+        node.name = f"node{position}"
+        if node.op_type in QUANTIZED and not weights & set(node.input[:2]):
+            names.append(node.name)
+    return names
 
 
 PRECISIONS: dict[str, Precision] = {

@@ -12,9 +12,11 @@ from trials.compress import PRECISIONS
 from trials.recipe import Recipe
 from trials.records import student_digest
 from trials.student import Normalisation, Student, load_weights
+from trials.tokenization import PADDING
 
 DESCRIPTION_FILE = "student.json"
 WEIGHTS_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
 FORMAT = "automl-distill student"
 FORMAT_VERSION = 1
 _KINDS = {1: "vector", 3: "image"}
@@ -31,6 +33,7 @@ def describe(
     precisions: Sequence[str],
     metrics: Mapping[str, Mapping[str, float]] | None = None,
     feature_names: Sequence[str] | None = None,
+    length: int | None = None,
 ) -> dict[str, object]:
     """Say all that is needed to run a student without this program, and to build it again with it.
 
@@ -43,7 +46,9 @@ def describe(
         seed: Of the trial.
         precisions: Which graphs lie beside the description; the first one is run unless another is asked for.
         metrics: What was measured, by precision; what is not a finite number is left out, since JSON has no NaN.
-        feature_names: Of the values of a vector, in their order; None where the data named none.
+        feature_names: Of the values of a vector, in their order, or of the texts; None where the data named none.
+        length: Most tokens of a text, as ``TOKENIZER_FILE`` beside the description cuts it; None where the inputs are
+            no texts.
 
     Returns:
         Plain data that JSON can write.
@@ -53,6 +58,7 @@ def describe(
     """
     if unknown := sorted(set(precisions) - set(PRECISIONS)):
         raise ValueError(f"unknown precisions {', '.join(unknown)}; known are {', '.join(sorted(PRECISIONS))}")
+    reading = {"file": TOKENIZER_FILE, "length": length, "padding": PADDING}
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -72,6 +78,7 @@ def describe(
         "recipe": recipe.plain(),
         "seed": seed,
         "metrics": {precision: _finite(values) for precision, values in (metrics or {}).items()},
+        **({} if length is None else {"tokenizer": reading}),
     }
 
 

@@ -18,6 +18,7 @@ from trials.distillation_loss import DistillationLoss
 from trials.example import EXAMPLE_ROWS, see
 from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
+from trials.ordering import batches_of_epoch
 from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
 from trials.records import EpochRecord
 from trials.shares import GradientShares, gradient_shares, is_measured
@@ -134,8 +135,10 @@ class _Training:
         torch.manual_seed(int(generator.integers(2**62)))
         seen: dict[str, list[Tensor]] = {}
         shares = GradientShares()
-        # Batches of nearly one size: a last one of few rows would count as much as others, and batch norm fails on one.
-        for step, rows in enumerate(np.array_split(generator.permutation(self.rows), self.num_batches)):
+        dataset = self.lesson.dataset
+        lengths = None if dataset.vocabulary_size is None else dataset.num_tokens
+        batches = batches_of_epoch(self.rows, num_batches=self.num_batches, generator=generator, lengths=lengths)
+        for step, rows in enumerate(batches):
             rate = self._set_rate(epoch * self.num_batches + step)
             batch, teachers = schooling(rows)
             answer = self.speak(batch.inputs)

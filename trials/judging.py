@@ -27,32 +27,32 @@ _PARITY_ROWS = 256
 
 def costs(trial: Trial, setting: Setting, float32: bytes) -> Iterator[Candidate]:
     """Measure what a graph costs in each precision, one after the other, as far as the caller goes."""
-    for precision, graph in in_precisions(float32, setting):
+    for precision, graph in in_precisions(float32, trial, setting):
         yield _cost(trial, setting, precision, graph, trial.known_latency)
 
 
-def in_precisions(float32: bytes, setting: Setting) -> Iterator[tuple[str, bytes]]:
+def in_precisions(float32: bytes, trial: Trial, setting: Setting) -> Iterator[tuple[str, bytes]]:
     """Bring a graph into every precision that is asked for, one after the other."""
-    calibration = _calibration(setting)
+    calibration = _calibration(trial, setting)
     for precision in setting.precisions:
         yield precision, PRECISIONS[precision].convert(float32, calibration)
 
 
-def _calibration(setting: Setting) -> Calibration:
+def _calibration(trial: Trial, setting: Setting) -> Calibration:
     """Some training rows, evenly spread."""
-    train = setting.dataset.splits["train"]
+    dataset = setting.dataset_of(trial.spec)
+    train = dataset.splits["train"]
     rows = train[np.linspace(0, len(train) - 1, min(_CALIBRATION_ROWS, len(train))).astype(np.int64)]
-    inputs = setting.dataset.batch(rows).inputs
-    (tensor,) = setting.task.signature(setting.dataset).inputs
+    inputs = dataset.batch(rows).inputs
+    (tensor,) = setting.signature_of(trial.spec).inputs
     assert isinstance(inputs, Tensor)
     return {tensor.name: inputs.numpy()}
 
 
 def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: Mapping[str, Latency]) -> Candidate:
     """Measure what a graph costs, without asking what it can."""
-    signature = setting.task.signature(setting.dataset)
-    cost = cost_of(setting.space, trial.spec, signature)
-    latency = known.get(precision) or measure_latency(graph, signature, setting.latency)
+    cost = cost_of(setting.space, trial.spec, setting.signature_of(trial.spec))
+    latency = known.get(precision) or measure_latency(graph, setting.timed_signature_of(trial.spec), setting.latency)
     metrics = {
         "latency_ms": latency.median_ms,
         "size_bytes": float(size_bytes(graph)),
@@ -80,7 +80,7 @@ def judge(
     Raises:
         DivergedError: A metric is infinite or not a number.
     """
-    dataset = setting.dataset
+    dataset = setting.dataset_of(trial.spec)
     rows = dataset.splits["validation"]
     candidates = []
     float32_answers = None

@@ -1,7 +1,7 @@
 """What a student is taught, and by whom."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -132,6 +132,8 @@ class Lesson:
         """Ask the teachers that the student listens to; None where there are none."""
         if not self.heard or self.teachers is None:
             return None
+        if (texts := self.dataset.texts) is not None:  # Token ids are the student's own.
+            batch = replace(batch, inputs=[texts[row] for row in batch.index.tolist()])
         answers = self.teachers(batch, features)
         return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
 

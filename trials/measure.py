@@ -15,12 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from search_spaces import ModelSignature, TensorSpec
-from trials.records import Latency, LatencySettings
+from trials.records import VARYING_SIZE, Latency, LatencySettings
 from trials.rounds import Timed, Turn, time_graph, time_in_own_process, write_round_files
 from trials.sessions import require_provider
-
-VARYING_SIZE = 128
-"""Size given to a dimension that varies, as a sequence's length, when latency is measured."""
 
 _COVERAGE = 0.95
 
@@ -46,11 +43,12 @@ def measure_latency(graph: bytes, signature: ModelSignature, settings: LatencySe
         ValueError: The provider is unknown or missing.
     """
     feeds, turn = _feeds(signature, settings), _turn(settings)
-    return _summary([time_graph(graph, feeds, turn) for _ in range(settings.rounds)], settings, provisional=True)
+    timed = [time_graph(graph, feeds, turn) for _ in range(settings.rounds)]
+    return _summary(timed, settings, length=_length(signature), provisional=True)
 
 
 def measure_latencies(
-    graphs: Sequence[bytes], signature: ModelSignature, settings: LatencySettings, *, seed: int
+    graphs: Sequence[bytes], signatures: Sequence[ModelSignature], settings: LatencySettings, *, seed: int
 ) -> list[Latency]:
     """Time graphs in ONNX Runtime on random inputs, in turns, so that their latencies compare.
 
@@ -60,8 +58,8 @@ def measure_latencies(
     graphs alike, but for those that it begins or ends with.
 
     Args:
-        graphs: ONNX; all take the signature's inputs.
-        signature: Their inputs.
+        graphs: ONNX.
+        signatures: Inputs of each.
         settings: Batch, threads, provider, how often and how long.
         seed: Of the orders.
 
@@ -75,10 +73,21 @@ def measure_latencies(
     require_provider(settings.provider)
     turn, chance = _turn(settings), np.random.default_rng(seed)
     with tempfile.TemporaryDirectory(prefix="latency-") as folder:
-        write_round_files(Path(folder), graphs, _feeds(signature, settings))
+        write_round_files(Path(folder), graphs, [_feeds(signature, settings) for signature in signatures])
         orders = [chance.permutation(len(graphs)).tolist() for _ in range(settings.rounds)]
         rounds = [time_in_own_process(Path(folder), order, turn) for order in orders]
-    return [_summary([timed[n] for timed in rounds], settings, provisional=False) for n in range(len(graphs))]
+    return [
+        _summary([timed[n] for timed in rounds], settings, length=_length(signature), provisional=False)
+        for n, signature in enumerate(signatures)
+    ]
+
+
+def _length(signature: ModelSignature) -> int | None:
+    """Say how many tokens a text has; None where the inputs are no texts."""
+    if signature.vocabulary_size is None:
+        return None
+    (size, *_) = signature.inputs[0].shape
+    return VARYING_SIZE if size is None else size
 
 
 def _turn(settings: LatencySettings) -> Turn:
@@ -92,7 +101,7 @@ def _turn(settings: LatencySettings) -> Turn:
     )
 
 
-def _summary(rounds: Sequence[Timed], settings: LatencySettings, *, provisional: bool) -> Latency:
+def _summary(rounds: Sequence[Timed], settings: LatencySettings, *, length: int | None, provisional: bool) -> Latency:
     # Runs of one round are not independent, so thousands of them would make an interval that is far too narrow.
     low, median, high = median_interval(np.array([timed.median_ms for timed in rounds]))
     return Latency(
@@ -104,6 +113,7 @@ def _summary(rounds: Sequence[Timed], settings: LatencySettings, *, provisional:
         provisional=provisional,
         device=device_name(settings),
         timestamp_ms=time.time_ns() // 1_000_000,
+        length=length,
     )
 
 
@@ -154,4 +164,8 @@ def _random_input(tensor: TensorSpec, signature: ModelSignature, batch_size: int
     dtype = np.dtype(tensor.dtype)
     if dtype.kind == "f":
         return chance.standard_normal(shape).astype(dtype)
-    return chance.integers(0, 256 if dtype == np.uint8 else signature.vocabulary_size or 2, shape).astype(dtype)
+    if (
+        dtype == np.int64 and signature.vocabulary_size is not None
+    ):  # 0 is padding, and a text that is measured has none.
+        return chance.integers(1, signature.vocabulary_size, shape).astype(dtype)
+    return chance.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)

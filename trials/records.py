@@ -15,6 +15,10 @@ LATENCY_MARGIN = 0.4
 """Share by which latency may come out too high while other trials run beside; nothing is refused within it."""
 
 
+VARYING_SIZE = 128
+"""Size given to a dimension that varies, as a sequence's length, when latency is measured and nobody says another."""
+
+
 LEAST_ROUNDS = 6
 """Of measuring latency: both extremes of fewer values hold their median with less than 95 %."""
 
@@ -58,6 +62,7 @@ class Latency:
         rounds: Number of rounds; the interval is of their medians. Records from before there were rounds have 1, and
             an interval of its runs, which is too narrow.
         timestamp_ms: When it was measured, since 1970; 0 in records from before that was written down.
+        length: Tokens of each text; None where the inputs are no texts.
     """
 
     median_ms: float
@@ -68,6 +73,7 @@ class Latency:
     device: str
     rounds: int = 1
     timestamp_ms: int = 0
+    length: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +82,7 @@ class LatencySettings:
 
     Args:
         batch_size: Samples of one run.
+        length: Tokens of a text; None takes as many as the student reads at most.
         threads: Threads that ONNX Runtime may use.
         provider: Execution provider: ``cpu`` or ``cuda``.
         rounds: Rounds that runs and time are spread over, each with the graph opened anew; ``LEAST_ROUNDS`` or more.
@@ -85,6 +92,7 @@ class LatencySettings:
     """
 
     batch_size: int = 1
+    length: int | None = None
     threads: int = 1
     provider: str = "cpu"
     rounds: int = 9

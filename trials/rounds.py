@@ -18,9 +18,6 @@ from numpy.typing import NDArray
 
 from trials.sessions import open_session
 
-FEEDS_FILE = "feeds.npz"
-"""Inputs of the graphs, in the folder that a process of its own reads."""
-
 # As the modules of this process are found, so are those of the other one.
 _BOOT = (
     "import json, sys; given = json.load(sys.stdin); sys.path[:] = given.pop('sys_path'); "
@@ -94,11 +91,13 @@ def time_graph(graph: bytes, feeds: Mapping[str, NDArray[np.generic]], turn: Tur
     return Timed(median_ms=float(np.median(nanoseconds)) / 1e6, runs=len(nanoseconds))
 
 
-def write_round_files(folder: Path, graphs: Sequence[bytes], feeds: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write what processes of their own read: the graphs by their position, and their inputs."""
-    for position, graph in enumerate(graphs):
+def write_round_files(
+    folder: Path, graphs: Sequence[bytes], feeds: Sequence[Mapping[str, NDArray[np.generic]]]
+) -> None:
+    """Write what processes of their own read: the graphs by their position, and the inputs of each."""
+    for position, (graph, inputs) in enumerate(zip(graphs, feeds, strict=True)):
         _graph_file(folder, position).write_bytes(graph)
-    np.savez(folder / FEEDS_FILE, **feeds)  # type: ignore[arg-type] # numpy means its own keywords by it
+        np.savez(feeds_file(folder, position), **inputs)  # type: ignore[arg-type] # numpy means its own keywords by it
 
 
 def time_in_own_process(folder: Path, order: Sequence[int], turn: Turn) -> dict[int, Timed]:
@@ -130,10 +129,17 @@ def time_in_own_process(folder: Path, order: Sequence[int], turn: Turn) -> dict[
 def serve(given: Mapping[str, Any]) -> str:
     """Run a round, as the process of its own; ``given`` and the answer are plain data."""
     folder, turn = Path(given["folder"]), Turn(**given["turn"])
-    with np.load(folder / FEEDS_FILE) as arrays:
-        feeds = dict(arrays)
-    timed = {n: asdict(time_graph(_graph_file(folder, n).read_bytes(), feeds, turn)) for n in given["order"]}
+    timed = {}
+    for position in given["order"]:
+        with np.load(feeds_file(folder, position)) as arrays:
+            feeds = dict(arrays)
+        timed[position] = asdict(time_graph(_graph_file(folder, position).read_bytes(), feeds, turn))
     return json.dumps(timed)
+
+
+def feeds_file(folder: Path, position: int) -> Path:
+    """Say where the inputs of a graph are, in the folder that a process of its own reads."""
+    return folder / f"{position}.npz"
 
 
 def _graph_file(folder: Path, position: int) -> Path:

@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from search_spaces import StudentSpec
 from trials.compress import PRECISIONS
-from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE, describe, description_bytes
+from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE, WEIGHTS_FILE, describe, description_bytes
 from trials.distill import Checkpoint, DivergedError
 from trials.export import onnx_predictor, replace_weights, stand_in
 from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
@@ -104,7 +105,7 @@ def _to_the_end(trial: Trial, setting: Setting, underway: Underway | None) -> _E
         if refused:
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
     checkpoint = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway))
-    graphs = dict(in_precisions(replace_weights(template, student), setting))
+    graphs = dict(in_precisions(replace_weights(template, student), trial, setting))
     candidates = judge(trial, setting, student, graphs, latencies)
     artefacts = _artefacts(trial, setting, student, graphs, candidates)
     return _End(outcome=Outcome.TRAINED, candidates=candidates, history=checkpoint.history, artefacts=artefacts)
@@ -113,9 +114,10 @@ def _to_the_end(trial: Trial, setting: Setting, underway: Underway | None) -> _E
 def _artefacts(
     trial: Trial, setting: Setting, student: Student, graphs: Mapping[str, bytes], candidates: Sequence[Candidate]
 ) -> Artefacts:
+    reading = setting.reading_of(trial.spec)
     description = describe(
         trial.spec,
-        signature=setting.task.signature(setting.dataset),
+        signature=setting.signature_of(trial.spec),
         class_names=setting.dataset.class_names,
         statistics=setting.statistics,
         recipe=trial.recipe,
@@ -123,9 +125,12 @@ def _artefacts(
         precisions=setting.precisions,
         metrics={candidate.precision: candidate.metrics for candidate in candidates},
         feature_names=setting.dataset.feature_names,
+        length=None if reading is None else reading.length,
     )
     files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
     files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
+    if reading is not None:
+        files[TOKENIZER_FILE] = reading.tokenizer.definition.encode()
     return Artefacts(files=files)
 
 
@@ -142,7 +147,7 @@ def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_
         cost = next(costs(replace(trial, known_latency=latencies), setting, stand_in(template)))
         latencies = {**latencies, cost.precision: cost.latency}
     reached = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway), until_epoch=until_epoch)
-    metrics = _judged(student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
+    metrics = _judged(trial, student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
     return _End(
         outcome=Outcome.PRUNED,
         candidates=(replace(cost, metrics={**cost.metrics, **metrics}),),
@@ -188,20 +193,22 @@ def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[n
         lesson = setting.lesson(trial)
         student = build(trial, setting)
         teach(student, lesson, trial, setting)
-        return _judged(student, setting, rows)
+        return _judged(trial, student, setting, rows)
 
     metrics, error = guarded(setting, work)
     return Judgement(metrics=metrics or {}, error=error)
 
 
-def _judged(student: Student, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+def _judged(
+    trial: Trial, student: Student, setting: Setting, rows: Mapping[str, NDArray[np.int64]]
+) -> dict[str, dict[str, float]]:
     """Judge a student as the module that it is, on sets of rows by name.
 
     Raises:
         DivergedError: A metric is infinite or not a number.
     """
-    predict = module_predictor(student)
-    batches = {name: setting.dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
+    predict, dataset = module_predictor(student), setting.dataset_of(trial.spec)
+    batches = {name: dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
     metrics = {name: setting.task.evaluate(predict, those) for name, those in batches.items()}
     if wrong := sorted(
         {name for found in metrics.values() for name, value in found.items() if not math.isfinite(value)}
@@ -210,22 +217,23 @@ def _judged(student: Student, setting: Setting, rows: Mapping[str, NDArray[np.in
     return metrics
 
 
-def measure_alone(graphs: Sequence[bytes], setting: Setting) -> list[Latency]:
+def measure_alone(graphs: Sequence[bytes], specs: Sequence[StudentSpec], setting: Setting) -> list[Latency]:
     """Measure the latencies of graphs, as they ship, with nothing running beside; see ``measure_latencies``."""
-    return measure_latencies(graphs, setting.task.signature(setting.dataset), setting.latency, seed=0)
+    return measure_latencies(graphs, list(map(setting.timed_signature_of, specs)), setting.latency, seed=0)
 
 
-def judge_on_test(graph: bytes, setting: Setting) -> dict[str, float]:
+def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting) -> dict[str, float]:
     """Judge a member of the front on the test split, which nothing else reads.
 
     Args:
         graph: The ONNX graph, as it ships.
+        spec: Its architecture.
         setting: What all trials share.
 
     Returns:
         The task's metrics and details, each as ``test_NAME``.
     """
-    dataset = setting.dataset
+    dataset = setting.dataset_of(spec)
     batches = dataset.batches(dataset.splits["test"], batch_size=EVALUATION_BATCH)
     metrics = setting.task.evaluate(onnx_predictor(graph, threads=setting.threads), batches)
     return {f"test_{name}": value for name, value in metrics.items()}

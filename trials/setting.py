@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from search_spaces import SearchSpace
+from search_spaces import ModelSignature, SearchSpace, StudentSpec
 from teachers import EnsembleOutputs, TeacherEnsemble, TeacherModel
 from trials.data import Dataset
 from trials.lesson import Lesson
-from trials.records import LatencySettings, Limit, Trial
+from trials.reading import Reading
+from trials.records import VARYING_SIZE, LatencySettings, Limit, Trial
 from trials.student import Normalisation
 from trials.tasks import Task
 
@@ -29,6 +30,7 @@ class Setting:
         limits: What a shipped student must keep.
         latency: How latency is measured.
         threads: Threads of PyTorch.
+        reading: How students read texts; None where the inputs are numbers.
         device: Where students are trained: ``cpu``, ``cuda``, or ``auto`` for ``cuda`` where there is one. They are
             measured on the processor, or where ``latency`` says.
     """
@@ -46,19 +48,46 @@ class Setting:
     latency: LatencySettings = field(default_factory=LatencySettings)
     threads: int = 1
     device: str = "auto"
+    reading: Reading | None = None
+    _signatures: dict[int, ModelSignature] = field(default_factory=dict, init=False, repr=False)
+
+    def reading_of(self, spec: StudentSpec) -> Reading | None:
+        """Say how a student reads texts; None where the inputs are numbers."""
+        return None if self.reading is None else self.reading.of(spec)
+
+    def signature_of(self, spec: StudentSpec) -> ModelSignature:
+        """Say what a student takes in and gives out."""
+        reading = self.reading_of(spec)
+        if reading is None:
+            return self.task.signature(self.dataset)
+        vocabulary_size = reading.tokenizer.vocabulary_size
+        if vocabulary_size not in self._signatures:
+            self._signatures[vocabulary_size] = self.task.signature(reading.outline(self.dataset))
+        return self._signatures[vocabulary_size]
+
+    def dataset_of(self, spec: StudentSpec) -> Dataset:
+        """Give the data as a student sees it: texts as token ids, all else as it is."""
+        reading = self.reading_of(spec)
+        return self.dataset if reading is None else reading.read(self.dataset)
+
+    def timed_signature_of(self, spec: StudentSpec) -> ModelSignature:
+        """Say with which sizes a student's latency is measured: texts of one length, and nothing varies."""
+        signature, reading = self.signature_of(spec), self.reading_of(spec)
+        length = self.latency.length or (VARYING_SIZE if reading is None else reading.length)
+        return signature.sized(length)
 
     def lesson(self, trial: Trial, dataset: Dataset | None = None) -> Lesson:
         """Say what a trial's student is taught.
 
         Args:
             trial: What is asked.
-            dataset: Instead of the setting's, such as one with fewer rows.
+            dataset: Instead of the student's, such as one with fewer rows.
 
         Raises:
             ValueError: The recipe names unknown methods, or does not fit the teachers.
         """
         return Lesson(
-            dataset=dataset or self.dataset,
+            dataset=dataset or self.dataset_of(trial.spec),
             task=self.task,
             recipe=trial.recipe,
             seed=trial.seed,

@@ -73,14 +73,14 @@ def guarded(setting: Setting, work: Callable[[], T]) -> tuple[T | None, str]:
 def build(trial: Trial, setting: Setting) -> Student:
     """Build a student as it ships, from the trial's seed."""
     torch.manual_seed(trial.seed)
-    signature = setting.task.signature(setting.dataset)
+    signature = setting.signature_of(trial.spec)
     return build_student(setting.space, trial.spec, signature=signature, statistics=setting.statistics)
 
 
 def untrained(trial: Trial, setting: Setting) -> tuple[Student, Template]:
     """Build a student, and give the graph of its architecture."""
     student = build(trial, setting)
-    signature = setting.task.signature(setting.dataset)
+    signature = setting.signature_of(trial.spec)
     return student, trace_once(student, signature, name=(trial.spec.architecture_digest, setting.statistics))
 
 
@@ -111,12 +111,13 @@ def teach(
     headed = build_student(
         setting.space,
         trial.spec,
-        signature=setting.task.signature(setting.dataset),
+        signature=setting.signature_of(trial.spec),
         statistics=setting.statistics,
         head_weights=lesson.head_weights,
     )
     reached = distill(headed, lesson, checkpoint=checkpoint, until_epoch=until_epoch)
-    inputs = setting.dataset.batch(setting.dataset.splits["validation"][:EVALUATION_BATCH]).inputs
+    dataset = setting.dataset_of(trial.spec)
+    inputs = dataset.batch(dataset.splits["validation"][:EVALUATION_BATCH]).inputs
     assert isinstance(inputs, Tensor)
     fold(headed, student, inputs)
     return reached

@@ -47,7 +47,7 @@ def check_rows(path: Path, *, separator: str, needed: Collection[str]) -> None:
         ValueError: The file is no such table; the message names the line.
     """
     open_text = gzip.open if path.suffix.lower() == ".gz" else open
-    with _whole_fields(), open_text(path, "rt", encoding="utf-8-sig", newline="") as file:
+    with whole_fields(), open_text(path, "rt", encoding="utf-8-sig", newline="") as file:
         try:
             rows = _rows(csv.reader(file, delimiter=separator))
             _, header = next(rows, (0, []))
@@ -95,7 +95,7 @@ def _fields(number: int) -> str:
 
 
 @contextmanager
-def _whole_fields() -> Iterator[None]:
+def whole_fields() -> Iterator[None]:
     """Take texts of any length; csv stops at 131,072 characters."""
     before = csv.field_size_limit(sys.maxsize)
     try:

@@ -17,17 +17,18 @@ from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, 
 from automl.check.servers import require_cluster, silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
 from automl.check.teachers import Examined, examine_teachers, foresee, stand_ins
-from automl.config import Config, load_config
+from automl.check.tokens import token_lines
+from automl.config import load_config
 from automl.errors import UserError
 from automl.preparation import Prepared, at, prepare
 from automl.ranges import broken_limits, probes
 from automl.recipe_checks import rows_without_teacher
 from automl.run_folder import CONFIG_FILE
 from automl.sampling import sampler_of
+from automl.screening import require_proxies
 from automl.teachers_strength import describe_coverage
 from automl.transfer import require_source
 from teachers import MISSING_LABEL
-from trials.data import Dataset
 from trials.records import METRICS_OF_COST, Candidate
 from trials.run_trial import measure_untrained
 from trials.sessions import require_provider
@@ -53,6 +54,7 @@ def check(path: str | Path) -> CheckReport:
     prepared = prepare(config)
     sampler_of(prepared)
     require_source(prepared)
+    require_proxies(prepared)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)
@@ -78,7 +80,7 @@ def check(path: str | Path) -> CheckReport:
         path=str(path),
         name=config.name,
         notes=(*_notes(prepared, sampled, found), *input_notes(prepared, examined)),
-        data=_data(prepared.dataset, config),
+        data=_data(prepared),
         teachers=tuple(_teacher_checks(prepared, examined, found, packed=plan.packed if kept and plan else ())),
         space=_space(prepared, sampled),
         cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
@@ -99,6 +101,7 @@ def _teacher_checks(
             rows=examined[k].rows if k in examined else 0,
             training_seconds=found.schooling_seconds.get(k),
             kept=k in packed,
+            unfitted=k in examined and examined[k].unfitted,
         )
 
 
@@ -147,7 +150,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
     return [*notes, *silent_servers(config)]
 
 
-def _data(dataset: Dataset, config: Config) -> DataCheck:
+def _data(prepared: Prepared) -> DataCheck:
+    dataset, config = prepared.dataset, prepared.config
     train = dataset.splits["train"]
     columns = {}
     for name, column in dataset.columns.items():
@@ -162,6 +166,7 @@ def _data(dataset: Dataset, config: Config) -> DataCheck:
         class_names=dataset.class_names,
         labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
         columns=columns,
+        tokens=tuple(token_lines(prepared)),
     )
 
 

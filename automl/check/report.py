@@ -24,6 +24,7 @@ class DataCheck:
         class_names: In the order of the labels.
         labelled: Training rows whose label students see.
         columns: Values of each further column with their numbers of rows, in words.
+        tokens: How texts become tokens, in words; empty without texts.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class DataCheck:
     class_names: tuple[str, ...]
     labelled: int
     columns: Mapping[str, str]
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class TeacherCheck:
         rows: Rows of that sample.
         training_seconds: Estimate, where it is to be trained.
         kept: Whether its answers are in the cache.
+        unfitted: Whether its head is fitted when the search starts.
     """
 
     name: str
@@ -55,6 +58,7 @@ class TeacherCheck:
     rows: int
     training_seconds: float | None
     kept: bool
+    unfitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +156,7 @@ class CheckReport:
         yield f"{len(data.class_names)} classes: {shown}{more}"
         for name, values in data.columns.items():
             yield f"column {name}: {values}"
+        yield from data.tokens
 
     def _teachers(self) -> Iterator[str]:
         if not self.teachers:
@@ -160,6 +165,8 @@ class CheckReport:
         for teacher in self.teachers:
             if teacher.training_seconds is not None:
                 state = f"to be trained, about {duration(teacher.training_seconds)}"
+            elif teacher.unfitted:
+                state = "its head is fitted as the search starts"
             else:
                 scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
                 state = f"accuracy {scores} on {teacher.rows} validation rows" if scores else "no labels to judge it by"
@@ -207,6 +214,8 @@ class CheckReport:
                 f"  halving: {found.share_of_epochs:.0%} of a recipe's epochs on average once many trials have passed; "
                 "the first ones get more"
             )
+        if found.proxy_seconds > 0:
+            yield f"  proxy: {duration(found.proxy_seconds)} a trial to score its candidates, in the controller"
         yield (
             f"memory: about {byte_count(found.memory_bytes)} of this machine's {byte_count(found.machine_bytes)} "
             f"({found.parallel + 1} processes of {byte_count(found.worker_bytes)}, data {byte_count(found.data_bytes)})"

@@ -58,7 +58,7 @@ def draw(prepared: Prepared, measured: Mapping[str, tuple[Candidate, ...]]) -> S
         trials.append(trial)
         digest = trial.spec.architecture_digest
         if digest not in costs:
-            costs[digest] = cost_of(prepared.space, trial.spec, prepared.signature)
+            costs[digest] = cost_of(prepared.space, trial.spec, prepared.setting.signature_of(trial.spec))
     limits = limits_known_by_cost(prepared.config.limits)
     kept = [trial for trial in trials if _keeps(costs[trial.spec.architecture_digest], limits, list(measured.values()))]
     fixed = prepared.config.student.fixed_values(prepared.space) is not None

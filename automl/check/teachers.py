@@ -7,17 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automl.answering import answering
+from automl.asking import asked, texts_to_ask
 from automl.caching import entries_of, plan_answers, probe_rows, wanted
 from automl.errors import UserError
+from automl.fitting_heads import head_folder_name, unfitted
+from automl.loading_teachers import load_teachers
 from automl.machine import trials_here
 from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.student_teachers import untrained_student_teacher
 from automl.teachers_strength import metrics_of, strength_on
-from automl.teaching import load_teachers
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
+from teachers.loading.endpoint import EndpointClassifier
 from trials.export import stand_in
 from trials.student import Student
 from trials.templates import trace_once
@@ -25,17 +29,22 @@ from trials.templates import trace_once
 _STRENGTH_ROWS = 512
 """Validation rows on which loaded teachers are judged, at most."""
 
+_ASKED_TEXTS = 8
+"""Of these, on how many a server is asked, whose answers may cost."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
     """A teacher that is there.
 
     Args:
-        metrics: ``home`` and ``abroad``, accuracy on some validation rows; absent where there are none.
+        metrics: ``home`` and ``abroad``, accuracy on some validation rows; absent where there are none, and where
+            ``unfitted``.
         rows: Number of these rows.
         rows_per_second: How fast it answers.
         probe: What it gives, and how fast.
         teacher: As loaded.
+        unfitted: Whether its head is still to be fitted.
     """
 
     metrics: Mapping[str, float]
@@ -43,6 +52,7 @@ class Examined:
     rows_per_second: float
     probe: Probe
     teacher: Teacher
+    unfitted: bool = False
 
 
 def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int, Examined]]:
@@ -70,9 +80,17 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
             if not trained[teacher.name].exists():
                 schoolings[position] = lesson
                 continue
+        if teacher.kind == "sentence_encoder":
+            place = folder / "teachers" / head_folder_name(prepared, position, unfitted(prepared, position))
+            trained |= {teacher.name: place} if place.exists() else {}
         loaded = _load(prepared, position, trained)
         with answering(prepared, position):
-            examined[position] = _examine(prepared, loaded, features)
+            if isinstance(loaded.model, EndpointClassifier):
+                examined[position] = _ask(prepared, position, loaded, features)
+            else:
+                examined[position] = _examine(prepared, loaded, features, num_rows=_STRENGTH_ROWS)
+        if teacher.kind == "sentence_encoder" and not trained:
+            examined[position] = replace(examined[position], metrics={}, unfitted=True)
     return schoolings, examined
 
 
@@ -117,16 +135,15 @@ def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[i
 
 def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
     """Build a student that is not trained, with its graph, as the teacher's will be."""
-    signature, config = prepared.signature, prepared.config.teachers[position]
+    config, spec = prepared.config.teachers[position], lesson.trial.spec
+    signature = prepared.setting.signature_of(spec)
     assert config.kind == "train"
-    student = Student(
-        lesson.space.build(lesson.trial.spec, signature), signature=signature, statistics=lesson.statistics
-    )
-    template = trace_once(student, signature, name=(lesson.trial.spec.architecture_digest, lesson.statistics))
+    student = Student(lesson.space.build(spec, signature), signature=signature, statistics=lesson.statistics)
+    template = trace_once(student, signature, name=(spec.architecture_digest, lesson.statistics))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "untrained.onnx"
         path.write_bytes(stand_in(template))
-        loaded = untrained_student_teacher(path, student, config, prepared.dataset.inputs)
+        loaded = untrained_student_teacher(path, student, config, lesson.reading)
     return loaded.teacher(config.name, prepared.coverages[config.name])
 
 
@@ -149,10 +166,28 @@ def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Tea
     return loaded
 
 
-def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...]) -> Examined:
+def _ask(prepared: Prepared, position: int, teacher: Teacher, features: tuple[str, ...]) -> Examined:
+    """Ask a server about a few texts, and take what it said of these for the teacher."""
+    assert isinstance(teacher.model, EndpointClassifier)
+    inputs = prepared.dataset.inputs
+    texts = [inputs[row] for row in _some_rows(prepared, _ASKED_TEXTS)]
+    started = time.perf_counter()
+    loaded, _ = asked(prepared, position, teacher.model, texts)
+    seconds = time.perf_counter() - started
+    found = _examine(prepared, loaded.teacher(teacher.name, teacher.coverage), features, num_rows=_ASKED_TEXTS)
+    share = len(texts_to_ask(prepared.dataset, teacher.coverage)) / len(prepared.dataset)
+    return replace(found, rows_per_second=len(texts) / max(seconds * share, 1e-9))
+
+
+def _some_rows(prepared: Prepared, most: int) -> NDArray[np.int64]:
+    rows = prepared.dataset.splits["validation"]
+    chosen: NDArray[np.int64] = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)]
+    return chosen
+
+
+def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], *, num_rows: int) -> Examined:
     dataset = prepared.dataset
-    rows = dataset.splits["validation"]
-    rows = rows[np.linspace(0, len(rows) - 1, min(_STRENGTH_ROWS, len(rows))).astype(np.int64)]
+    rows = _some_rows(prepared, num_rows)
     inputs = dataset.inputs
     chosen = [inputs[row] for row in rows] if isinstance(inputs, list) else inputs[rows]
     started = time.perf_counter()

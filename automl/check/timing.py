@@ -59,7 +59,7 @@ class MadeUpAnswers:
 
 def num_steps(trial: Trial, setting: Setting) -> int:
     """Count the steps of a whole training."""
-    rows = len(setting.lesson(trial).rows())
+    rows = len(setting.lesson(trial, setting.dataset).rows())  # As texts: which rows teach needs no tokens.
     return trial.recipe.epochs * steps_per_epoch(rows, trial.recipe.batch_size)
 
 
@@ -72,13 +72,13 @@ def step_seconds(trial: Trial, setting: Setting) -> float:
     """
     with torch.random.fork_rng(devices=[]), _threads(setting.threads):
         torch.manual_seed(trial.seed)
-        signature = setting.task.signature(setting.dataset)
+        signature = setting.signature_of(trial.spec)
         student = build_student(
             setting.space,
             trial.spec,
             signature=signature,
             statistics=setting.statistics,
-            head_weights=setting.lesson(trial).head_weights,
+            head_weights=setting.lesson(trial, setting.dataset).head_weights,
         )
         first = _epoch(student, trial, setting, steps=2)
         return _epoch(student, trial, setting, steps=int(np.clip(_SECONDS / first, 1, _MOST_STEPS)))
@@ -86,7 +86,7 @@ def step_seconds(trial: Trial, setting: Setting) -> float:
 
 def small(trial: Trial, setting: Setting) -> tuple[Trial, Setting]:
     """Shorten a trial to a few steps, so that what it takes besides training can be timed."""
-    rows = setting.lesson(trial).rows()[: 2 * trial.recipe.batch_size]
+    rows = setting.lesson(trial, setting.dataset).rows()[: 2 * trial.recipe.batch_size]
     splits = {name: split[:_OVERHEAD_ROWS] for name, split in setting.dataset.splits.items()} | {"train": rows}
     dataset = replace(setting.dataset, splits=splits)
     return replace(trial, recipe=replace(trial.recipe, epochs=1)), replace(setting, dataset=dataset)
@@ -94,8 +94,9 @@ def small(trial: Trial, setting: Setting) -> tuple[Trial, Setting]:
 
 def _epoch(student: Student, trial: Trial, setting: Setting, *, steps: int) -> float:
     """Train for one epoch of some steps; give the seconds of each."""
-    rows = setting.lesson(trial).rows()[: steps * trial.recipe.batch_size]
-    dataset = replace(setting.dataset, splits={**setting.dataset.splits, "train": rows})
+    dataset = setting.dataset_of(trial.spec)
+    rows = setting.lesson(trial, dataset).rows()[: steps * trial.recipe.batch_size]
+    dataset = replace(dataset, splits={**dataset.splits, "train": rows})
     checkpoint = distill(student, setting.lesson(trial, dataset), until_epoch=1)
     return checkpoint.history[0].seconds / steps_per_epoch(len(rows), trial.recipe.batch_size)
 

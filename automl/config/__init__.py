@@ -7,23 +7,28 @@ from automl.config.load import dump_config, load_config
 from automl.config.recipe import Recipe
 from automl.config.running import Cache, Latency, Resources, Sampler, Search, Stall, Tracking
 from automl.config.student import FixedStudent, Student
+from automl.config.teacher_parts import Covers, Preprocessing
 from automl.config.teachers import (
-    Covers,
+    CompletionsTeacher,
+    EndpointTeacher,
     EstimatorTeacher,
     ExportedTeacher,
     FactoryTeacher,
     OnnxTeacher,
-    Preprocessing,
     RunTeacher,
+    SentenceEncoderTeacher,
     Teacher,
     TrainTeacher,
+    TransformersTeacher,
 )
 
 __all__ = [
     "Cache",
+    "CompletionsTeacher",
     "Config",
     "Covers",
     "Data",
+    "EndpointTeacher",
     "EstimatorTeacher",
     "ExportedTeacher",
     "FactoryTeacher",
@@ -36,12 +41,14 @@ __all__ = [
     "RunTeacher",
     "Sampler",
     "Search",
+    "SentenceEncoderTeacher",
     "Stall",
     "Student",
     "Task",
     "Teacher",
     "Tracking",
     "TrainTeacher",
+    "TransformersTeacher",
     "dump_config",
     "known_metrics",
     "load_config",

@@ -15,6 +15,7 @@ from automl.config.running import Cache, Latency, Resources, Search, Tracking
 from automl.config.searchable import possible_values
 from automl.config.student import Student
 from automl.config.teachers import Teacher
+from automl.config.tokenizer import Tokenizer
 from automl.rungs import Rungs
 
 
@@ -44,6 +45,8 @@ class Config(Part):
     """Where rows come from: kind is sklearn, npz, image_folder, table, idx, huggingface or factory."""
     task: Task = Task()
     """What students shall do."""
+    tokenizer: Tokenizer | None = None
+    """How texts become tokens; null trains a tokenizer on the training texts."""
     student: Student
     """What students can be."""
     recipe: Recipe

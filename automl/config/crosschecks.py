@@ -6,6 +6,7 @@ from pathlib import Path
 from automl.config.config import Config
 from automl.config.messages import Mistake, unknown
 from automl.config.places import Path as Place
+from automl.config.proxy_checks import proxy_mistakes
 from automl.config.recipe import Loss, Recipe
 from automl.config.searchable import domain_of, possible_values
 from automl.config.student import Student
@@ -43,6 +44,7 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _listening(config)
     yield from _silent(config)
     yield from _running(config)
+    yield from proxy_mistakes(config)
 
 
 def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:

@@ -15,6 +15,8 @@ class Latency(Part):
 
     batch_size: PositiveInt = 1
     """Samples of one run."""
+    length: PositiveInt | None = None
+    """Tokens of each text; null takes as many as a student reads at most."""
     threads: PositiveInt = 1
     """Threads that ONNX Runtime may use."""
     provider: Literal["cpu", "cuda"] = "cpu"
@@ -43,8 +45,8 @@ class Sampler(Part):
     """Keyword arguments of the sampler."""
 
 
-def _name_alone(sampler: Any) -> Any:
-    return {"name": sampler} if isinstance(sampler, str) else sampler
+def _name_alone(named: Any) -> Any:
+    return {"name": named} if isinstance(named, str) else named
 
 
 class Stall(Part):
@@ -63,6 +65,17 @@ class WarmStart(Part):
     """Its folder, its name below runs, or the id of one of its MLflow runs."""
     students: PositiveInt = 10
     """So many of the best students of its front are tried first, at most."""
+
+
+class Proxy(Part):
+    """Orders candidates by a score of the untrained student, as long as it beats the number of parameters."""
+
+    name: CatalogName
+    """synflow, naswot, relations (which needs teachers), or package.module:name of a function that scores."""
+    candidates: PositiveInt = 4
+    """Proposals of the sampler for each trial, of which one is tried; with 1 the proxy is followed alone."""
+    followed: Listed[CatalogName] = ()
+    """Further proxies whose scores are kept and compared in the report, and order nothing."""
 
 
 def _run_alone(warm_start: Any) -> Any:
@@ -115,6 +128,9 @@ class Search(Part):
     """Trials at a time at most; null takes as many as the machines have room for."""
     warm_start: Annotated[WarmStart | None, BeforeValidator(_run_alone)] = None
     """An earlier search whose best students are tried first: a run, or {run, students}."""
+    proxy: Annotated[Proxy | None, BeforeValidator(_name_alone)] = None
+    """A score of untrained students that orders what the sampler proposes: a name, or {name, candidates, followed};
+    null tries each proposal as it comes."""
 
 
 class Resources(Part):

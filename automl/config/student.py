@@ -14,8 +14,8 @@ class Student(Part):
     """What students can be."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet), given models (factory, transformers, timm), a model space of NNI (nni),
-    or package.module:name of a function that returns a space."""
+    """A built-in search space (mlp, convnet, encoder, decoder), given models (factory, transformers, timm), a model
+    space of NNI (nni), or package.module:name of a function that returns a space."""
     options: Options = Field(default={})
     """Keyword arguments of the space's factory: how wide it is at most, or which model."""
     choices: Named[SearchablePlain] = Field(default={})
@@ -77,8 +77,8 @@ class FixedStudent(Part):
     """One architecture."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet), given models (factory, transformers, timm), a model space of NNI (nni),
-    or package.module:name of a function that returns a space."""
+    """A built-in search space (mlp, convnet, encoder, decoder), given models (factory, transformers, timm), a model
+    space of NNI (nni), or package.module:name of a function that returns a space."""
     options: Options = Field(default={})
     """Keyword arguments of the space's factory."""
     values: Named[Plain] = Field(default={})

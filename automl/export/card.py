@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from automl.export.feeding import PREPROCESSING_FILE, order_in_words, python_example
+from automl.export.feeding import PREPROCESSING_FILE, inputs_in_words, python_example, takes_in_words
 from automl.export.parity import Parity
 from automl.front import Member
 from automl.masking import mask
@@ -55,7 +55,7 @@ def write_card(
         "## What it does not tell",
         _limits_of_knowledge(run, config, members),
         "## How to run it",
-        "```\nautoml predict FOLDER INPUT      # an image, a folder of images, .npy, .npz or .csv\n```",
+        f"```\nautoml predict FOLDER INPUT      # {inputs_in_words(description)}\n```",
         f"Without this program, from within this folder (`{PREPROCESSING_FILE}` says what goes in):",
         f"```python\n{python_example(description, description['graphs'][picked])}\n```",
         "## Files",
@@ -65,14 +65,11 @@ def write_card(
 
 
 def _summary(run: Run, description: Mapping[str, Any], *, picked: str, trial: int) -> str:
-    (tensor,) = description["inputs"]
-    shape = " × ".join("any" if size is None else str(size) for size in tensor["shape"])
     classes = description["class_names"]
     shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
     return (
-        f"A small model that tells {len(classes)} classes apart ({shown}). It takes {tensor['kind']} inputs of {shape} "
-        f"({tensor['dtype']}){order_in_words(description)}; it was found and distilled "
-        f"by the search `{run.name}`: trial {trial}, picked in **{picked}** "
+        f"A small model that tells {len(classes)} classes apart ({shown}). It takes {takes_in_words(description)}; it "
+        f"was found and distilled by the search `{run.name}`: trial {trial}, picked in **{picked}** "
         f"(`{description['graphs'][picked]}`)."
     )
 
@@ -150,7 +147,7 @@ def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -
                 precision,
                 f"{member.metrics['size_bytes']:,.0f}",
                 f"{latency.median_ms:.4g} ({latency.low_ms:.4g} to {latency.high_ms:.4g})",
-                _how(latency),
+                _how(latency) + ("" if latency.length is None else f", texts of {latency.length} tokens"),
                 latency.device,
             ]
         )
@@ -228,9 +225,10 @@ def _limits_of_knowledge(run: Run, config: Mapping[str, Any], members: Mapping[s
 
 
 def _files(description: Mapping[str, Any]) -> str:
-    lines = [
-        f"- `{name}`: ONNX graph in {precision}, raw inputs in" for precision, name in description["graphs"].items()
-    ]
+    takes = "token ids" if "tokenizer" in description else "raw inputs"
+    lines = [f"- `{name}`: ONNX graph in {precision}, {takes} in" for precision, name in description["graphs"].items()]
+    if (reading := description.get("tokenizer")) is not None:
+        lines.append(f"- `{reading['file']}`: how texts are cut into tokens; the graph needs it")
     lines += [
         f"- `{WEIGHTS_FILE}`: weights of the PyTorch module",
         f"- `{DESCRIPTION_FILE}`: all of this for programs: architecture, recipe, classes, scores",

@@ -23,9 +23,11 @@ from automl.run import Run
 from automl.run_folder import CONFIG_FILE
 from automl.standing import members_of
 from automl.students import Students, write_folder
+from search_spaces import ModelSignature
 from trials.compress import PRECISIONS
 from trials.description import (
     DESCRIPTION_FILE,
+    TOKENIZER_FILE,
     WEIGHTS_FILE,
     description_bytes,
     load_student,
@@ -38,6 +40,7 @@ from trials.records import Artefacts, Limit
 from trials.student import Student
 
 _FILES = {
+    TOKENIZER_FILE,
     *(precision.file_name for precision in PRECISIONS.values()),
     WEIGHTS_FILE,
     DESCRIPTION_FILE,
@@ -90,7 +93,8 @@ def export(run: Run, *, pick: str, where: Sequence[str | Limit] = (), to: Path) 
     """Write a member of the front into a folder that works without the run.
 
     The folder holds the float32 graph, the graph in any other precision of the run, weights, description,
-    preprocessing and card. Before anything is written, each graph is run beside the module made anew from the weights.
+    preprocessing and card, and the tokenizer of a student that reads texts. Before anything is written, each graph is
+    run beside the module made anew from the weights.
 
     Args:
         run: A search, finished or not.
@@ -111,7 +115,7 @@ def export(run: Run, *, pick: str, where: Sequence[str | Limit] = (), to: Path) 
     graphs = _graphs(description, student, files, first=member.precision)
     description["graphs"] = {precision: PRECISIONS[precision].file_name for precision in graphs}
     try:
-        parities = compare(student, graphs, parse_signature(description), parse_statistics(description))
+        parities = compare(student, graphs, _signature(description), parse_statistics(description))
     except DamagedGraphError as error:
         raise WorkFailed(
             f"{source / str(error)} is damaged: ONNX Runtime cannot load it; bring it back from a copy of the run, or "
@@ -146,6 +150,12 @@ def export(run: Run, *, pick: str, where: Sequence[str | Limit] = (), to: Path) 
         finished=run.finished,
         replaced=replaced,
     )
+
+
+def _signature(description: Mapping[str, Any]) -> ModelSignature:
+    """Give what a student takes in, a text as long as it may be."""
+    signature = parse_signature(description)
+    return signature.sized(description["tokenizer"]["length"]) if "tokenizer" in description else signature
 
 
 def _replaced(to: Path, run: Run) -> str:
@@ -206,7 +216,8 @@ def _named(description: Mapping[str, Any]) -> list[str]:
     known = {precision: kind.file_name for precision, kind in PRECISIONS.items()}
     if strange := {precision: name for precision, name in graphs.items() if known.get(precision) != name}:
         raise ValueError(f"{DESCRIPTION_FILE} names the graphs {strange}; expected those of {known}")
-    return [*(known[precision] for precision in graphs), WEIGHTS_FILE]
+    reads = [TOKENIZER_FILE] if "tokenizer" in description else []
+    return [*(known[precision] for precision in graphs), WEIGHTS_FILE, *reads]
 
 
 def _graphs(

@@ -27,6 +27,13 @@ def preprocessing(description: Mapping[str, Any]) -> dict[str, object]:
     }
     if (names := description.get("feature_names")) is not None:
         record["feature_names"] = names
+    if (reading := description.get("tokenizer")) is not None:
+        record["tokenizer"] = {
+            **reading,
+            "vocabulary_size": description["vocabulary_size"],
+            "note": "cut a text into tokens by the file, keep the first ones up to the length, and fill the shorter "
+            "rows of a batch up at their end with the padding",
+        }
     if tensor["kind"] == "image":
         channels, height, width = tensor["shape"]
         record["channels"] = _COLOURS.get(channels, ("", f"{channels} channels"))[1]
@@ -54,14 +61,33 @@ def preprocessing(description: Mapping[str, Any]) -> dict[str, object]:
     return record
 
 
+def takes_in_words(description: Mapping[str, Any]) -> str:
+    """Say what a student takes in."""
+    (tensor,) = description["inputs"]
+    if (reading := description.get("tokenizer")) is not None:
+        return (
+            f"texts, cut by `{reading['file']}` into at most {reading['length']} of {description['vocabulary_size']} "
+            f"tokens, whose ids ({tensor['dtype']}) go in"
+        )
+    shape = " × ".join("any" if size is None else str(size) for size in tensor["shape"])
+    return f"{tensor['kind']} inputs of {shape} ({tensor['dtype']}){order_in_words(description)}"
+
+
+def inputs_in_words(description: Mapping[str, Any]) -> str:
+    """Say what files ``automl predict`` reads for a student."""
+    if "tokenizer" in description:
+        return ".txt with a text a line, or a column of .csv, .tsv or .jsonl"
+    return "an image, a folder of images, .npy, .npz or .csv"
+
+
 def order_in_words(description: Mapping[str, Any]) -> str:
-    """Say in which order the values of a vector stand; nothing where the data named none."""
-    names = description.get("feature_names") or ()
+    """Say in which order the values of a vector stand; nothing where the data named none, and of texts."""
+    names = () if "tokenizer" in description else description.get("feature_names") or ()
     return f", in this order: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}" if names else ""
 
 
 def python_example(description: Mapping[str, Any], file_name: str) -> str:
-    """Write a few lines of Python that run the student with numpy and ONNX Runtime alone.
+    """Write a few lines of Python that run the student with numpy and ONNX Runtime, and tokenizers for texts, alone.
 
     Args:
         description: As ``student.json`` holds it.
@@ -69,13 +95,14 @@ def python_example(description: Mapping[str, Any], file_name: str) -> str:
     """
     (tensor,) = description["inputs"]
     is_image = tensor["kind"] == "image" and tensor["shape"][0] in _COLOURS
+    reads = "tokenizer" in description
     lines = [
-        "import json, numpy as np, onnxruntime",
+        f"import json, numpy as np, onnxruntime{', tokenizers' if reads else ''}",
         *(["from PIL import Image, ImageOps"] if is_image else []),
         f'session = onnxruntime.InferenceSession("{file_name}")',
         f'with open("{PREPROCESSING_FILE}") as file:',
         '    names = json.load(file)["output"]["class_names"]',
-        *(_image(description, tensor) if is_image else _array(description, tensor)),
+        *(_text(description) if reads else _image(description, tensor) if is_image else _array(description, tensor)),
         f'logits = session.run(None, {{"{tensor["name"]}": batch}})[0]',
         "print(names[int(logits[0].argmax())])",
     ]
@@ -95,6 +122,19 @@ def _image(description: Mapping[str, Any], tensor: Mapping[str, Any]) -> list[st
         # As float: a product of bytes would be taken modulo 256.
         f'pixels = np.asarray(image, dtype="float32").reshape({height}, {width}, {channels}).transpose(2, 0, 1)[None]',
         f'batch = {values}.astype("{tensor["dtype"]}")',
+    ]
+
+
+def _text(description: Mapping[str, Any]) -> list[str]:
+    reading = description["tokenizer"]
+    length, padding = reading["length"], reading["padding"]
+    return [
+        f'tokenizer = tokenizers.Tokenizer.from_file("{reading["file"]}")',
+        "tokenizer.no_truncation()",
+        f"tokenizer.enable_padding(pad_id={padding})  # rows of a batch are as long as the longest",
+        'texts = ["one text", "and another, which is longer"]',
+        f"rows = [encoding.ids[:{length}] for encoding in tokenizer.encode_batch(texts)]",
+        f'batch = np.array(rows, dtype="int64")  # (any number, at most {length})',
     ]
 
 

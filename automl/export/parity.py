@@ -1,6 +1,7 @@
 """Whether the graphs that ship say what the trained module says.
 
-Shape letters: B = batch, C = classes or other outputs, S = statistics: channels of images or features of vectors.
+Shape letters: B = batch, N = inputs, T = tokens, C = classes or other outputs, S = statistics: channels of images or
+features of vectors.
 """
 
 from collections.abc import Mapping
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from search_spaces import ModelSignature
 from trials.compress import PRECISIONS
 from trials.export import onnx_predictor, parity
-from trials.measure import VARYING_SIZE
+from trials.records import VARYING_SIZE
 from trials.student import Normalisation, Student
+from trials.tokenization import PADDING
 
 _ROWS = 256
 _LARGEST_DIFFERENCE = 1e-4
@@ -104,6 +106,13 @@ def compare(
     return found
 
 
+def _made_up_ids(vocabulary_size: int, length: int, chance: np.random.Generator) -> NDArray[np.int64]:
+    """Make up texts of one to all tokens, filled up at their end."""
+    ids_NT = chance.integers(1, vocabulary_size, (_ROWS, length))
+    lengths_N = np.linspace(1, length, _ROWS).astype(np.int64)
+    return np.where(np.arange(length) < lengths_N[:, None], ids_NT, PADDING)
+
+
 def _made_up(signature: ModelSignature, statistics: Normalisation | None) -> NDArray[np.generic]:
     chance = np.random.default_rng(0)
     (tensor,) = signature.inputs
@@ -112,7 +121,9 @@ def _made_up(signature: ModelSignature, statistics: Normalisation | None) -> NDA
     if statistics is None:
         if dtype.kind == "f":
             return chance.standard_normal((_ROWS, *shape)).astype(dtype)
-        return chance.integers(0, signature.vocabulary_size or 2, (_ROWS, *shape)).astype(dtype)
+        if dtype == np.int64 and signature.vocabulary_size is not None:
+            return _made_up_ids(signature.vocabulary_size, shape[-1], chance)
+        return chance.integers(0, 2, (_ROWS, *shape)).astype(dtype)
     along = (-1, *(1,) * (len(shape) - 1))
     mean_S, std_S = np.reshape(statistics.mean, along), np.reshape(statistics.std, along)
     low, high = statistics.value_range

@@ -131,6 +131,8 @@ def _about_latency(points: list[Point]) -> str:
         f"Latency is the median over {' or '.join(map(str, rounds))} rounds of measuring, each of which opens the file "
         "anew; below it, its 95 % interval from the same."
     )
+    if lengths := sorted({point.latency.length for point in points if point.latency.length is not None}):
+        note += f" Texts had {' or '.join(map(str, lengths))} tokens: as many as a student reads at most, or as asked."
     if any(point.tied_with for point in points):
         note += (
             " <i>Not told from</i> names a student that is as good or better in all else and whose interval overlaps: "

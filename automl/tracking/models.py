@@ -1,4 +1,7 @@
-"""Members of the front as MLflow models: ONNX files with signature and input example, no pickle anywhere."""
+"""Members of the front as MLflow models: ONNX files with signature and input example, no pickle anywhere.
+
+A student of texts is logged as a model that takes texts: its files, and the code that runs them.
+"""
 
 import tempfile
 from collections.abc import Mapping
@@ -14,9 +17,13 @@ from automl.run import FinishedTrial
 from automl.students import Students
 from automl.tracking.experiment import Experiment
 from trials.compress import PRECISIONS
+from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE
 
-Example = NDArray[Any] | Mapping[str, NDArray[Any]]
-"""Rows that a student takes: one array, or one a name of the graph's inputs."""
+Example = NDArray[Any] | Mapping[str, NDArray[Any]] | list[str]
+"""Rows that a student takes: one array, one a name of the graph's inputs, or texts."""
+
+TEXT_STUDENT = Path(__file__).parent / "text_student.py"
+"""Code that runs a student of texts."""
 
 _ROWS = 2
 """Rows of the input example that are kept."""
@@ -61,7 +68,8 @@ def send_model(
             tags={"trial": str(member.trial), "digest": member.digest, "mlflow.source.name": "automl search"},
         )
     if not ready:
-        _upload(experiment, model, run_id, file.read_bytes(), _head(example))
+        upload = _upload_texts if isinstance(example, list) else _upload
+        upload(experiment, model, run_id, file, _head(example))
         experiment.client.finalize_logged_model(model.model_id, "READY")
     return str(model.model_id)
 
@@ -75,33 +83,74 @@ def _find(experiment: Experiment, member: Member) -> tuple[Any, bool]:
     return found[0], str(found[0].status) == "READY"
 
 
-def _upload(experiment: Experiment, model: Any, run_id: str, graph: bytes, example: Example) -> None:
+def _upload(experiment: Experiment, model: Any, run_id: str, file: Path, example: Example) -> None:
     import mlflow.onnx
     import onnx
-    from mlflow.entities import LoggedModelOutput
-    from mlflow.models import Model, infer_signature
+    from mlflow.models import infer_signature
 
-    description = Model(
-        artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
-    )
+    graph = file.read_bytes()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         mlflow.onnx.save_model(
             onnx.load_model_from_string(graph),
             folder,
-            mlflow_model=description,
+            mlflow_model=_described(model, run_id),
             signature=infer_signature(example, _answers(graph, example)),
             input_example=example,
-            pip_requirements=[f"{name}=={version(name)}" for name in ("onnx", "onnxruntime", "numpy")],
+            pip_requirements=_pinned("onnx", "onnxruntime", "numpy"),
             onnx_execution_providers=["CPUExecutionProvider"],
             save_as_external_data=False,
         )
-        experiment.client.log_model_artifacts(model.model_id, str(folder))
+        _log(experiment, model, run_id, folder)
+
+
+def _upload_texts(experiment: Experiment, model: Any, run_id: str, file: Path, example: Example) -> None:
+    import mlflow.pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    answer = Schema([ColSpec("string", "label"), ColSpec("double", "probability")])
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(TEXT_STUDENT),
+            artifacts={
+                "graph": str(file),
+                "tokenizer": str(file.parent / TOKENIZER_FILE),
+                "student": str(file.parent / DESCRIPTION_FILE),
+            },
+            mlflow_model=_described(model, run_id),
+            signature=ModelSignature(inputs=Schema([ColSpec("string")]), outputs=answer),
+            input_example=example,
+            pip_requirements=_pinned("mlflow", "onnxruntime", "numpy", "pandas", "tokenizers"),
+        )
+        _log(experiment, model, run_id, folder)
+
+
+def _described(model: Any, run_id: str) -> Any:
+    from mlflow.models import Model
+
+    return Model(
+        artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
+    )
+
+
+def _pinned(*names: str) -> list[str]:
+    return [f"{name}=={version(name)}" for name in names]
+
+
+def _log(experiment: Experiment, model: Any, run_id: str, folder: Path) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    experiment.client.log_model_artifacts(model.model_id, str(folder))
     experiment.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
 
 
 def _answers(graph: bytes, example: Example) -> dict[str, NDArray[Any]]:
     import onnxruntime
+
+    assert not isinstance(example, list), "texts are no input of a graph"
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
@@ -112,7 +161,7 @@ def _answers(graph: bytes, example: Example) -> dict[str, NDArray[Any]]:
 def _head(example: Example) -> Example:
     if isinstance(example, Mapping):
         return {name: np.asarray(rows)[:_ROWS] for name, rows in example.items()}
-    return np.asarray(example)[:_ROWS]
+    return example[:_ROWS]
 
 
 def _parity(member: Member) -> dict[str, str]:

@@ -46,8 +46,8 @@ def run_quickly(trial: Trial, given: Any) -> tuple[TrialResult, Artefacts]:
     return result, Artefacts(files={"model.onnx": json.dumps(dict(trial.spec.values)).encode()})
 
 
-def measure_quickly(graphs: list[bytes], given: Any) -> list[Latency]:
-    del given
+def measure_quickly(graphs: list[bytes], specs: Any, given: Any) -> list[Latency]:
+    del specs, given
     widths = [json.loads(graph)["layer1.width"] for graph in graphs]
     return [
         Latency(median_ms=width / 120, low_ms=0.0, high_ms=1.0, rounds=9, runs=9, provisional=False, device="none")
@@ -72,7 +72,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: Any) -> 
         monkeypatch.setattr(f"automl.searching.{name}", stand_in)
     monkeypatch.setattr("automl.reach.measure_untrained", lambda trial, setting: (cost(trial),))
     monkeypatch.setattr("automl.finale.measure_on_node", measure_quickly)
-    monkeypatch.setattr("automl.finale.judge_on_node", lambda graph, given: {"test_accuracy": 0.5})
+    monkeypatch.setattr("automl.finale.judge_on_node", lambda graph, spec, given: {"test_accuracy": 0.5})
 
     def write(text: str = CONFIG) -> Path:
         Path("small.yaml").write_text(text)

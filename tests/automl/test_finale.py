@@ -13,6 +13,7 @@ from automl.finale import final_measurements, measure_front
 from automl.run import Run
 from automl.standing import Standing
 from automl.students import Students
+from search_spaces import StudentSpec
 from trials.compress import PRECISIONS
 from trials.records import Artefacts, Latency, Outcome
 from trials.rounds import MeasuringProcessError
@@ -71,8 +72,10 @@ class End:
         self.students.prune(kept)
         return standing
 
-    def measure(self, graphs: list[bytes], setting: object) -> list[Latency]:
+    def measure(self, graphs: list[bytes], specs: list[StudentSpec], setting: object) -> list[Latency]:
         assert setting == "setting"
+        trials = {f.result.digest: f.trial for f in self.run.trials}
+        assert specs == [trials[key_of(graph)[0]].spec for graph in graphs]
         if len(self.calls) == self.breaks_in:
             raise KeyboardInterrupt
         keys = [key_of(graph) for graph in graphs]
@@ -83,8 +86,8 @@ class End:
         ms = self.provisional[key] * self.slowness * self.wrong_by.get(key, 1.0)
         return Latency(median_ms=ms, low_ms=ms, high_ms=ms, rounds=9, runs=900, provisional=False, device="here")
 
-    def judge(self, graph: bytes, setting: object) -> dict[str, float]:
-        del setting
+    def judge(self, graph: bytes, spec: StudentSpec, setting: object) -> dict[str, float]:
+        del spec, setting
         self.judged.append(key_of(graph))
         return {"test_accuracy": 0.5}
 
@@ -252,9 +255,9 @@ def test_records_from_before_there_were_rounds_are_read_as_one_round(end: End) -
 
 
 def test_a_measuring_process_that_dies_ends_the_search_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(graphs: Any, setting: Any) -> Any:
+    def die(graphs: Any, specs: Any, setting: Any) -> Any:
         raise MeasuringProcessError("the process that measures latency ended with -9")
 
     monkeypatch.setattr(nodes, "measure_alone", die)
     with pytest.raises(WorkFailed, match="ended with -9; go on with --resume"):
-        nodes.measure_on_node([b"graph"], ("setting", None))  # type: ignore[arg-type]
+        nodes.measure_on_node([b"graph"], [], ("setting", None))  # type: ignore[arg-type]

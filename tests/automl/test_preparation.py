@@ -170,11 +170,14 @@ def test_what_a_space_cannot_take_comes_before_the_student_that_was_tried(tmp_pa
         prepare(config_of(tmp_path, config))
 
 
-def test_texts_are_told_where_the_config_asks_for_them(tmp_path: Path) -> None:
+def test_texts_need_a_space_that_reads_them_and_a_tokenizer_needs_texts(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("x,y\n" + "one,a\ntwo,b\n" * 10)
     text = "kind: table, path: rows.csv, label: y, text: x"
-    with pytest.raises(UserError, match=r":2:\d+: data\.text: a student that classifies takes .*got texts"):
-        prepare(config_of(tmp_path, CONFIG.replace("kind: sklearn, name: digits", text)))
+    config = CONFIG.replace("kind: sklearn, name: digits", text)
+    with pytest.raises(UserError, match=r":5:\d+: student: .* takes images or vectors, and texts come as token ids"):
+        prepare(config_of(tmp_path, config))
+    with pytest.raises(UserError, match=r"tokenizer: the data has no texts; remove this section"):
+        prepare(config_of(tmp_path, CONFIG + "tokenizer: {length: 64}\n"))
 
 
 def test_a_full_disk_is_not_the_config_s_fault(tmp_path: Path) -> None:

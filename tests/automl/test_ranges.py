@@ -37,7 +37,8 @@ def with_limits(prepared: Prepared, objectives: tuple[str, ...], *limits: Limit)
 
 def test_probes_are_the_ends_of_the_space_and_the_same_each_time(prepared: Prepared) -> None:
     found = probes(prepared)
-    params = [cost_of(prepared.space, trial.spec, prepared.signature).params for trial in found]
+    signature_of = prepared.setting.signature_of
+    params = [cost_of(prepared.space, trial.spec, signature_of(trial.spec)).params for trial in found]
     widths = [trial.spec.values["layer1.width"] for trial in found]
     assert sorted(widths) == [16, 64]
     assert params == sorted(params)

@@ -26,7 +26,9 @@ from search_spaces import (
     cost_of,
     count,
     crossover,
+    decoder,
     encode,
+    encoder,
     encoding_columns,
     equals,
     factory,
@@ -41,12 +43,37 @@ from search_spaces import (
 )
 
 NUM_SPECS = 6
+VOCABULARY_SIZE = 30
+NUM_TOKENS = 11
+"""Of the texts, at most as long as any student of texts here reads."""
 
 
 def signature(input_shape: tuple[int, ...], output_shape: tuple[int, ...] = (10,)) -> ModelSignature:
     return ModelSignature(
         inputs=(TensorSpec(name="input", shape=input_shape),), outputs=(TensorSpec(name="logits", shape=output_shape),)
     )
+
+
+def texts(output_shape: tuple[int | None, ...]) -> ModelSignature:
+    return ModelSignature(
+        inputs=(TensorSpec(name="input_ids", shape=(None,), dtype="int64"),),
+        outputs=(TensorSpec(name="logits", shape=output_shape),),
+        vocabulary_size=VOCABULARY_SIZE,
+    )
+
+
+def inputs(signature: ModelSignature, batch: int) -> torch.Tensor:
+    """Draw inputs; texts are of different lengths, and the first fills its row."""
+    if signature.vocabulary_size is None:
+        return torch.randn(batch, *signature.sole_input_shape)
+    tokens = torch.randint(1, signature.vocabulary_size, (batch, NUM_TOKENS))
+    lengths = torch.randint(1, NUM_TOKENS + 1, (batch, 1))
+    lengths[0] = NUM_TOKENS
+    return tokens.where(torch.arange(NUM_TOKENS) < lengths, 0)
+
+
+def output_shape(signature: ModelSignature) -> tuple[int, ...]:
+    return tuple(NUM_TOKENS if size is None else size for size in signature.outputs[0].shape)
 
 
 def build_own(spec: StudentSpec, signature: ModelSignature) -> nn.Module:
@@ -82,6 +109,8 @@ VIT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "int
 SUBJECTS = {
     "mlp": Subject(mlp, (signature((1, 8, 8)), signature((5,), (3, 4)))),
     "convnet": Subject(convnet, (signature((1, 8, 8)), signature((3, 37, 6), (2, 2)))),
+    "encoder": Subject(lambda: encoder(lengths=(12, 20), max_width=64), (texts((10,)), texts((2, 3)))),
+    "decoder": Subject(lambda: decoder(lengths=(12, 20), max_width=64), (texts((None, VOCABULARY_SIZE)),)),
     "own": Subject(lambda: OWN, (signature((7,)),)),
     "factory": Subject(
         lambda: factory(factory="search_spaces.layers:head", arguments={"in_features": 7, "output_shape": [10]}),
@@ -135,14 +164,14 @@ def test_every_sampled_spec_builds_and_answers_in_the_signature_shape(
 ) -> None:
     for spec, signature_ in specs(subject, rng):
         model = subject.space.build(spec, signature_)
-        output = model(torch.zeros(2, *signature_.sole_input_shape))
-        assert output.shape == (2, *signature_.sole_output_shape), spec
+        output = model(inputs(signature_, 2))
+        assert output.shape == (2, *output_shape(signature_)), spec
 
 
 def test_outputs_of_an_untrained_student_are_neither_dead_nor_huge(subject: Subject, rng: np.random.Generator) -> None:
     torch.manual_seed(0)
     for spec, signature_ in specs(subject, rng):
-        output = subject.space.build(spec, signature_)(torch.randn(64, *signature_.sole_input_shape))
+        output = subject.space.build(spec, signature_)(inputs(signature_, 64))
         assert 1e-3 < output.std() < 30, spec
 
 
@@ -150,15 +179,15 @@ def test_every_parameter_gets_a_gradient(subject: Subject, rng: np.random.Genera
     torch.manual_seed(0)
     for spec, signature_ in specs(subject, rng):
         model = subject.space.build(spec, signature_)
-        model(torch.randn(8, *signature_.sole_input_shape)).square().sum().backward()
+        model(inputs(signature_, 8)).square().sum().backward()
         assert all(parameter.grad is not None for parameter in model.parameters()), spec
 
 
 def test_one_sample_does_not_change_the_answer_for_another(subject: Subject, rng: np.random.Generator) -> None:
     for spec, signature_ in specs(subject, rng):
         model = subject.space.build(spec, signature_).eval()
-        inputs = torch.randn(3, *signature_.sole_input_shape)
-        torch.testing.assert_close(model(inputs)[1:2], model(inputs[1:2]), rtol=1e-4, atol=1e-4)
+        batch = inputs(signature_, 3)
+        torch.testing.assert_close(model(batch)[1:2], model(batch[1:2]), rtol=1e-4, atol=1e-4)
 
 
 def test_closed_form_cost_equals_the_counted_one(subject: Subject, rng: np.random.Generator) -> None:

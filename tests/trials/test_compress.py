@@ -8,7 +8,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from search_spaces import ModelSignature, TensorSpec
+from search_spaces import SPACES, ModelSignature, TensorSpec
 from trials.compress import PRECISIONS, keep_float32, quantize_int8
 from trials.export import export_onnx, onnx_predictor, replace_weights, stand_in, trace
 from trials.student import Normalisation, Student
@@ -170,3 +170,39 @@ def test_precisions_have_files_of_their_own_and_float32_is_the_graph_itself(grap
     assert len({precision.file_name for precision in PRECISIONS.values()}) == len(PRECISIONS)
     assert keep_float32(graph, {}) == graph
     assert PRECISIONS["int8"].convert(graph, {"image": images}) == quantized
+
+
+def reader(*, attends: bool) -> nn.Module:
+    torch.manual_seed(1)
+    values = {"vocabulary_size": 1024, "length": 64, "width": 32, "dropout": 0.0}
+    blocks = {"embedding": 0.5, "attention": "full", "heads": 2, "positions": "learnt", "feedforward": 2}
+    more = {"layers": 2, **blocks, "activation": "gelu", "pooling": "mean"} if attends else {"layers": 0}
+    space = SPACES["encoder"]()
+    body = space.build(space.spec(values | more), READS)
+    with torch.no_grad():  # As trained ones, which tell texts apart.
+        for parameter in body.parameters():
+            parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
+    return body
+
+
+READS = ModelSignature(
+    inputs=(TensorSpec(name="input_ids", shape=(None,), dtype="int64"),),
+    outputs=(TensorSpec(name="logits", shape=(4,)),),
+    vocabulary_size=1000,
+)
+
+
+@pytest.mark.parametrize("attends", [False, True])
+def test_students_of_texts_keep_their_answers_in_a_quarter_of_the_bytes(attends):
+    chance = np.random.default_rng(0)
+    lengths = chance.integers(1, 65, size=(300, 1))
+    ids = np.where(np.arange(64) < lengths, chance.integers(1, 1000, (300, 64)), 0)
+    graph = export_onnx(reader(attends=attends), READS)
+    quantized = quantize_int8(graph, {"input_ids": ids[:100]})
+    assert len(quantized) < 0.42 * len(graph)
+    plain, rounded = onnx_predictor(graph), onnx_predictor(quantized)
+    logits, found = (predict(torch.from_numpy(ids)) for predict in (plain, rounded))
+    assert np.mean(logits.argmax(axis=1) == found.argmax(axis=1)) > 0.95
+    assert np.abs(logits - found).max() < 0.1 * np.abs(logits).max()
+    short = torch.from_numpy(ids[:1, :5])
+    np.testing.assert_allclose(plain(short), rounded(short), atol=0.1 * float(np.abs(logits).max()))

@@ -12,14 +12,13 @@ from onnx import TensorProto, helper
 from search_spaces import ModelSignature, TensorSpec
 from trials import measure
 from trials.measure import (
-    VARYING_SIZE,
     device_name,
     measure_latencies,
     measure_latency,
     median_interval,
     size_bytes,
 )
-from trials.records import LEAST_ROUNDS, LatencySettings
+from trials.records import LEAST_ROUNDS, VARYING_SIZE, LatencySettings
 from trials.rounds import Timed, Turn
 
 ROW = (TensorSpec(name="row", shape=(3,)),)
@@ -139,7 +138,7 @@ def test_runs_and_time_are_spread_over_the_rounds(timed_here, rounds):
     expected = Turn(threads=3, provider="cpu", warmup_runs=3, min_runs=13, seconds=0.5)
     seen, apart = timed_here([1.0] * 8), rounds()
     measure_latency(b"1", SIGNATURE, settings)
-    measure_latencies([b"1"], SIGNATURE, settings, seed=0)
+    measure_latencies([b"1"], [SIGNATURE], settings, seed=0)
     assert [turn for _, _, turn in seen] == apart.turns == [expected] * 8
 
 
@@ -154,17 +153,17 @@ def test_fewer_rounds_than_give_95_percent_are_refused(num_rounds):
 def test_every_round_times_every_graph_once_in_an_order_of_its_own(rounds):
     graphs = [str(ms).encode() for ms in range(1, 13)]
     first = rounds()
-    latencies = measure_latencies(graphs, SIGNATURE, LatencySettings(), seed=1)
+    latencies = measure_latencies(graphs, [SIGNATURE] * len(graphs), LatencySettings(), seed=1)
     assert [latency.median_ms for latency in latencies] == list(range(1, 13))
     assert not any(latency.provisional for latency in latencies)
     assert all(sorted(order) == list(range(12)) for order in first.orders)
     assert len({tuple(order) for order in first.orders}) == 9
     assert first.graphs == graphs
     again, other = rounds(), None
-    measure_latencies(graphs, SIGNATURE, LatencySettings(), seed=1)
+    measure_latencies(graphs, [SIGNATURE] * len(graphs), LatencySettings(), seed=1)
     assert again.orders == first.orders
     other = rounds()
-    measure_latencies(graphs, SIGNATURE, LatencySettings(), seed=2)
+    measure_latencies(graphs, [SIGNATURE] * len(graphs), LatencySettings(), seed=2)
     assert other.orders != first.orders
 
 
@@ -172,7 +171,7 @@ def test_a_machine_that_slows_down_for_a_while_moves_no_latency(rounds):
     # Slow by half for two rounds and a bit of twelve graphs each: two or three of nine medians of each graph.
     graphs = [str(ms).encode() for ms in range(1, 13)]
     rounds(lambda turn: 1.5 if 30 <= turn < 60 else 1.0)
-    latencies = measure_latencies(graphs, SIGNATURE, LatencySettings(), seed=0)
+    latencies = measure_latencies(graphs, [SIGNATURE] * len(graphs), LatencySettings(), seed=0)
     assert [latency.median_ms for latency in latencies] == list(range(1, 13))
     assert [latency.low_ms for latency in latencies] == list(range(1, 13))
     assert all(latency.high_ms == 1.5 * latency.median_ms for latency in latencies)
@@ -182,7 +181,7 @@ def test_a_drift_is_shared_by_equal_graphs_and_lies_within_their_intervals(round
     # The machine slows down all the time, to twice what it was; one graph after the other would differ by as much.
     graphs, num_rounds = [b"1"] * 12, 9
     rounds(lambda turn: 1 + turn / (12 * num_rounds))
-    latencies = measure_latencies(graphs, SIGNATURE, LatencySettings(rounds=num_rounds), seed=0)
+    latencies = measure_latencies(graphs, [SIGNATURE] * len(graphs), LatencySettings(rounds=num_rounds), seed=0)
     medians = [latency.median_ms for latency in latencies]
     # A round is a ninth of the drift, and in the middle round graphs differ by no more.
     assert max(medians) - min(medians) <= 1 / num_rounds
@@ -205,12 +204,12 @@ def test_inputs_have_the_batch_and_type_of_the_signature(timed_here):
         "ids": ((5, VARYING_SIZE), "int64"),
     }
     assert feeds["image"].max() > 128
-    assert set(np.unique(feeds["ids"])) == set(range(7))
+    assert set(np.unique(feeds["ids"])) == set(range(1, 7))  # 0 is padding, and a text that is measured has none.
 
 
 def test_real_graphs_are_measured_with_interval_device_and_standing():
     provisional = measure_latency(identity(), SIGNATURE, QUICK)
-    alone = measure_latencies([identity(), identity()], SIGNATURE, QUICK, seed=0)
+    alone = measure_latencies([identity(), identity()], [SIGNATURE, SIGNATURE], QUICK, seed=0)
     assert [latency.provisional for latency in (provisional, *alone)] == [True, False, False]
     for latency in (provisional, *alone):
         assert 0 < latency.low_ms <= latency.median_ms <= latency.high_ms < 100
@@ -223,7 +222,7 @@ def test_an_unknown_provider_is_refused():
     with pytest.raises(ValueError, match="unknown provider 'npu'"):
         measure_latency(identity(), SIGNATURE, LatencySettings(provider="npu"))
     with pytest.raises(ValueError, match="unknown provider 'npu'"):
-        measure_latencies([identity()], SIGNATURE, LatencySettings(provider="npu"), seed=0)
+        measure_latencies([identity()], [SIGNATURE], LatencySettings(provider="npu"), seed=0)
 
 
 def test_devices_are_named_with_their_threads(monkeypatch):

@@ -73,7 +73,7 @@ def test_garbage_collection_comes_back_after_a_crash(session, monkeypatch):
 
 
 def test_a_process_of_its_own_times_the_graphs_that_it_is_told(tmp_path):
-    write_round_files(tmp_path, [adding(1), adding(2), adding(3)], FEEDS)
+    write_round_files(tmp_path, [adding(1), adding(2), adding(3)], [FEEDS] * 3)
     timed = time_in_own_process(tmp_path, [2, 0], TURN)
     assert list(timed) == [2, 0]
     assert all(each.runs == 5 and 0 < each.median_ms < 100 for each in timed.values())
@@ -84,14 +84,14 @@ def test_the_process_is_another_one_that_finds_the_same_modules_and_loads_no_tor
     (tmp_path / "found_here_alone.py").write_text("")
     probe = "; import found_here_alone, os; sys.exit(str(os.getpid()) + ' ' + str('torch' in sys.modules))"
     monkeypatch.setattr(rounds, "_BOOT", rounds._BOOT + probe)
-    write_round_files(tmp_path, [adding(1)], FEEDS)
+    write_round_files(tmp_path, [adding(1)], [FEEDS])
     with pytest.raises(MeasuringProcessError, match=r"ended with 1 before it had answered: \d+ False$") as caught:
         time_in_own_process(tmp_path, [0], TURN)
     assert str(os.getpid()) not in str(caught.value)
 
 
 def test_a_process_that_crashes_says_why(tmp_path):
-    write_round_files(tmp_path, [b"no graph"], FEEDS)
+    write_round_files(tmp_path, [b"no graph"], [FEEDS])
     with pytest.raises(MeasuringProcessError, match=r"ended with 1 before it had answered: .*(InvalidProtobuf|onnx)"):
         time_in_own_process(tmp_path, [0], TURN)
 

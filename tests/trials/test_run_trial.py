@@ -247,9 +247,9 @@ def test_untrained_costs_are_those_of_the_trained_student(setting, trained):
 
 def test_the_test_split_is_judged_at_the_end(setting, trained):
     graph = trained[1].files["model.onnx"]
-    (alone,) = measure_alone([graph], setting)
+    (alone,) = measure_alone([graph], [trial().spec], setting)
     assert not alone.provisional
-    metrics = judge_on_test(graph, setting)
+    metrics = judge_on_test(graph, trial().spec, setting)
     assert 0.9 < metrics["test_accuracy"] < 1
     assert metrics["test_accuracy"] != trained[0].candidates[0].metrics["accuracy"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from teachers import MISSING_LABEL, Batch
 from trials.data.augmentation import Augmentation
+from trials.tokenization import PADDING
 
 SPLITS = ("train", "validation", "test")
 
@@ -21,14 +23,19 @@ class Dataset:
     so. Validation chooses, test reports.
 
     Args:
-        inputs: Raw inputs, one row each: images (N, C, H, W) uint8 or float32, vectors (N, D) float32, or texts.
+        inputs: Raw inputs, one row each: images (N, C, H, W) uint8 or float32, vectors (N, D) float32, texts, or ids of
+            tokens (N, T).
         labels: Class of each row (N,), int64; ``MISSING_LABEL`` where nobody knows it.
         class_names: Name of each class, in the order of their numbers.
         splits: Row numbers of ``train``, ``validation`` and ``test``, each int64, without a row in common.
         labelled: Rows whose label a student may see (N,); None means all.
         columns: Further facts of each row (N,), by which teachers can be routed.
         augmentation: How students see other views of training rows; None shows the rows as they are.
-        feature_names: Name of each of the D values of a vector; None where the data names none.
+        feature_names: Name of each of the D values of a vector, or of the texts' column; None where the data names
+            none.
+        vocabulary_size: Number of tokens where inputs are their ids; ``PADDING`` fills a row up at its end, and batches
+            are as wide as their longest row. None for all else.
+        texts: What the ids were read from, as teachers hear it; None where nobody needs it.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -39,6 +46,8 @@ class Dataset:
     columns: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     augmentation: Augmentation | None = None
     feature_names: tuple[str, ...] | None = None
+    vocabulary_size: int | None = None
+    texts: list[str] | None = None
 
     def __post_init__(self) -> None:
         """Reject rows that do not match, classes out of range and splits that overlap.
@@ -78,6 +87,16 @@ class Dataset:
         """Number of classes, C."""
         return len(self.class_names)
 
+    @cached_property
+    def num_tokens(self) -> NDArray[np.int64]:
+        """Tokens of each row up to its padding (N,), of a data set of token ids."""
+        assert self.vocabulary_size is not None and isinstance(self.inputs, np.ndarray)
+        filled_NT = self.inputs != PADDING
+        width = self.inputs.shape[1]
+        # The last token that is no padding: one within a text counts.
+        lengths: NDArray[np.int64] = np.where(filled_NT.any(axis=1), width - filled_NT[:, ::-1].argmax(axis=1), 0)
+        return lengths
+
     @property
     def student_labels(self) -> NDArray[np.int64]:
         """Labels as a student sees them (N,): ``MISSING_LABEL`` where it may not."""
@@ -100,6 +119,9 @@ class Dataset:
         labels = self.labels if labels is None else labels
         if isinstance(self.inputs, list):
             inputs: torch.Tensor | list[str] = [self.inputs[row] for row in rows]
+        elif self.vocabulary_size is not None:
+            width = max(1, int(self.num_tokens[rows].max(initial=0)))
+            inputs = torch.from_numpy(self.inputs[rows, :width].astype(np.int64))
         else:
             raw = self.inputs[rows]
             if view:
@@ -109,6 +131,11 @@ class Dataset:
         return Batch(index=torch.from_numpy(rows), inputs=inputs, labels=torch.from_numpy(labels[rows]), view=view)
 
     def batches(self, rows: NDArray[np.int64], *, batch_size: int) -> Iterator[Batch]:
-        """Go through some rows in their order, with true labels."""
+        """Go through some rows, with true labels: in their order, or by length where they are token ids.
+
+        Rows of one length are hardly padded, which saves most of the time that a model takes for short texts.
+        """
+        if self.vocabulary_size is not None:
+            rows = rows[np.argsort(self.num_tokens[rows], kind="stable")]
         for start in range(0, len(rows), batch_size):
             yield self.batch(rows[start : start + batch_size])

@@ -78,6 +78,7 @@ def read_huggingface(
         inputs=inputs,
         labels=labels,
         class_names=names,
+        feature_names=None if text is None else (text,),
         columns={name: _routing_column(_values(parts, name)) for name in columns},
         given_splits={} if "" in parts else consecutive_splits({split: len(part) for split, part in parts.items()}),
     )

@@ -23,7 +23,8 @@ class RawData:
         columns: Further facts of each row (N,), numbers or strings, by which teachers can be routed.
         given_splits: Row numbers of the splits that came with the data, int64: none, some or all of ``train``,
             ``validation`` and ``test``, without a row in common.
-        feature_names: Name of each of the D values of a vector; None where the data names none.
+        feature_names: Name of each of the D values of a vector, or of the one column of texts; None where the data
+            names none.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -68,7 +69,7 @@ class RawData:
         names = self.feature_names
         if names is None:
             return
-        shape = () if isinstance(self.inputs, list) else self.inputs.shape[1:]
+        shape = (1,) if isinstance(self.inputs, list) else self.inputs.shape[1:]
         if shape != (len(names),) or len(set(names)) < len(names):
             raise ValueError(
                 f"feature_names must name each value of a vector once; a row of the inputs has shape {shape}, "

@@ -81,7 +81,7 @@ def read_table(
         class_names=names,
         columns={name: _routing_column(frame[name]) for name in columns},
         given_splits=given,
-        feature_names=None if names_of_vector is None else tuple(names_of_vector),
+        feature_names=(str(text),) if names_of_vector is None else tuple(names_of_vector),
     )
 
 

@@ -57,17 +57,16 @@ class Classification:
         )
 
     def signature(self, dataset: Dataset) -> ModelSignature:
-        """Take one raw row as ``input``, give ``logits`` (C,).
-
-        Raises:
-            ValueError: The rows are texts, whose tensors only a tokenizer knows.
-        """
-        if isinstance(dataset.inputs, list):
-            raise ValueError(
-                "a student that classifies takes images or vectors, got texts; turn them into vectors first"
-            )
+        """Take one raw row as ``input``, or token ids of any number as ``input_ids``; give ``logits`` (C,)."""
+        assert not isinstance(dataset.inputs, list), "students see texts as token ids"
         row = TensorSpec(name="input", shape=dataset.inputs.shape[1:], dtype=dataset.inputs.dtype.name)
-        return ModelSignature(inputs=(row,), outputs=(TensorSpec(name="logits", shape=(len(self.class_names),)),))
+        if dataset.vocabulary_size is not None:
+            row = TensorSpec(name="input_ids", shape=(None,), dtype="int64")
+        return ModelSignature(
+            inputs=(row,),
+            outputs=(TensorSpec(name="logits", shape=(len(self.class_names),)),),
+            vocabulary_size=dataset.vocabulary_size,
+        )
 
     def hard_label_loss(self, student: Outputs, labels: Tensor) -> Tensor:
         """Cross entropy."""

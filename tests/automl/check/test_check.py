@@ -261,8 +261,8 @@ def test_steps_are_counted_as_training_takes_them(prepared):
     trial = draw(prepared, {"any": measured_as(1, 1.0)}).kept[0]
     setting = replace(prepared.setting, teachers=Counting([{}], 10))
     student = Student(
-        prepared.space.build(trial.spec, prepared.signature),
-        signature=prepared.signature,
+        prepared.space.build(trial.spec, setting.signature_of(trial.spec)),
+        signature=setting.signature_of(trial.spec),
         statistics=prepared.setting.statistics,
     )
     distill(
@@ -282,7 +282,7 @@ def test_steps_are_counted_as_training_takes_them(prepared):
 def test_a_sampled_student_costs_what_its_space_says(prepared):
     sampled = draw(prepared, {"any": measured_as(1, 1.0)})
     middle = sampled.at_quantile(0.5)
-    assert sampled.macs(middle) == cost_of(prepared.space, middle.spec, prepared.signature).macs
+    assert sampled.macs(middle) == cost_of(prepared.space, middle.spec, prepared.setting.signature_of(middle.spec)).macs
     assert sampled.macs(sampled.at_quantile(0.0)) == min(cost.macs for cost in sampled.costs.values())
     assert sampled.macs(sampled.at_quantile(1.0)) == max(cost.macs for cost in sampled.costs.values())
 

@@ -37,7 +37,7 @@ def test_takes_vectors_images_and_texts():
             r"each value of a vector once; a row of the inputs has shape \(2,\), got 1 names: x",
         ),
         ({"feature_names": ("x", "x")}, "got 2 names: x, x"),
-        ({"inputs": ["x", "", "y"], "feature_names": ("x",)}, "feature_names must name"),
+        ({"inputs": ["x", "", "y"], "feature_names": ("x", "y")}, "feature_names must name"),
         ({"columns": {"site": np.array(["x", "y"])}}, "column 'site' must hold"),
         ({"columns": {"site": np.array([{}, {}, {}], dtype=object)}}, "column 'site' must hold"),
         ({"given_splits": {"val": np.array([0])}}, r"unknown splits val; the known ones are test, train, validation"),

@@ -38,7 +38,7 @@ def test_features_in_the_order_asked_for_and_columns_that_are_features_too(tmp_p
 def test_texts(tmp_path):
     raw = read_table(path=write(tmp_path / "a.tsv", "t\ty\nnull\tb\n\ta\n1\tb\n"), label="y", text="t")
     assert raw.inputs == ["null", "", "1"]
-    assert raw.feature_names is None
+    assert raw.feature_names == ("t",)
     assert raw.labels.tolist() == [1, 0, 1]
 
 

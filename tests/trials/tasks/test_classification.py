@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,10 +134,11 @@ def test_signature_is_the_raw_row_and_one_logit_a_class():
     assert signature.outputs == (TensorSpec(name="logits", shape=(2,)),)
 
 
-def test_texts_have_no_signature():
-    dataset = split(raw(["t"] * 10), validation=0.3, test=0.3, seed=0)
-    with pytest.raises(ValueError, match="takes images or vectors, got texts"):
-        TASKS["classification"].for_dataset(dataset).signature(dataset)
+def test_texts_are_seen_as_token_ids_of_any_number():
+    dataset = replace(split(raw(np.ones((10, 4), np.int64)), validation=0.3, test=0.3, seed=0), vocabulary_size=7)
+    signature = TASKS["classification"].for_dataset(dataset).signature(dataset)
+    assert signature.inputs == (TensorSpec(name="input_ids", shape=(None,), dtype="int64"),)
+    assert signature.vocabulary_size == 7
 
 
 @pytest.mark.parametrize(("names", "got"), [((), "none"), (("0",), "one: '0'"), (("a", "a"), "'a', 'a'")])

@@ -1,0 +1,110 @@
+"""Teachers of a config as they are loaded: what their loaders need, from the config and from the data."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from automl.answered_rows import keys_of, reads_of
+from automl.config.teachers import Teacher as TeacherConfig
+from automl.preparation import Prepared, at
+from automl.student_teachers import load_student_teacher
+from search_spaces.imports import import_object
+from teachers import LOADERS, Coverage, LoadedModel, Preprocessing, Teacher
+from trials.description import read_description
+
+KEPT_ANSWERS = "endpoint/answers.sqlite"
+"""Below the cache of all runs: what endpoints answered."""
+
+
+def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teacher]:
+    """Load all teachers, in the order of the config.
+
+    Args:
+        prepared: The config's teachers.
+        trained: Folders of those that were trained first, and of heads that were fitted first.
+
+    Raises:
+        UserError: One cannot be loaded, or knows other classes than the data has.
+    """
+    loaded = []
+    for position, teacher in enumerate(prepared.config.teachers):
+        with at(prepared.config, "teachers", position):
+            coverage = prepared.coverages[teacher.name]
+            if teacher.kind in ("train", "run"):
+                path = trained[teacher.name] if teacher.kind == "train" else teacher.path
+                coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
+                model = load_student_teacher(
+                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
+                )
+            else:
+                model = load_teacher(prepared, teacher, coverage, head=trained.get(teacher.name))
+            loaded.append(model.teacher(teacher.name, coverage))
+    return loaded
+
+
+def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:
+    """Match the classes of an exported student with those of the data by name."""
+    known = read_description(folder)["class_names"]
+    assert isinstance(known, list)
+    if foreign := [name for name in known if name not in class_names]:
+        raise ValueError(
+            f"it knows classes {', '.join(foreign)} that the data does not have; the data has {', '.join(class_names)}"
+        )
+    labels = tuple(class_names.index(name) for name in known)
+    if len(labels) < len(class_names):
+        if coverage.labels is not None and coverage.labels != labels:
+            raise ValueError(
+                f"it knows the classes {', '.join(known)}; let covers.labels be these, in this order, or leave it out"
+            )
+        coverage = replace(coverage, labels=labels)
+    elif labels != tuple(range(len(class_names))):
+        raise ValueError(
+            f"it knows the classes in the order {', '.join(known)}, the data has {', '.join(class_names)}; "
+            "name them alike"
+        )
+    return coverage
+
+
+def load_teacher(
+    prepared: Prepared, teacher: TeacherConfig, coverage: Coverage, *, head: Path | None = None
+) -> LoadedModel:
+    """Load a teacher of a kind that stands in the catalog of loaders.
+
+    Args:
+        prepared: The data.
+        teacher: As the config has it.
+        coverage: What it covers.
+        head: Folder of the head that was fitted to it; None where its kind has none, or none is fitted yet.
+
+    Raises:
+        ValueError: It cannot be loaded, or does not fit the data.
+    """
+    fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing"}
+    arguments: dict[str, Any] = {name: getattr(teacher, name) for name in fields}
+    if getattr(teacher, "preprocessing", None) is not None:
+        arguments["preprocessing"] = Preprocessing(**dict(teacher.preprocessing))  # type: ignore[union-attr] # of kinds that have it
+    return LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
+
+
+def _from_data(prepared: Prepared, teacher: TeacherConfig, coverage: Coverage, head: Path | None) -> dict[str, Any]:
+    """Give what a loader needs beside what the config says; where it is the same key, this one is taken."""
+    dataset, reading = prepared.dataset, prepared.setting.reading
+    if teacher.kind == "factory":
+        return {"factory": import_object(teacher.factory)}
+    if teacher.kind == "sentence_encoder":
+        return {"num_classes": len(coverage.labels or dataset.class_names), "head": head}
+    classes = {"class_names": dataset.class_names, "labels": coverage.labels}
+    reads = {"reads": reads_of(dataset)}
+    if teacher.kind == "completions":
+        return {**classes, **reads, "inputs": dataset.inputs, "keys": keys_of(dataset, teacher.by)}
+    rest: dict[str, dict[str, Any]] = {
+        "estimator": classes,
+        "transformers": {
+            **classes,
+            **reads,
+            "data_tokenizer": None if reading is None else reading.tokenizer.definition,
+        },
+        "endpoint": {**classes, **reads, "kept": prepared.config.runs / ".cache" / KEPT_ANSWERS},
+    }
+    return rest.get(teacher.kind, {})
