@@ -7,7 +7,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from automl.config.searchable import possible_values
 from automl.errors import UserError
+from automl.heard_rows import HeardRows
 from automl.numbers import byte_count, counted, listed
 from automl.preparation import Prepared
 from automl.recipe_checks import options_of_choices
@@ -28,11 +30,14 @@ from teachers import (
     plan_shards,
 )
 from teachers.cache.planned import LEADING_COPIES
+from teachers.digests import record_digest, rows_digest
 from trials.data import Dataset
 from trials.losses import needs_of
 from trials.recipe import LossTerm
 
 _PROBE_ROWS = 64
+_TOP_OF_TOKENS = 64
+"""Logits that are kept of a token, and the mass of all others, unless the config says otherwise."""
 _SHARE_OF_MEMORY = 0.5
 """Of a machine, for teachers that run, unless the config says otherwise."""
 
@@ -43,7 +48,7 @@ class Wanted:
 
     Args:
         terms: Features that a loss reads of each teacher, once for each way to choose its options.
-        models: Names of losses that run the teachers' models themselves.
+        models: Names of losses, and of steps, that run the teachers' models themselves.
     """
 
     terms: tuple[tuple[str, ...], ...]
@@ -65,12 +70,14 @@ def wanted(prepared: Prepared) -> Wanted:
             needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
             terms += [needs.teacher] if needs.teacher else []
             models += [name] if needs.models else []
+    if any(float(share) > 0 for share in possible_values(recipe.on_policy)):
+        models.append("on_policy")
     return Wanted(terms=tuple(dict.fromkeys(terms)), models=tuple(dict.fromkeys(models)))
 
 
 def probe_rows(dataset: Dataset) -> NDArray[np.generic] | list[str]:
     """Give a few training rows, to try teachers out on."""
-    rows = dataset.splits["train"][:_PROBE_ROWS]
+    rows = dataset.splits["train"][: dataset.rows_at_a_time(_PROBE_ROWS)]
     return [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
 
 
@@ -84,16 +91,27 @@ def plan_answers(prepared: Prepared, probes: Sequence[Probe], needed: Wanted, *,
         trials: That may run at a time on one machine.
     """
     dataset, cache = prepared.dataset, prepared.config.cache
+    heard = HeardRows.of(dataset)
     form = AnswerForm(
-        num_rows=len(dataset),
+        num_rows=heard.num_train,
+        num_judged=heard.num_judged,
         num_views=0 if dataset.augmentation is None else dataset.augmentation.views,
         num_classes=dataset.num_classes,
         dtype=cache.dtype,
-        top_k=cache.top_k,
+        top_k=kept_logits(prepared),
+        drawn=cache.sampled is not None,
     )
     memory = psutil.virtual_memory().total * _SHARE_OF_MEMORY if cache.memory_gb is None else cache.memory_gb * 1e9
     budget = Budget(disk_bytes=cache.limit_bytes, memory_bytes=int(memory), trials=trials)
     return plan_cache(probes, needed.terms, form=form, budget=budget, models=needed.models)
+
+
+def kept_logits(prepared: Prepared) -> int | None:
+    """Say how many logits of a row are kept: of tokens not all of them, unless the config says how many."""
+    cache = prepared.config.cache
+    if cache.sampled is not None or cache.top_k is not None:
+        return cache.sampled or cache.top_k
+    return _TOP_OF_TOKENS if prepared.dataset.of_tokens else None
 
 
 def require_memory(prepared: Prepared, plan: CachePlan) -> None:
@@ -137,9 +155,11 @@ class Entries:
         logits: Shards of the teachers whose logits are kept, by view; positions are those among them.
         packs: Names of the packs, by view.
         features: Shards of each feature that is kept, by position of the teacher, name and view.
+        heard: The rows that they are of.
     """
 
     plan: CachePlan
+    heard: HeardRows
     logits: Mapping[int, tuple[Shard, ...]]
     packs: Mapping[int, PackKey]
     features: Mapping[tuple[int, str, int], tuple[Shard, ...]]
@@ -170,9 +190,10 @@ class Entries:
         """Say what filling will write."""
         planned = {(each.teacher, each.output): each for each in self.plan.outputs}
         total = sum((s.stop - s.start) * planned[s.teacher, s.output].row_bytes for s in missing)
-        for key in self.packs.values():
+        for view, key in self.packs.items():
             if store.fault(key) is not None:
-                total += self.plan.form.num_rows * sum(planned[k, LOGITS].packed_row_bytes for k in self.plan.packed)
+                rows = self.plan.form.rows(LOGITS, view)
+                total += rows * sum(planned[k, LOGITS].packed_row_bytes for k in self.plan.packed)
         return total
 
 
@@ -185,19 +206,23 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
         plan: What is kept of them.
     """
     dataset = prepared.dataset
-    chunks = Chunks(dataset.inputs)
-    digest = "" if dataset.augmentation is None else dataset.augmentation.digest
+    heard = HeardRows.of(dataset)
+    judged, chunks = Chunks(heard), Chunks(heard.training)
+    digest = ""
+    if dataset.augmentation is not None:  # A view of a row depends on its number, which the contents do not tell.
+        digest = record_digest([dataset.augmentation.digest, rows_digest(heard.training.order)])
     packed = [teachers[k] for k in plan.packed]
     # All teachers of a pack are cut alike.
     rows = min((each.shard_rows for each in plan.outputs if each.output == LOGITS and each.kept), default=1)
     logits = {
         view: plan_shards(
             packed,
-            chunks,
+            chunks if view else judged,
             dtype=plan.form.dtype,
             view=view,
             augmentation=digest if view else "",
             top_k=plan.form.top_k,
+            drawn=plan.form.drawn,
             shard_rows=rows,
         )
         for view in plan.form.views(LOGITS)
@@ -217,4 +242,4 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
             )
             features[each.teacher, each.output, view] = tuple(replace(s, teacher=each.teacher) for s in shards)
     packs = {view: pack_key(packed, shards, num_classes=dataset.num_classes) for view, shards in logits.items()}
-    return Entries(plan=plan, logits=logits, packs=packs, features=features)
+    return Entries(plan=plan, heard=heard, logits=logits, packs=packs, features=features)

@@ -21,7 +21,7 @@ from teachers import MISSING_LABEL, LoadedModel
 from teachers.digests import rows_digest
 from teachers.head_fitting import Head
 from teachers.loading.answers import Answers
-from teachers.loading.sentence_encoder import SentenceEncoder, save_head
+from teachers.loading.sentence_encoder import save_head
 
 FORMAT = 1
 """Goes up when fitting changes so much that heads of earlier versions must not be taken."""

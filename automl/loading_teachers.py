@@ -12,6 +12,7 @@ from automl.student_teachers import load_student_teacher
 from search_spaces.imports import import_object
 from teachers import LOADERS, Coverage, LoadedModel, Preprocessing, Teacher
 from trials.description import read_description
+from trials.tokenization import Tokenizer
 
 KEPT_ANSWERS = "endpoint/answers.sqlite"
 """Below the cache of all runs: what endpoints answered."""
@@ -27,20 +28,43 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
     Raises:
         UserError: One cannot be loaded, or knows other classes than the data has.
     """
-    loaded = []
-    for position, teacher in enumerate(prepared.config.teachers):
-        with at(prepared.config, "teachers", position):
-            coverage = prepared.coverages[teacher.name]
-            if teacher.kind in ("train", "run"):
-                path = trained[teacher.name] if teacher.kind == "train" else teacher.path
-                coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
-                model = load_student_teacher(
-                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
-                )
-            else:
-                model = load_teacher(prepared, teacher, coverage, head=trained.get(teacher.name))
-            loaded.append(model.teacher(teacher.name, coverage))
-    return loaded
+    names = [teacher.name for teacher in prepared.config.teachers]
+    return [load_one(prepared, position, trained.get(name)) for position, name in enumerate(names)]
+
+
+def load_one(prepared: Prepared, position: int, trained: Path | None = None) -> Teacher:
+    """Load one teacher.
+
+    Args:
+        prepared: The config's teachers.
+        position: Among these.
+        trained: Folder of one that was trained first, or of its head; None where there is none.
+
+    Raises:
+        UserError: It cannot be loaded, or knows other classes than the data has.
+    """
+    teacher, dataset = prepared.config.teachers[position], prepared.dataset
+    with at(prepared.config, "teachers", position):
+        coverage = prepared.coverages[teacher.name]
+        if teacher.kind in ("train", "run"):
+            path = trained if teacher.kind == "train" else teacher.path
+            assert path is not None, f"{teacher.name} is to be trained first"
+            coverage = _students_coverage(path, coverage, dataset.class_names)
+            model = load_student_teacher(
+                path,
+                teacher,
+                dataset.inputs,
+                feature_names=dataset.feature_names,
+                of_tokens=_tokenizer_of_tokens(prepared),
+            )
+        else:
+            model = load_teacher(prepared, teacher, coverage, head=trained)
+        return model.teacher(teacher.name, coverage)
+
+
+def _tokenizer_of_tokens(prepared: Prepared) -> Tokenizer | None:
+    reading = prepared.setting.reading
+    return reading.tokenizer if reading is not None and prepared.dataset.of_tokens else None
 
 
 def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:
@@ -82,8 +106,8 @@ def load_teacher(
     """
     fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing"}
     arguments: dict[str, Any] = {name: getattr(teacher, name) for name in fields}
-    if getattr(teacher, "preprocessing", None) is not None:
-        arguments["preprocessing"] = Preprocessing(**dict(teacher.preprocessing))  # type: ignore[union-attr] # of kinds that have it
+    if (preprocessing := getattr(teacher, "preprocessing", None)) is not None:
+        arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
     return LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
 
 

@@ -89,10 +89,11 @@ class TeacherRecord:
         kind: How it was loaded: ``onnx``, ``train`` ...
         digest: Names its parameters.
         covers: What it may vote on, in words: ``style = left``, ``classes 0-4``, ``everything``.
-        metrics: ``home`` and ``abroad`` (accuracy on validation rows that it covers and that it does not; absent where
-            there are none), and ``accuracy`` on all.
+        metric: What ``metrics`` and ``by_home`` are: ``accuracy``, or ``bits_per_byte`` of a language model.
+        metrics: ``home`` and ``abroad`` (on validation rows that it covers and that it does not; absent where there are
+            none).
         by_label: Accuracy by name of the class.
-        by_home: Accuracy on the validation rows that each teacher covers, by the teacher's name.
+        by_home: The metric on the validation rows that each teacher covers, by the teacher's name.
     """
 
     name: str
@@ -102,6 +103,7 @@ class TeacherRecord:
     metrics: Mapping[str, float]
     by_label: Mapping[str, float] = field(default_factory=dict)
     by_home: Mapping[str, float] = field(default_factory=dict)
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,9 @@ from automl.run import TeacherRecord
 from teachers import CachedOutputs, Coverage, OutputStore, Strength, Teacher, teacher_strength
 from trials.data import Dataset
 
+METRIC_WORDS = {"accuracy": "accuracy", "bits_per_byte": "bits a byte"}
+"""What teachers are judged by, in words."""
+
 
 def validation_logits(
     prepared: Prepared, shared: Sequence[Any], entries: Entries, executor: Executor, store: OutputStore
@@ -38,7 +41,8 @@ def validation_logits(
     found = {}
     if packed:
         answers = CachedOutputs.open(store, entries.packs[0])
-        found = {k: answers.read(rows, teacher=position) for position, k in enumerate(packed)}
+        kept = entries.heard.positions[rows]
+        found = {k: answers.read(kept, teacher=position) for position, k in enumerate(packed)}
     inputs = [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
     for k, teacher in enumerate(shared):
         if k not in found:

@@ -82,10 +82,10 @@ def lessons_of(prepared: Prepared, answers: Mapping[str, Logits], seed: int) -> 
     epochs = round(RECIPE.epochs * len(dataset.splits["train"]) / seen)
     only = replace(RECIPE, losses=(LABELS,), epochs=epochs)
     lessons = {"labels only": Lesson(dataset=dataset, task=task, recipe=only, seed=seed)}
-    heard = {f"teacher {name} alone": {name: Coverage()} for name in answers}
-    heard["all, heard everywhere"] = {name: Coverage() for name in answers}
-    heard["all, each at its home"] = dict(prepared.coverages)
-    for what, coverages in heard.items():
+    listened = {f"teacher {name} alone": {name: Coverage()} for name in answers}
+    listened["all, heard everywhere"] = {name: Coverage() for name in answers}
+    listened["all, each at its home"] = dict(prepared.coverages)
+    for what, coverages in listened.items():
         logits_KNC = torch.from_numpy(np.stack([answers[name] for name in coverages]))
         lessons[what] = Lesson(
             dataset=dataset,

@@ -76,7 +76,7 @@ class Reference:
         return "\n".join(parts)
 
     def _section(self, name: str, field: Schema) -> Iterator[str]:
-        inner = field.get("items", field)
+        inner = next((form for form in field.get("anyOf", []) if "$ref" in form), field.get("items", field))
         kinds = [self._resolved(kind) for kind in inner.get("oneOf", [])]
         definition = self._resolved(inner)
         if not kinds and "properties" not in definition:

@@ -55,6 +55,7 @@ class Example:
             student_paths={} if taps is None else taps.paths,
             teacher_paths=tuple(_paths(model, needs.teacher, self.inputs) for model in models),
             num_epochs=self.lesson.recipe.epochs,
+            knows_all=group.classes is None,
         )
 
     def _model(self, position: int) -> RunnableTeacher:
@@ -79,7 +80,7 @@ def see(
         batch: The rows, on the processor.
         device: Where the student is.
     """
-    teachers = lesson.hear(batch, lesson.needs.teacher) if lesson.has_shaped_losses else None
+    teachers = _heard(lesson, batch) if lesson.has_shaped_losses else None
     if teachers is None:
         return None
     inputs = place_batch(batch, device).inputs
@@ -94,6 +95,13 @@ def see(
         teachers=place_outputs(teachers, device),
         student_model=student,
     )
+
+
+def _heard(lesson: Lesson, batch: Batch) -> TeacherOutputs | None:
+    if not lesson.dataset.of_tokens:
+        return lesson.hear(batch, lesson.needs.teacher)
+    tokens = lesson.hear_tokens(batch, lesson.needs.teacher)
+    return None if tokens is None else tokens.entire()
 
 
 def _paths(model: RunnableTeacher, names: tuple[str, ...], raw: Tensor) -> dict[str, str]:

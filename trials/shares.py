@@ -3,15 +3,20 @@
 Shape letters: K = teachers, B = batch.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
-from teachers import Batch, Outputs, TeacherOutputs
+from teachers import Batch, Outputs, TeacherOutputs, TokenOutputs
 from trials.aggregation import HEADS
-from trials.distillation_loss import GATE, DistillationLoss, Term
+from trials.distillation_loss import GATE, DistillationLoss
+from trials.recipe import Recipe
+from trials.records import EpochRecord
+from trials.spoken_tokens import SpokenTokens
+from trials.term import Term
+from trials.token_losses import token_teacher_norms
 
 STEPS_BETWEEN = 50
 """Steps from one measurement to the next, at least: it costs as much as one, which epochs of few steps would feel."""
@@ -31,17 +36,33 @@ class GradientShares:
     teachers: Mapping[str, float] = field(default_factory=dict)
 
 
-def is_measured(epoch: int, *, epochs: int, num_batches: int) -> bool:
-    """Say whether an epoch begins with a measurement: the first and the last do, and between them those that are due.
+def is_measured(epoch: int, *, recipe: Recipe, num_batches: int) -> bool:
+    """Say whether an epoch begins with a measurement.
+
+    The first and the last do, those in which a term comes in or has risen, and between them those that are due.
 
     Args:
         epoch: Counted from 0.
-        epochs: In all.
+        recipe: That is taught.
         num_batches: Steps of an epoch.
     """
     since_start = epoch * num_batches
     is_due = since_start // STEPS_BETWEEN > (since_start - num_batches) // STEPS_BETWEEN
-    return is_due or epoch in (0, epochs - 1)
+    begun = {each for term in recipe.losses for each in (term.first_epoch, max(term.first_epoch, term.warmup_epochs))}
+    return is_due or epoch in (0, recipe.epochs - 1) or epoch + 1 in begun
+
+
+def carried(record: EpochRecord, history: Sequence[EpochRecord]) -> EpochRecord:
+    """Give an epoch that was not measured the shares of the one before, marked with the epoch that they are of.
+
+    Args:
+        record: Of the epoch.
+        history: Of the epochs before.
+    """
+    if record.shares_epoch is not None or not history:
+        return record
+    last = history[-1]
+    return replace(record, shares=last.shares, teacher_shares=last.teacher_shares, shares_epoch=last.shares_epoch)
 
 
 def gradient_shares(
@@ -86,9 +107,36 @@ def gradient_shares(
         else:
             loss_K = term.of_each(student, teachers, batch.labels, weights_KB).sum(dim=1)
             own_K = torch.tensor([_norm(value, targets) for value in loss_K])
-        norm_K += float(factors[name]) * own_K / float(heard)
+        norm_K += float(factors[name]) * own_K / max(1.0, float(heard))
     by_name = dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True))
     return GradientShares(terms=_shares(terms), teachers=_shares(by_name))
+
+
+def token_gradient_shares(
+    loss: DistillationLoss,
+    student: SpokenTokens,
+    teachers: TokenOutputs | None,
+    batch: Batch,
+    *,
+    means: Mapping[str, Tensor],
+    factors: Mapping[str, float | Tensor],
+    model: nn.Module,
+) -> GradientShares:
+    """Measure the shares on one batch of rows of tokens, before its step.
+
+    Those of terms are taken with respect to the last hidden states, or to the student's parameters where a term reads
+    features; those of teachers with respect to the logits, by the terms that read these. Arguments are those of
+    ``gradient_shares``.
+    """
+    spoken = [student.hidden_BTD] if not student.features else list(model.parameters())
+    targets = [target for target in spoken if target.requires_grad]
+    terms = {name: float(factors[name]) * _norm(mean, targets) for name, mean in means.items() if name != GATE}
+    if teachers is None or loss.ensemble is None:
+        return GradientShares(terms=_shares(terms))
+    norm_K = token_teacher_norms(loss, student, teachers, batch, factors=factors)
+    return GradientShares(
+        terms=_shares(terms), teachers=_shares(dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True)))
+    )
 
 
 def _norms_at_logits(

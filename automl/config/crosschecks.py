@@ -9,16 +9,18 @@ from automl.config.places import Path as Place
 from automl.config.proxy_checks import proxy_mistakes
 from automl.config.recipe import Loss, Recipe
 from automl.config.searchable import domain_of, possible_values
+from automl.config.sequence_checks import sequence_mistakes
 from automl.config.student import Student
 from automl.config.student_checks import student_mistakes
 from automl.config.teachers import TrainTeacher
 from automl.samplers import SAMPLERS
 from trials.aggregation import AGGREGATIONS
+from trials.annotating import ANNOTATORS
 from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import BALANCES, FIXED, HARD_LABEL
 from trials.records import METRICS_OF_COST, Limit
-from trials.tasks import TASKS
+from trials.tasks import METRICS, TASKS
 from trials.weighting import WEIGHTINGS
 
 CATALOGS: dict[str, Collection[str]] = {
@@ -31,10 +33,14 @@ CATALOGS: dict[str, Collection[str]] = {
 """Names that a setting of the recipe can have, by the setting."""
 
 
-def mistakes_across(config: Config) -> Iterator[Mistake]:
+def mistakes_across(config: Config, *, must_end: bool = True) -> Iterator[Mistake]:
     """Find what does not fit together.
 
     Code of the user's is imported for its search space and losses only; data and models are not read.
+
+    Args:
+        config: As read.
+        must_end: Whether something must say when the search stops.
     """
     yield from _metrics(config)
     yield from student_mistakes(config.student, ("student",))
@@ -43,7 +49,10 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _named_teachers(config)
     yield from _listening(config)
     yield from _silent(config)
+    yield from sequence_mistakes(config)
     yield from _running(config)
+    if must_end:
+        yield from _endless(config)
     yield from proxy_mistakes(config)
 
 
@@ -55,10 +64,8 @@ def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:
 
 def known_metrics(config: Config) -> tuple[str, ...] | None:
     """Name what can be an objective or have a limit; None where only a task of the user's knows."""
-    task = TASKS.get(config.task.kind)
-    if task is None:
-        return None
-    return (*(metric.name for metric in task(class_names=("0", "1")).metrics), *METRICS_OF_COST)
+    metrics = METRICS.get(config.task.kind)
+    return None if metrics is None else (*(metric.name for metric in metrics), *METRICS_OF_COST)
 
 
 def _metrics(config: Config) -> Iterator[Mistake]:
@@ -67,6 +74,10 @@ def _metrics(config: Config) -> Iterator[Mistake]:
         message = f"{unknown(config.task.kind, TASKS, 'task')}, or package.module:name"
         yield Mistake(path=("task", "kind"), message=message)
         return
+    annotator = config.task.annotate
+    if annotator is not None and ":" not in annotator and annotator not in ANNOTATORS:
+        message = f"{unknown(annotator, ANNOTATORS, 'annotator')}, or package.module:name"
+        yield Mistake(path=("task", "annotate"), message=message)
     known = known_metrics(config)
     for position, name in enumerate(config.objectives):
         if known is not None and name not in known:
@@ -74,6 +85,8 @@ def _metrics(config: Config) -> Iterator[Mistake]:
     for position, limit in enumerate(config.limits):
         if known is not None and limit.metric not in known:
             yield Mistake(path=("limits", position), message=unknown(limit.metric, known, "metric"))
+    if config.task.kind == "classification" and getattr(config.data, "label", "") is None:
+        yield Mistake(path=("data",), message="classification needs a label; name the column that holds it")
     yield from _limits(config.limits)
     yield from _twice(config.precisions, ("precisions",))
 
@@ -168,7 +181,7 @@ def _named_teachers(config: Config) -> Iterator[Mistake]:
 def _listening(config: Config) -> Iterator[Mistake]:
     listening = [name for name in config.recipe.listening if name in LOSSES or ":" in name]
     misspelt = len(listening) < len(config.recipe.listening)  # told already, and perhaps the one that listens
-    if config.teachers and not listening and not misspelt:
+    if config.teachers and not listening and not misspelt and config.sequences is None:
         known = ", ".join(sorted(LOSSES))
         message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"
         yield Mistake(path=("teachers",), message=message)
@@ -181,15 +194,22 @@ def _listening(config: Config) -> Iterator[Mistake]:
 
 
 def _silent(config: Config) -> Iterator[Mistake]:
-    """Find that a recipe may listen to no teacher, and not to labels either."""
+    """Find that a recipe listens to no teacher, or may listen to none, and not to labels either."""
     recipe = config.recipe
     heard = [recipe.hears(each.name) for each in config.teachers]
     if not config.teachers or not recipe.listening or not all(False in possible for possible in heard):
         return
+    setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
     labels = recipe.losses.get(HARD_LABEL)
+    if labels is not None and not any(True in possible for possible in heard):
+        message = (
+            f"no teacher is listened to, by a weight of 0 or by taking_part, so that {', '.join(recipe.listening)} "
+            f"would teach nothing; listen to one, or remove the teachers and all losses but {HARD_LABEL}"
+        )
+        yield Mistake(path=("recipe", setting), message=message)
+        return
     if labels is not None and all(float(weight) > 0 for weight in possible_values(labels.weight)):
         return
-    setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
     if any(True in possible for possible in heard) or (labels is not None and labels.may_count):
         told = "the search may listen to no teacher"
         remedy = f"let one teacher always be listened to, or give {HARD_LABEL} a weight that is never 0"
@@ -205,20 +225,23 @@ def _running(config: Config) -> Iterator[Mistake]:
     if ":" not in sampler and sampler not in SAMPLERS:
         message = unknown(sampler, SAMPLERS, "sampler") + ", or package.module:name"
         yield Mistake(path=("search", "sampler"), message=message)
-    bounds = (config.search.trials, config.search.minutes, config.search.stall)
-    if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
-        message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
-        yield Mistake(path=("search",), message=message)
     try:
         config.rungs()
     except ValueError as error:
         yield Mistake(path=("search", "halving"), message=str(error))
 
 
+def _endless(config: Config) -> Iterator[Mistake]:
+    bounds = (config.search.trials, config.search.minutes, config.search.stall)
+    if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
+        message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
+        yield Mistake(path=("search",), message=message)
+
+
 def missing_files(config: Config) -> list[Mistake]:
-    """Find files of data and teachers that are not there."""
+    """Find files of data, tokenizer and teachers that are not there."""
     found: list[tuple[Place, Path]] = []
-    sections: list[tuple[Place, object]] = [(("data",), config.data)]
+    sections: list[tuple[Place, object]] = [(("data",), config.data), (("tokenizer",), config.tokenizer)]
     sections += [(("teachers", position), teacher) for position, teacher in enumerate(config.teachers)]
     for place, section in sections:
         for key in ("path", "weights"):

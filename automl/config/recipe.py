@@ -71,7 +71,7 @@ class Recipe(Part):
     """Whether a teacher is listened to, by its name: true, false, or [true, false] to search it; others are."""
     balance: OneOrSeveral[str] = "none"
     """none adds the terms up with their weights; magnitude first divides each by its running magnitude, so that weights
-    are shares."""
+    are shares of the value of the loss."""
     epochs: Searchable[PositiveInt, PositiveIntRange]
     """Passes over the training split."""
     batch_size: Searchable[PositiveInt, PositiveIntRange]
@@ -86,6 +86,9 @@ class Recipe(Part):
     """How the learning rate falls: cosine, linear or constant."""
     warmup: Searchable[Warmup, WarmupRange] = 0.05
     """Share of the steps in which the learning rate rises to its highest value."""
+    on_policy: Searchable[NaturalReal, NaturalRealRange] = 0.0
+    """Share of the steps, 0 to 1, in which a language model is taught on what it writes itself (GKD); teachers then run
+    on the spot."""
 
     @property
     def listening(self) -> tuple[str, ...]:

@@ -158,7 +158,16 @@ class Cache(Part):
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the numbers that are kept."""
     top_k: PositiveInt | None = None
-    """Keep the largest logits of each row alone, and the mass of all others as one; null keeps all."""
+    """Keep the largest logits of each row alone, and the mass of all others as one; null keeps all, of tokens 64."""
+    sampled: PositiveInt | None = None
+    """Instead, draw so many classes from each prediction: right on average, for forward_kl and kd alone."""
+
+    @model_validator(mode="after")
+    def _one_way_to_cut(self) -> Self:
+        """Let logits be cut in one way."""
+        if self.top_k is not None and self.sampled is not None:
+            raise ValueError("expected either top_k, such as 64, or sampled, such as 50")
+        return self
 
     @property
     def limit_bytes(self) -> int:

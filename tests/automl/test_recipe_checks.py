@@ -53,7 +53,8 @@ def prepared_with(folder: Path, loss: str, aggregation: str = "mean_of_losses", 
 )
 def test_an_option_that_can_be_out_of_bounds_is_told_with_its_loss(tmp_path: Path, loss: str, message: str) -> None:
     name = loss.split(":", maxsplit=1)[0]
-    with pytest.raises(UserError, match=rf"small\.yaml:11:\d+: recipe\.losses\.{name}: {message}"):
+    place = rf"{name}\.layers" if "layers" in loss else name
+    with pytest.raises(UserError, match=rf"small\.yaml:11:\d+: recipe\.losses\.{place}: {message}"):
         prepared_with(tmp_path, loss)
 
 
@@ -101,6 +102,14 @@ def test_losses_that_an_aggregation_cannot_take_are_told(
 ) -> None:
     with pytest.raises(UserError, match=rf"small\.yaml:10:\d+: recipe\.aggregation: {message}"):
         prepared_with(tmp_path, loss, aggregation)
+
+
+def test_a_loss_on_tokens_is_told_where_nothing_is_known_of_them(tmp_path: Path) -> None:
+    message = (
+        r"recipe\.losses\.syntax_jsd: 'syntax_jsd' needs next\.role of each token, and the data set has none; take"
+    )
+    with pytest.raises(UserError, match=rf"small\.yaml:11:\d+: {message}"):
+        prepared_with(tmp_path, "syntax_jsd: {weight: [0.0, 1.0], keyword: [1.0, 2.0]}")
 
 
 @pytest.mark.parametrize("loss", ["kd: {weight: 1.0}", "rkd: {weight: 1.0, layer: last}", "rkd: {weight: 0.0}"])
