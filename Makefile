@@ -13,8 +13,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 JOBS ?= 2
 
 # Those of benchmarks/ that need no data of yours, each with its arguments.
-BENCHMARKS := cache.py controller.py 'distillation_gains.py digits' 'distillation_gains.py classes' \
-	distillation_step.py footprint.py method_costs.py specialists.py
+BENCHMARKS := cache.py code_distillation.py controller.py 'distillation_gains.py digits' \
+	'distillation_gains.py classes' distillation_step.py footprint.py language_modelling.py method_costs.py \
+	'own_jobs.py examples/digits.yaml' proxies.py 'proxies.py --space mlp' specialists.py token_step.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check fix docs bench

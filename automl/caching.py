@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from automl.config.searchable import possible_values
 from automl.errors import UserError
 from automl.numbers import byte_count, counted, listed
 from automl.preparation import Prepared
@@ -33,6 +34,8 @@ from trials.losses import needs_of
 from trials.recipe import LossTerm
 
 _PROBE_ROWS = 64
+_TOP_OF_TOKENS = 64
+"""Logits that are kept of a token, and the mass of all others, unless the config says otherwise."""
 _SHARE_OF_MEMORY = 0.5
 """Of a machine, for teachers that run, unless the config says otherwise."""
 
@@ -43,7 +46,7 @@ class Wanted:
 
     Args:
         terms: Features that a loss reads of each teacher, once for each way to choose its options.
-        models: Names of losses that run the teachers' models themselves.
+        models: Names of losses, and of steps, that run the teachers' models themselves.
     """
 
     terms: tuple[tuple[str, ...], ...]
@@ -65,12 +68,14 @@ def wanted(prepared: Prepared) -> Wanted:
             needs = needs_of(LossTerm(name=name, weight=1.0, options=options))
             terms += [needs.teacher] if needs.teacher else []
             models += [name] if needs.models else []
+    if any(float(share) > 0 for share in possible_values(recipe.on_policy)):
+        models.append("on_policy")
     return Wanted(terms=tuple(dict.fromkeys(terms)), models=tuple(dict.fromkeys(models)))
 
 
 def probe_rows(dataset: Dataset) -> NDArray[np.generic] | list[str]:
     """Give a few training rows, to try teachers out on."""
-    rows = dataset.splits["train"][:_PROBE_ROWS]
+    rows = dataset.splits["train"][: dataset.rows_at_a_time(_PROBE_ROWS)]
     return [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
 
 
@@ -89,11 +94,20 @@ def plan_answers(prepared: Prepared, probes: Sequence[Probe], needed: Wanted, *,
         num_views=0 if dataset.augmentation is None else dataset.augmentation.views,
         num_classes=dataset.num_classes,
         dtype=cache.dtype,
-        top_k=cache.top_k,
+        top_k=kept_logits(prepared),
+        drawn=cache.sampled is not None,
     )
     memory = psutil.virtual_memory().total * _SHARE_OF_MEMORY if cache.memory_gb is None else cache.memory_gb * 1e9
     budget = Budget(disk_bytes=cache.limit_bytes, memory_bytes=int(memory), trials=trials)
     return plan_cache(probes, needed.terms, form=form, budget=budget, models=needed.models)
+
+
+def kept_logits(prepared: Prepared) -> int | None:
+    """Say how many logits of a row are kept: of tokens not all of them, unless the config says how many."""
+    cache = prepared.config.cache
+    if cache.sampled is not None or cache.top_k is not None:
+        return cache.sampled or cache.top_k
+    return _TOP_OF_TOKENS if prepared.dataset.of_tokens else None
 
 
 def require_memory(prepared: Prepared, plan: CachePlan) -> None:
@@ -198,6 +212,7 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
             view=view,
             augmentation=digest if view else "",
             top_k=plan.form.top_k,
+            drawn=plan.form.drawn,
             shard_rows=rows,
         )
         for view in plan.form.views(LOGITS)

@@ -95,9 +95,11 @@ def run_report(arguments: Namespace) -> None:
 def run_predict(arguments: Namespace) -> None:
     """Run an exported student."""
     with _mistakes_of_the_user():
-        from automl.predicting import format_table, predict
+        from automl.predicting import format_table, predict, texts_after
 
-        _write(format_table(predict(Path(arguments.folder), Path(arguments.input))))
+        folder, given = Path(arguments.folder), Path(arguments.input)
+        texts = texts_after(folder, given)
+        _write(format_table(predict(folder, given)) if texts is None else texts)
 
 
 def _load_run(run: str) -> Any:

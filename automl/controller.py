@@ -59,6 +59,7 @@ class Controller:
         known: Results, by digest, of students that need no training; their files are there and stay until they are
             told.
         halving: Stops trials at rungs; None trains each to its end.
+        proxies: Gives the scores, by name, that a student had before it was trained; they are kept with its result.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Controller:
         listeners: tuple[Listener, ...],
         known: Mapping[str, TrialResult] | None = None,
         halving: Halving | None = None,
+        proxies: Callable[[Trial], Mapping[str, float]] = lambda trial: {},
     ) -> None:
         self._ledger = ledger
         self._executor = executor
@@ -94,6 +96,7 @@ class Controller:
         self._stop = stop
         self._listeners = listeners
         self._halving = halving
+        self._proxies = proxies
         self._begun = time.monotonic()
         self._waiting: deque[Proposal] = deque()
         told = {f.result.digest: f.result for f in standing.finished if self._is_known(f.result)}
@@ -213,29 +216,26 @@ class Controller:
         return halving is not None and halving.goes_on(flight.trial, result)
 
     def _finish(self, flight: Flight, result: TrialResult, *, artefacts: Artefacts | None = None) -> None:
-        trial = flight.trial
+        trial, standing = flight.trial, self._standing
         # As it will be told, but for the times, which the study takes when it is.
-        draft = FinishedTrial(
-            trial=trial,
-            result=result,
-            values=flight.proposal.values,
-            started=flight.started,
-            ended=datetime.now(UTC),
-        )
-        self._standing.add(draft)
-        kept = self._standing.worth_keeping()
+        values, ended = flight.proposal.values, datetime.now(UTC)
+        standing.add(FinishedTrial(trial=trial, result=result, values=values, started=flight.started, ended=ended))
+        kept = standing.worth_keeping()
         if artefacts is not None and result.digest in kept:
             # Before the ledger: a process killed in between leaves a trial that runs again, never one without files.
             self._students.save(result.digest, artefacts)
-        finished = self._ledger.tell(trial, result, objectives=self._standing.objectives, limits=self._standing.limits)
-        self._standing.finished[-1] = finished
+        proxies = self._proxies(trial) if result.outcome is Outcome.TRAINED else {}
+        finished = self._ledger.tell(
+            trial, result, objectives=standing.objectives, limits=standing.limits, proxies=proxies
+        )
+        standing.finished[-1] = finished
         self._awaited -= {trial.digest}
         self._students.prune(kept | self._awaited)
         if self._is_known(result):
             self._results[result.digest] = result
         self._learn_latency(trial, result)
         for listener in self._listeners:
-            listener.on_finished(finished, self._standing)
+            listener.on_finished(finished, standing)
 
     def _is_known(self, result: TrialResult) -> bool:
         """Tell whether the same student would end so again; not where limits that refused it were loosened since."""

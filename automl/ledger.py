@@ -1,7 +1,7 @@
 """The study as the ledger of a search: every trial is in it before it starts and after it ends."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -95,7 +95,13 @@ class Ledger:
         return Proposal(number=trial.number, values=values)
 
     def tell(
-        self, trial: Trial, result: TrialResult, *, objectives: Sequence[Objective], limits: Sequence[Limit]
+        self,
+        trial: Trial,
+        result: TrialResult,
+        *,
+        objectives: Sequence[Objective],
+        limits: Sequence[Limit],
+        proxies: Mapping[str, float] | None = None,
     ) -> FinishedTrial:
         """Write down how a trial ended, and give it as the study has it.
 
@@ -107,6 +113,7 @@ class Ledger:
         record = {
             **stored.attributes("trial", stored.trial.dump_python(trial, mode="json")),
             **stored.attributes("result", stored.result.dump_python(result, mode="json")),
+            **({"proxies": dict(proxies)} if proxies else {}),
             "outcome": result.outcome.value,
         }
         for name, value in record.items():
@@ -239,6 +246,7 @@ def _finished(trial: FrozenTrial) -> FinishedTrial:
         started=trial.datetime_start.astimezone(UTC),
         ended=trial.datetime_complete.astimezone(UTC),
         rungs=_rungs(trial),
+        proxies=trial.user_attrs.get("proxies", {}),
     )
 
 

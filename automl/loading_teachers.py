@@ -12,6 +12,7 @@ from automl.student_teachers import load_student_teacher
 from search_spaces.imports import import_object
 from teachers import LOADERS, Coverage, LoadedModel, Preprocessing, Teacher
 from trials.description import read_description
+from trials.tokenization import Tokenizer
 
 KEPT_ANSWERS = "endpoint/answers.sqlite"
 """Below the cache of all runs: what endpoints answered."""
@@ -35,12 +36,21 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
                 path = trained[teacher.name] if teacher.kind == "train" else teacher.path
                 coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
                 model = load_student_teacher(
-                    path, teacher, prepared.dataset.inputs, feature_names=prepared.dataset.feature_names
+                    path,
+                    teacher,
+                    prepared.dataset.inputs,
+                    feature_names=prepared.dataset.feature_names,
+                    of_tokens=_tokenizer_of_tokens(prepared),
                 )
             else:
                 model = load_teacher(prepared, teacher, coverage, head=trained.get(teacher.name))
             loaded.append(model.teacher(teacher.name, coverage))
     return loaded
+
+
+def _tokenizer_of_tokens(prepared: Prepared) -> Tokenizer | None:
+    reading = prepared.setting.reading
+    return reading.tokenizer if reading is not None and prepared.dataset.of_tokens else None
 
 
 def _students_coverage(folder: Path, coverage: Coverage, class_names: tuple[str, ...]) -> Coverage:
@@ -82,8 +92,8 @@ def load_teacher(
     """
     fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing"}
     arguments: dict[str, Any] = {name: getattr(teacher, name) for name in fields}
-    if getattr(teacher, "preprocessing", None) is not None:
-        arguments["preprocessing"] = Preprocessing(**dict(teacher.preprocessing))  # type: ignore[union-attr] # of kinds that have it
+    if (preprocessing := getattr(teacher, "preprocessing", None)) is not None:
+        arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
     return LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
 
 

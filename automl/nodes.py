@@ -27,8 +27,8 @@ from teachers import (
     Shard,
     Teacher,
     compute_shard,
+    cut_of,
     probe,
-    top_k_of,
 )
 from teachers.columns import class_columns
 from teachers.head_fitting import Head, fit_head
@@ -193,9 +193,11 @@ def measure_on_node(
         raise WorkFailed(f"{error}; go on with --resume") from error
 
 
-def judge_on_node(graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
+def judge_on_node(
+    graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None], decoding: bytes | None = None
+) -> dict[str, float]:
     """Judge a member of the front; see ``judge_on_test``."""
-    return judge_on_test(graph, spec, given[0])
+    return judge_on_test(graph, spec, given[0], decoding)
 
 
 def answer_on_node(
@@ -209,7 +211,7 @@ def answer_on_node(
         num_classes=num_classes,
         dtype=job.shards[0].key.dtype,
         outputs=job.outputs,
-        top_k=top_k_of(job),
+        **cut_of(job),
     )
 
 

@@ -74,6 +74,36 @@ def predict(folder: Path, input_path: Path, *, precision: str | None = None, top
     return predictions
 
 
+def texts_after(folder: Path, input_path: Path, *, precision: str | None = None) -> str | None:
+    """Let an exported language model go on after the texts of a file.
+
+    Args:
+        folder: As ``automl export`` wrote it.
+        input_path: As ``read_texts`` takes it.
+        precision: Which graph to run; None means the first one that the description names.
+
+    Returns:
+        Each text with what was written after it; None where the student answers otherwise.
+
+    Raises:
+        ValueError: As ``predict``; or it is a language model whose graph does not write.
+    """
+    description = _read_description(folder)
+    if "generating" not in description:
+        if description.get("class_names") == [] and "tokenizer" in description:
+            raise ValueError(
+                f"{folder} holds a language model that gives logits and has no graph that writes; students of the "
+                "space decoder have one"
+            )
+        return None
+    from automl.writing import format_texts, write_after  # Their libraries are needed for texts alone.
+
+    session = _open(folder, {"graphs": description["generating"]}, precision)
+    (column,) = description.get("feature_names") or (None,)
+    sources, texts = read_texts(input_path, column=column)
+    return format_texts(write_after(folder, session, description, dict(zip(sources, texts, strict=True))))
+
+
 def format_table(predictions: Sequence[Prediction]) -> str:
     """Write predictions as lines of text: source, then the classes with their probabilities."""
     width = max((len(prediction.source) for prediction in predictions), default=0)

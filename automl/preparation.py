@@ -9,11 +9,13 @@ import numpy as np
 
 from automl.answered_rows import reads_of, with_answered
 from automl.config import Config
+from automl.config.config import LANGUAGE_MODELLING
 from automl.config.data import reader_arguments, row_limits
 from automl.config.teacher_parts import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
 from automl.metric_checks import check_metrics
+from automl.packing import as_documents, pack_for, writing_test
 from automl.recipe_checks import check_recipe
 from automl.surroundings import demands
 from automl.tokenizing import reading_for
@@ -29,7 +31,7 @@ from trials.recipe import Recipe
 from trials.records import Trial
 from trials.run_trial import Setting
 from trials.student import normalisation
-from trials.tasks import TASKS, Task
+from trials.tasks import TASKS, Classification, Task
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +47,7 @@ class Prepared:
         coverages: What each teacher covers, by name, in the order of the config.
         ensemble: Of these teachers; None without teachers.
         setting: What all trials share, still without a place where teachers are heard.
+        documents: What the rows of tokens were packed from; None where labels are no tokens.
     """
 
     config: Config
@@ -55,6 +58,7 @@ class Prepared:
     coverages: Mapping[str, Coverage]
     ensemble: TeacherEnsemble | None
     setting: Setting
+    documents: Dataset | None = None
 
     def spec(self, values: Values) -> StudentSpec:
         """Make the architecture of a proposal."""
@@ -84,14 +88,20 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         with at(config, *path):
             require()
     dataset = _read(config)
-    with at(config, "data"):
-        statistics = normalisation(dataset)
-    dataset = _augmented(config, dataset)
     with at(config, "student"):
         space = config.student.make_space()
     with at(config, "tokenizer"):
         reading = reading_for(config, dataset, space)
-    task = _task_for(config, dataset if reading is None else reading.outline(dataset))
+    documents = None
+    if config.task.kind == LANGUAGE_MODELLING:
+        with at(config, "data"):
+            documents = dataset
+            dataset, reading, task = pack_for(config, documents, reading, space)
+    with at(config, "data"):
+        statistics = normalisation(dataset)
+    dataset = _augmented(config, dataset)
+    if config.task.kind != LANGUAGE_MODELLING:
+        task = _task_for(config, dataset if reading is None else reading.outline(dataset))
     setting = Setting(
         space=space,
         dataset=dataset,
@@ -104,6 +114,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         threads=config.resources.threads,
         device="auto" if config.resources.gpus else "cpu",
         reading=reading,
+        writing=None if documents is None or reading is None else writing_test(config, documents, reading),
     )
     with at(config, "student"):
         try_out(config, setting)
@@ -120,6 +131,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         coverages=coverages,
         ensemble=ensemble,
         setting=replace(setting, dataset=dataset, ensemble=ensemble),
+        documents=documents,
     )
 
 
@@ -146,8 +158,11 @@ def at(config: Config, *path: str | int) -> Iterator[None]:
 def _read(config: Config) -> Dataset:
     shares = config.data.split
     with at(config, "data"):
+        raw = READERS[config.data.kind](**reader_arguments(config.data))
+        if config.task.kind == LANGUAGE_MODELLING:
+            raw = as_documents(raw)
         return split(
-            READERS[config.data.kind](**reader_arguments(config.data)),
+            raw,
             validation=shares.validation,
             test=shares.test,
             seed=shares.seed,
@@ -204,7 +219,7 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
         return task
     if kind not in TASKS:
         raise ValueError(f"unknown task {kind!r}; tasks are {', '.join(sorted(TASKS))}, or package.module:name")
-    return TASKS[kind].for_dataset(dataset)
+    return Classification.for_dataset(dataset)
 
 
 def _coverage(covers: Covers, dataset: Dataset) -> Coverage:

@@ -12,6 +12,9 @@ from automl.warm_start import WarmStart
 from search_spaces import Value
 from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
+PROXY_USED = "proxy"
+"""Name of the fact in the study that says how candidates are ordered."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedTrial:
@@ -24,6 +27,8 @@ class FinishedTrial:
         started: When it was proposed, UTC.
         ended: When its result was told, UTC.
         rungs: What it showed at each rung that it came to, and what was decided; empty without halving.
+        proxies: Scores of the student before it was trained, by name of the proxy, the higher the better; empty
+            without proxies, and where it was not trained.
     """
 
     trial: Trial
@@ -32,6 +37,22 @@ class FinishedTrial:
     started: datetime
     ended: datetime
     rungs: tuple[RungRecord, ...] = ()
+    proxies: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyUse:
+    """How a search orders candidates before it trains one.
+
+    Args:
+        name: Of the proxy.
+        candidates: For each trial, of which one is tried; 1 where the proxy is followed alone.
+        followed: Further proxies, whose scores are kept and compared, and order nothing.
+    """
+
+    name: str
+    candidates: int
+    followed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +89,11 @@ class TeacherRecord:
         kind: How it was loaded: ``onnx``, ``train`` ...
         digest: Names its parameters.
         covers: What it may vote on, in words: ``style = left``, ``classes 0-4``, ``everything``.
-        metrics: ``home`` and ``abroad`` (accuracy on validation rows that it covers and that it does not; absent where
-            there are none), and ``accuracy`` on all.
+        metric: What ``metrics`` and ``by_home`` are: ``accuracy``, or ``bits_per_byte`` of a language model.
+        metrics: ``home`` and ``abroad`` (on validation rows that it covers and that it does not; absent where there are
+            none).
         by_label: Accuracy by name of the class.
-        by_home: Accuracy on the validation rows that each teacher covers, by the teacher's name.
+        by_home: The metric on the validation rows that each teacher covers, by the teacher's name.
     """
 
     name: str
@@ -81,6 +103,7 @@ class TeacherRecord:
     metrics: Mapping[str, float]
     by_label: Mapping[str, float] = field(default_factory=dict)
     by_home: Mapping[str, float] = field(default_factory=dict)
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +128,7 @@ class Run:
         attributions: What teachers contributed to the students of some trials, by number of the trial.
         warm_start: What the search took over from an earlier run; None where it began afresh.
         measured: What was measured alone as the search ended, of members of the front and of those that contended.
+        proxy: How candidates are ordered before training; None where they are not.
     """
 
     name: str
@@ -123,6 +147,7 @@ class Run:
     attributions: tuple[Attribution, ...] = ()
     warm_start: WarmStart | None = None
     measured: tuple[FinalMeasurement, ...] = ()
+    proxy: ProxyUse | None = None
 
     def higher_is_better(self, metric: str) -> bool:
         """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""

@@ -13,7 +13,7 @@ from automl.config.places import read_yaml
 from automl.errors import UserError
 from automl.finale import final_measurements
 from automl.ledger import Ledger, open_ledger
-from automl.run import Run
+from automl.run import PROXY_USED, Run
 from automl.standing import Standing
 from automl.warm_start import TAKEN
 
@@ -87,6 +87,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         attributions=attributions_in(ledger),
         warm_start=None if (taken := ledger.recall(TAKEN)) is None else stored.warm_start.validate_python(taken),
         measured=tuple(final),
+        proxy=None if (used := ledger.recall(PROXY_USED)) is None else stored.proxy.validate_python(used),
     )
 
 

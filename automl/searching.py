@@ -25,6 +25,7 @@ from automl.report import front_figure, front_png, write_report
 from automl.run import Run
 from automl.run_folder import REPORT_FILE, read_run
 from automl.sampling import sampler_of
+from automl.screening import make_screening, require_proxies
 from automl.standing import Standing
 from automl.starting import is_begun, keep_config, refuse_existing, refuse_other_data, undo
 from automl.stop_rule import StopRule
@@ -63,6 +64,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     prepared = prepare(config)
     sampler_of(prepared)  # A wrong one is told before anything is written.
     require_source(prepared)
+    require_proxies(prepared)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
         fresh = not is_begun(config)
@@ -151,7 +153,6 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
     students = Students(config.folder)
     warm_start = settle_warm_start(prepared, ledger, objectives, students, progress.say)
-    ledger.propose_with(sampler_of(prepared, objectives, warm_start=warm_start))
     tracker = Tracker(
         uri,
         config.folder,
@@ -166,6 +167,8 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     standing = Standing(objectives, config.limits, final_measurements(ledger))
     for finished in sorted(ledger.finished(), key=lambda finished: finished.ended):
         standing.add(finished)
+    screening = make_screening(prepared, place, ledger, earlier=standing.finished, say=progress.say)
+    ledger.propose_with(sampler_of(prepared, objectives, warm_start=warm_start, chooser=screening))
     tracker.sync(read_run(config.folder, ledger, config_text=dump_config(config)))
     watch = LopsidedWatch(standing.finished, progress.say)
     setting = executor.share((prepared.setting, place))
@@ -183,14 +186,14 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
         seconds=_seconds(config.resources.trial_minutes),
         retries=config.resources.retries,
         stop=StopRule.of(config.search, searched=bool(prepared.choices)),
-        listeners=(progress, watch, SendingTrials(tracker)),
+        listeners=(progress, watch, SendingTrials(tracker), *(() if screening is None else (screening,))),
         known=None if warm_start is None else warm_start.results,
+        proxies=(lambda trial: {}) if screening is None else screening.scores,
         halving=None if (rungs := config.rungs()) is None else Halving(rungs, ledger=ledger, standing=standing),
     )
     reason = controller.run()
     if (hint := tracker.ui_hint(seconds=10)) is not None:
         ledger.remember("tracking", {"command": hint.command, "charts": hint.charts})
-
     progress.say(progress.line(standing, running=0))
     progress.say(f"search ended: {reason}")
     watch.tell_rest()

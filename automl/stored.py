@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from automl.contributions import Inquiry, Retraining
 from automl.objectives import Objective
-from automl.run import FinalMeasurement, TeacherRecord
+from automl.run import FinalMeasurement, ProxyUse, TeacherRecord
 from automl.rungs import RungRecord
 from automl.warm_start import WarmStart
 from trials.records import Candidate, Limit, Trial, TrialResult
@@ -18,6 +18,7 @@ inquiry: TypeAdapter[Inquiry] = TypeAdapter(Inquiry)
 limits: TypeAdapter[tuple[Limit, ...]] = TypeAdapter(tuple[Limit, ...])
 objectives: TypeAdapter[tuple[Objective, ...]] = TypeAdapter(tuple[Objective, ...])
 probes: TypeAdapter[tuple[tuple[Candidate, ...], ...]] = TypeAdapter(tuple[tuple[Candidate, ...], ...])
+proxy: TypeAdapter[ProxyUse | None] = TypeAdapter(ProxyUse | None)
 result: TypeAdapter[TrialResult] = TypeAdapter(TrialResult)
 retraining: TypeAdapter[Retraining] = TypeAdapter(Retraining)
 rungs: TypeAdapter[tuple[RungRecord, ...]] = TypeAdapter(tuple[RungRecord, ...])

@@ -18,6 +18,7 @@ from trials.compress import PRECISIONS
 from trials.description import load_student, parse_spec, read_description
 from trials.reading import Reading
 from trials.student import Student
+from trials.tokenization import Tokenizer
 
 Build = Callable[[StudentSpec, ModelSignature], nn.Module]
 
@@ -60,7 +61,12 @@ class StudentModel:
 
 
 def load_student_teacher(
-    folder: Path, teacher: TrainTeacher | RunTeacher, rows: RawRows, *, feature_names: Sequence[str] | None = None
+    folder: Path,
+    teacher: TrainTeacher | RunTeacher,
+    rows: RawRows,
+    *,
+    feature_names: Sequence[str] | None = None,
+    of_tokens: Tokenizer | None = None,
 ) -> LoadedModel:
     """Load a folder with an exported student.
 
@@ -69,6 +75,7 @@ def load_student_teacher(
         teacher: As the config names it.
         rows: Raw inputs of the data; on a few of them, the rebuilt module must say what the graph says.
         feature_names: Of the values of a row, by which the student's own are found; None where the data has none.
+        of_tokens: Tokenizer of the data, where its rows are token ids of a language model.
 
     Returns:
         The student with its module where its space is known and still builds the same; else its graph alone.
@@ -77,7 +84,7 @@ def load_student_teacher(
         ValueError: The data lacks a feature that the student takes, or has texts where it takes numbers, or numbers
             where it takes texts.
     """
-    reading = reading_of(folder, rows)
+    reading = reading_of(folder, rows, of_tokens)
     found = _with_module(folder, teacher, rows, columns_by_name(folder, feature_names), reading)
     return found if reading is None else with_reading(found, reading)
 

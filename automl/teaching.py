@@ -19,11 +19,13 @@ from automl.ledger import Ledger
 from automl.loading_teachers import load_teachers
 from automl.nodes import CachePlace
 from automl.preparation import Prepared
-from automl.recipe_checks import check_aggregation, rows_without_teacher
+from automl.recipe_checks import check_aggregation, check_tokenizers, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.schooling import schooling
+from automl.sequencing import with_sequences
 from automl.students import write_folder
-from automl.teachers_strength import judge_teacher, validation_logits
+from automl.teachers_strength import METRIC_WORDS, judge_teacher, validation_logits
+from automl.token_strength import judge_by_tokens, validation_tallies
 from teachers import OutputStore, Teacher, TeacherEnsemble, pack
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
@@ -57,6 +59,9 @@ def teach(
     trained = train_teachers(prepared, executor, cache / "teachers")
     trained |= fit_heads(prepared, executor, cache / "teachers", say=say)
     teachers = ask_endpoints(prepared, load_teachers(prepared, trained), say=say)
+    check_tokenizers(config, teachers)
+    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
+    prepared = with_sequences(prepared, teachers, executor, store, say)
     ensemble = TeacherEnsemble(
         {teacher.name: teacher.coverage for teacher in teachers},
         num_classes=prepared.dataset.num_classes,
@@ -64,13 +69,13 @@ def teach(
         columns=prepared.dataset.columns,
     )
     check_aggregation(config, ensemble)  # Teachers that are students of earlier runs may know fewer classes.
-    store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
     place, records, computed = fill_cache(prepared, teachers, executor, store, leases=leases, say=say)
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
     warm = () if computed else place.packed  # Of the others nothing is kept.
     for k, record in enumerate(records):
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
-        say(f"teacher {record.name}: {record.covers}; accuracy {strength}{' (from the cache)' if k in warm else ''}")
+        known = " (from the cache)" if k in warm else ""
+        say(f"teacher {record.name}: {record.covers}; {METRIC_WORDS[record.metric]} {strength}{known}")
     if unheard := rows_without_teacher(config, prepared.dataset, ensemble):
         say(f"{unheard} of {len(prepared.dataset.splits['train'])} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
@@ -178,8 +183,12 @@ def fill_cache(
     packed = [teachers[k] for k in entries.plan.packed]
     for shards in entries.logits.values():
         pack(store, shards, packed, num_classes=prepared.dataset.num_classes)
-    judged = validation_logits(prepared, shared, entries, executor, store)
     homes = {teacher.name: teacher.coverage for teacher in teachers}
-    records = [judge_teacher(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
+    if prepared.dataset.of_tokens:
+        tallies = validation_tallies(prepared, shared, teachers, executor, store)
+        records = [judge_by_tokens(prepared, k, teacher, tallies[k], homes) for k, teacher in enumerate(teachers)]
+    else:
+        judged = validation_logits(prepared, shared, entries, executor, store)
+        records = [judge_teacher(prepared, k, teacher, judged[k], homes) for k, teacher in enumerate(teachers)]
     place = CachePlace.of(store, entries, teachers, executor=executor, num_classes=prepared.dataset.num_classes)
     return place, records, len(missing)

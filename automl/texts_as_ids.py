@@ -11,20 +11,25 @@ from teachers import Inputs, LoadedModel, Outputs, TeacherModel
 from teachers.digests import RawRows, record_digest, rows_digest
 from trials.description import read_description
 from trials.reading import Reading
-from trials.tokenization import PADDING, read_tokenizer
+from trials.tokenization import PADDING, Tokenizer, read_tokenizer
 
 
-def reading_of(folder: Path, rows: RawRows) -> Reading | None:
+def reading_of(folder: Path, rows: RawRows, of_tokens: Tokenizer | None = None) -> Reading | None:
     """Say how an exported student reads texts; None where it takes numbers.
 
     Args:
         folder: Of the student.
         rows: Raw inputs of the data.
+        of_tokens: Tokenizer of the data, where its rows are token ids of a language model.
 
     Raises:
         ValueError: It takes texts and the data has none, or the other way round; or its tokenizer cannot be read.
     """
-    record = read_description(folder).get("tokenizer")
+    description = read_description(folder)
+    record = description.get("tokenizer")
+    if of_tokens is not None:
+        _require_same(folder, record, of_tokens)
+        return None
     if (record is None) == isinstance(rows, list):
         takes, has = ("numbers", "texts") if record is None else ("texts", "numbers")
         raise ValueError(f"{folder} holds a student that takes {takes}, and the data has {has}; take another teacher")
@@ -32,6 +37,15 @@ def reading_of(folder: Path, rows: RawRows) -> Reading | None:
         return None
     assert isinstance(record, dict)
     return Reading(tokenizer=read_tokenizer(folder), length=int(record["length"]))
+
+
+def _require_same(folder: Path, record: object, of_tokens: Tokenizer) -> None:
+    """Make sure that a student of tokens knows them by the data's numbers."""
+    if not isinstance(record, dict) or read_tokenizer(folder).definition != of_tokens.definition:
+        raise ValueError(
+            f"{folder} holds a student that does not read by the data's tokenizer; a language model's teachers among "
+            "earlier students do: write its tokenizer.json as tokenizer.path"
+        )
 
 
 def ids_of(texts: list[str], reading: Reading) -> Tensor:

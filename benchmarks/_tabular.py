@@ -27,6 +27,10 @@ _EDGES_201 = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """Nodes that an operation leads from and to; 0 is the input of a cell, 3 its output."""
 _PATHS_201 = ((3,), (0, 4), (1, 5), (0, 2, 5))
 """Ways from the input to the output, as operations."""
+_KINDS = ("skip", "1x1", "3x3", "blurred", "pool")
+"""Of paths, see ``_kind``."""
+_OPS_GRAPH = ("cheb", "fc", "gat", "gcn", "gin", "graph", "arma", "sage")
+"""Operations of a layer but for the one that passes on what it is given."""
 _GRAPH_SETS = ("arxiv", "cs", "cora")
 
 TASKS = ("nb201:c10:gold_6226", "nb201:c100:raspi4", *(f"graph:{name}" for name in _GRAPH_SETS))
@@ -161,35 +165,56 @@ def _graph(name: str, dataset: str, *, folder: Path) -> TabularTask:
 
 
 def cell_features(values: Values) -> Mapping[str, float]:
-    """Describe a cell of NAS-Bench-201: operations on a way from its input to its output, and its paths' convolutions.
+    """Describe a cell of NAS-Bench-201: operations on a way from its input to its output, and its paths by their kinds.
 
     Args:
         values: ``op0`` to ``op5``.
     """
     ops = [str(values[f"op{edge}"]) for edge in range(len(_EDGES_201))]
-    paths = [path for path in _PATHS_201 if all(ops[edge] != "none" for edge in path)]
-    alive = [ops[edge] for edge in sorted({edge for path in paths for edge in path})]
-    convolutions = [sum("conv" in ops[edge] for edge in path) for path in paths] or [0]
+    ways = [way for way in _PATHS_201 if all(ops[edge] != "none" for edge in way)]
+    alive = [ops[edge] for edge in sorted({edge for way in ways for edge in way})]
+    paths = [[ops[edge] for edge in way] for way in ways]
+    kinds = [_kind(path) for path in paths]
+    depths = [sum("conv" in op for op in path) for path in paths]
+    sharp = [depth for depth, path in zip(depths, paths, strict=True) if "avg_pool_3x3" not in path]
     return {
         **{f"alive.{op}": float(alive.count(op)) for op in _OPS_201 if op != "none"},
-        "longest": float(max(convolutions)),
-        "shortest": float(min(convolutions)),
+        **{f"paths.{kind}": float(kinds.count(kind)) for kind in _KINDS},
+        "longest": float(max(depths, default=0)),
+        "longest.sharp": float(max(sharp, default=0)),
+        "longest.3x3": float(max((path.count("nor_conv_3x3") for path in paths), default=0)),
+        "shortest": float(min(depths, default=0)),
     }
 
 
+def _kind(path: list[str]) -> str:
+    """Tell what a path does: a pool blurs all that comes with it, so such paths are kinds of their own."""
+    if "avg_pool_3x3" in path:
+        return "blurred" if any("conv" in op for op in path) else "pool"
+    if "nor_conv_3x3" in path:
+        return "3x3"
+    return "1x1" if "nor_conv_1x1" in path else "skip"
+
+
 def graph_features(values: Values) -> Mapping[str, float]:
-    """Describe a network of NAS-Bench-Graph: its paths' layers that hear neighbours, and how many ends it has.
+    """Describe a network of NAS-Bench-Graph: how deep its paths are, and on which share of them each operation stands.
 
     Args:
         values: ``link``, a digit for each layer: which one it follows, 0 the input; and ``op1`` to ``op4``.
     """
     follows = [int(digit) for digit in str(values["link"])]
-    hearing = [0]
+    paths: list[list[str]] = [[]]
     for layer, before in enumerate(follows, start=1):
-        hearing.append(hearing[before] + (values[f"op{layer}"] not in ("fc", "skip")))
-    ends = [layer for layer in range(1, len(follows) + 1) if layer not in follows]
+        paths.append([*paths[before], str(values[f"op{layer}"])])
+    ends = [paths[layer] for layer in range(1, len(follows) + 1) if layer not in follows]
+    hearing = [sum(op not in ("fc", "skip") for op in path) for path in ends]
+    layers = [sum(op != "skip" for op in path) for path in ends]
     return {
-        "longest": float(max(hearing[layer] for layer in ends)),
-        "shortest": float(min(hearing[layer] for layer in ends)),
         "ends": float(len(ends)),
+        "longest": float(max(hearing)),
+        "shortest": float(min(hearing)),
+        "deepest": float(max(layers)),
+        "flattest": float(min(layers)),
+        "layers": float(sum(values[f"op{layer}"] != "skip" for layer in range(1, len(follows) + 1))),
+        **{f"on.{op}": sum(op in path for path in ends) / len(ends) for op in _OPS_GRAPH},
     }

@@ -150,7 +150,9 @@ def main() -> None:
         "empty_trials_per_second": arguments.trials / empty,
         "empty_trials_per_second_sqlite": sqlite_trials / sqlite,
         "overhead_of_one_second_trials": busy / ideal - 1,
-        "proposal_seconds": {name: proposal_seconds(name, (10, 100, 1000)) for name in ("random", "nsga2", "tpe")},
+        "proposal_seconds": {
+            name: proposal_seconds(name, (10, 100, 1000)) for name in ("random", "nsga2", "tpe", "pareto")
+        },
     }
     if arguments.json:
         print(json.dumps(figures))

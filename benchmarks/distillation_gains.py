@@ -34,7 +34,7 @@ from _lessons import LABELS, convnet
 from teachers import Teacher
 from trials.aggregation import AGGREGATIONS
 from trials.data import READERS, Dataset, split
-from trials.losses import LOSSES
+from trials.losses import LOSSES, needs_of
 from trials.recipe import LossTerm, Recipe
 from trials.weighting import WEIGHTINGS
 
@@ -85,6 +85,8 @@ def digits(seed: int, only: str) -> Study:
         ways[f"weighting {name}"] = (replace(RECIPE, weighting=name), everyone)
     for name in sorted(LOSSES.keys() - NEED_ATTENTION - {name for name in SLOW if name not in only}):
         term = LossTerm(name=name, weight=1.0)
+        if needs_of(term).facts:
+            continue  # There are no tokens here.
         ways[f"loss {name}"] = (replace(RECIPE, losses=(LABELS, term), balance="magnitude"), everyone)
     for name, terms in PAPERS.items():
         if name not in SLOW or name in only:

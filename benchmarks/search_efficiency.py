@@ -11,6 +11,7 @@ a time; each waits for those before it. With ``--cheap exact`` latency and param
 
 Beside the names of the catalog, and ``package.module:name``, there is ``nsga2_unique``: NSGA-II that takes no point
 into a generation twice. Optuna's own fills its generations with copies, which ``nsga2`` is told the known answer of.
+Search methods of other packages (``benchmarks/_peers.py``) are named after these, as ``pymoo_nsga2``.
 """
 
 import argparse
@@ -20,18 +21,19 @@ import warnings
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
+from _peers import PEERS, make_peer
+from _searchers import UNIQUE, OptunaSearcher, Searcher
 from _tabular import TASKS, TabularTask, load_task
 from numpy.typing import NDArray
 
 from automl.objectives import Objective
-from automl.samplers import SAMPLERS, SearchContext, make_sampler
-from automl.samplers.distributions import distribution_of
+from automl.samplers import SAMPLERS, SearchContext
 from search_spaces import Values, sample
 
-UNIQUE = "nsga2_unique"
 REPORTED = (25, 50, 100, 200, 400)
 _PROBES = 300
 _MOST_PROPOSALS = 50
@@ -85,37 +87,40 @@ def run(
         Rows in the order in which they were evaluated, and the seconds of a proposal.
     """
     context = context_of(task, exact=exact)
-    study = optuna.create_study(
-        directions=["maximize", "minimize", "minimize"],
-        sampler=make_sampler("nsga2" if sampler == UNIQUE else sampler, seed=seed, options={}, context=context),
-    )
-    distributions = {choice.name: distribution_of(choice) for choice in task.choices}
-    flights: deque[tuple[optuna.Trial, int]] = deque()
+    searcher = make_searcher(sampler, context, seed=seed, in_flight=in_flight)
+    flights: deque[tuple[Any, int]] = deque()
     rows: list[int] = []
-    seconds = 0.0
-
-    def tell(trial: optuna.Trial, row: int) -> None:
-        metrics = task.metrics(row)
-        study.tell(trial, [metrics[objective.metric] for objective in context.objectives])
+    seconds, proposals = 0.0, 0
 
     while len(rows) < evals:
-        if len(flights) == in_flight:
-            tell(*flights.popleft())
         started = time.perf_counter()
-        trial = study.ask()
-        values = {name: trial._suggest(name, distribution) for name, distribution in distributions.items()}
+        proposal = searcher.ask() if len(flights) < in_flight else None
         seconds += time.perf_counter() - started
-        row = task.row(values)
-        if row is not None and row not in rows:
-            rows.append(row)
-            flights.append((trial, row))
-        elif row is None or sampler == UNIQUE or row in [flying for _, flying in flights]:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        if proposal is None:
+            handle, row = flights.popleft()
+            searcher.tell(handle, task.metrics(row))
+            continue
+        proposals += 1
+        handle, values = proposal
+        found = task.row(values)
+        if found is None:
+            searcher.refuse(handle)
+        elif found in rows:
+            flying = found in [row for _, row in flights]
+            searcher.repeated(handle, None if flying else task.metrics(found))
         else:
-            tell(trial, row)  # The answer is known.
-        if len(study.trials) > _MOST_PROPOSALS * evals:
-            raise SystemExit(f"{sampler} found no more than {len(rows)} architectures in {len(study.trials)} proposals")
-    return np.array(rows), seconds / len(study.trials)
+            rows.append(found)
+            flights.append((handle, found))
+        if proposals > _MOST_PROPOSALS * evals:
+            raise SystemExit(f"{sampler} found no more than {len(rows)} architectures in {proposals} proposals")
+    return np.array(rows), seconds / proposals
+
+
+def make_searcher(name: str, context: SearchContext, *, seed: int, in_flight: int) -> Searcher:
+    """Make the search of a name: a peer's, or that of a sampler."""
+    if name in PEERS:
+        return make_peer(name, context, seed=seed, in_flight=in_flight)
+    return OptunaSearcher(name, context, seed=seed)
 
 
 def main() -> None:
@@ -163,7 +168,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the tables")
     parser.add_argument("--task", default=TASKS[0], help=f"one of {', '.join(TASKS)}, or alike")
-    parser.add_argument("--sampler", default="pareto", help=f"one of {', '.join(sorted([*SAMPLERS, UNIQUE]))}")
+    parser.add_argument("--sampler", default="pareto", help=f"one of {', '.join(sorted([*SAMPLERS, UNIQUE, *PEERS]))}")
     parser.add_argument("--evals", type=int, default=100, help="evaluations")
     parser.add_argument("--seeds", type=int, default=10, help="from 0 on")
     parser.add_argument("--in-flight", type=int, default=8, help="trials at a time")

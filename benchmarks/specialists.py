@@ -82,27 +82,29 @@ def lessons_of(prepared: Prepared, answers: Mapping[str, Logits], seed: int) -> 
     epochs = round(RECIPE.epochs * len(dataset.splits["train"]) / seen)
     only = replace(RECIPE, losses=(LABELS,), epochs=epochs)
     lessons = {"labels only": Lesson(dataset=dataset, task=task, recipe=only, seed=seed)}
-    heard = {f"teacher {name} alone": {name: Coverage()} for name in answers}
-    heard["all, heard everywhere"] = {name: Coverage() for name in answers}
-    heard["all, each at its home"] = dict(prepared.coverages)
-    for what, coverages in heard.items():
+    listened = {f"teacher {name} alone": {name: Coverage()} for name in answers}
+    listened["all, heard everywhere"] = {name: Coverage() for name in answers}
+    listened["all, each at its home"] = dict(prepared.coverages)
+    for what, coverages in listened.items():
         logits_KNC = torch.from_numpy(np.stack([answers[name] for name in coverages]))
         lessons[what] = Lesson(
             dataset=dataset,
             task=task,
             recipe=RECIPE,
             seed=seed,
-            ensemble=_ensemble(dataset, coverages),
-            teachers=lambda batch, features=(), logits_KNC=logits_KNC: _heard(batch, logits_KNC),
+            ensemble=ensemble_of(dataset, coverages),
+            teachers=lambda batch, features=(), logits_KNC=logits_KNC: heard(batch, logits_KNC),
         )
     return lessons
 
 
-def _heard(batch: Batch, logits_KNC: torch.Tensor) -> TeacherOutputs:
+def heard(batch: Batch, logits_KNC: torch.Tensor) -> TeacherOutputs:
+    """Give what teachers say of a batch, of what they say of all rows."""
     return TeacherOutputs(logits=logits_KNC[:, batch.index])
 
 
-def _ensemble(dataset: Dataset, coverages: Mapping[str, Coverage]) -> TeacherEnsemble:
+def ensemble_of(dataset: Dataset, coverages: Mapping[str, Coverage]) -> TeacherEnsemble:
+    """Let teachers be heard on what they cover."""
     return TeacherEnsemble(coverages, num_classes=dataset.num_classes, num_rows=len(dataset), columns=dataset.columns)
 
 

@@ -40,7 +40,13 @@ PARTS = {
         "NoiseAugmentation": "`augmentation` of kind `noise`",
     },
     "teachers": {"Covers": "`covers`", "Preprocessing": "`preprocessing`", "FixedStudent": "`student` of a teacher"},
-    "search": {"Sampler": "`sampler`", "Stall": "`stall`", "Halving": "`halving`", "WarmStart": "`warm_start`"},
+    "search": {
+        "Sampler": "`sampler`",
+        "Stall": "`stall`",
+        "Halving": "`halving`",
+        "WarmStart": "`warm_start`",
+        "Proxy": "`proxy`",
+    },
 }
 """Sections within sections, each with its title."""
 

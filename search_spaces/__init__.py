@@ -7,6 +7,8 @@ from search_spaces.choices import Categorical, Choice, Domain, Integer, Real, Va
 from search_spaces.conditions import Condition, all_of, at_least, equals, one_of
 from search_spaces.convnet import convnet
 from search_spaces.counting import cost_of, count
+from search_spaces.decoder import Decoder, decoder
+from search_spaces.decoder_cache import CachedDecoder, cached_signature, empty_cache
 from search_spaces.encoder import encoder
 from search_spaces.encoding import columns_of, encode, encoding_columns
 from search_spaces.factory import factory
@@ -24,6 +26,7 @@ SPACES: dict[str, Callable[..., SearchSpace]] = {
     "mlp": mlp,
     "convnet": convnet,
     "encoder": encoder,
+    "decoder": decoder,
     "factory": factory,
     "transformers": transformers_models,
     "timm": timm_models,
@@ -33,10 +36,12 @@ SPACES: dict[str, Callable[..., SearchSpace]] = {
 
 __all__ = [
     "SPACES",
+    "CachedDecoder",
     "Categorical",
     "Choice",
     "Condition",
     "Cost",
+    "Decoder",
     "Domain",
     "Integer",
     "ModelSignature",
@@ -49,12 +54,15 @@ __all__ = [
     "Values",
     "all_of",
     "at_least",
+    "cached_signature",
     "check_values",
     "columns_of",
     "convnet",
     "cost_of",
     "count",
     "crossover",
+    "decoder",
+    "empty_cache",
     "encode",
     "encoder",
     "encoding_columns",

@@ -17,14 +17,21 @@ from search_spaces.choices import Categorical, Choice, Integer, Values
 from search_spaces.conditions import at_least, equals, one_of
 from search_spaces.embedding import Embedding, embedding_cost, initialise_embedding, seen, vocabulary_size_of
 from search_spaces.layer_costs import linear, total
-from search_spaces.layers import ACTIVATIONS, head, known
+from search_spaces.layers import head, known
 from search_spaces.rotary import Rotary
 from search_spaces.signature import ModelSignature
 from search_spaces.space import Cost, SearchSpace
 from search_spaces.spec import StudentSpec
 from search_spaces.text_choices import POSITIONS, num_positions, reading_choices, require_divisible, table_width
 from search_spaces.token_mixing import MIXERS
-from search_spaces.transformer_blocks import TransformerBlock, block_cost, initialise_blocks, layer_norm, norm_cost
+from search_spaces.transformer_blocks import (
+    TOKEN_ACTIVATIONS,
+    TransformerBlock,
+    block_cost,
+    initialise_blocks,
+    layer_norm,
+    norm_cost,
+)
 from search_spaces.transformer_plan import TransformerPlan
 
 
@@ -86,7 +93,7 @@ def encoder(
         windows: Tokens on either side that ``local`` attention sees.
         kernels: Odd numbers of tokens that a ``convolution`` sees.
         feedforwards: Numbers inside the feed-forward part, as multiples of the width.
-        activations: Names in ``ACTIVATIONS``.
+        activations: Names in ``TOKEN_ACTIVATIONS``.
         poolings: Names in ``POOLINGS``: how tokens become one vector; without blocks it is the mean.
         dropouts: Probabilities of dropping a number of a token in training.
 
@@ -115,7 +122,7 @@ def encoder(
         ("attention.window", tuple(windows), equals("attention", "local")),
         ("attention.kernel", tuple(kernels), equals("attention", "convolution")),
         ("feedforward", tuple(feedforwards), deep),
-        ("activation", known(ACTIVATIONS, activations, what="activation"), deep),
+        ("activation", known(TOKEN_ACTIVATIONS, activations, what="activation"), deep),
         ("pooling", known(POOLINGS, poolings, what="pooling"), deep),
     )
     choices += [Choice(name=name, domain=Categorical(options=options), when=when) for name, options, when in asked]

@@ -14,7 +14,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
     "hardswish": nn.Hardswish,
     "silu": nn.SiLU,
-    "gelu": nn.GELU,
 }
 """Functions between layers."""
 

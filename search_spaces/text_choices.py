@@ -8,23 +8,26 @@ POSITIONS: dict[str, bool] = {"learnt": True, "rotary": False}
 """How attention knows the positions of tokens, and whether by a table with a row for each."""
 
 
-def reading_choices(vocabulary_sizes: Sequence[int] | None, lengths: Sequence[int]) -> list[Choice]:
-    """Make the choices that shape what a student reads: ``vocabulary_size``, unless it is fixed, and ``length``.
+def reading_choices(vocabulary_sizes: Sequence[int] | None, lengths: Sequence[int] | None) -> list[Choice]:
+    """Make the choices that shape what a student reads: ``vocabulary_size`` and ``length``.
 
     Args:
         vocabulary_sizes: Tokens that a student knows, padding among them; None for no such choice.
-        lengths: Tokens that a student reads at most.
+        lengths: Tokens that a student reads at most; None for no such choice.
 
     Raises:
         ValueError: A size is too small.
     """
-    if vocabulary_sizes is not None and min(vocabulary_sizes, default=2) < 2:
-        raise ValueError(f"vocabulary_sizes must be at least 2, padding and a token, got {list(vocabulary_sizes)}")
-    if min(lengths, default=1) < 1:
-        raise ValueError(f"lengths must be at least 1, got {list(lengths)}")
-    vocabulary = () if vocabulary_sizes is None else tuple(vocabulary_sizes)
-    sized = [Choice(name="vocabulary_size", domain=Categorical(options=vocabulary))] if vocabulary else []
-    return [*sized, Choice(name="length", domain=Categorical(options=tuple(lengths)))]
+    choices = []
+    if vocabulary_sizes is not None:
+        if min(vocabulary_sizes, default=2) < 2:
+            raise ValueError(f"vocabulary_sizes must be at least 2, padding and a token, got {list(vocabulary_sizes)}")
+        choices.append(Choice(name="vocabulary_size", domain=Categorical(options=tuple(vocabulary_sizes))))
+    if lengths is not None:
+        if min(lengths, default=1) < 1:
+            raise ValueError(f"lengths must be at least 1, got {list(lengths)}")
+        choices.append(Choice(name="length", domain=Categorical(options=tuple(lengths))))
+    return choices
 
 
 def require_divisible(width_step: int, *, heads: Sequence[int], shares: Sequence[float], rotary: bool) -> None:

@@ -38,6 +38,10 @@ def norm_cost(norm: str, width: int) -> Cost:
     return normalisation(width) if norm == "layer" else Cost(params=width, macs=0)
 
 
+TOKEN_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {**ACTIVATIONS, "gelu": nn.GELU}
+"""Functions inside the feed-forward part; GELU, usual in transformers, is not offered to other spaces."""
+
+
 class FeedForward(nn.Module):
     """Two linear layers with a function between them; or three, where a gate multiplies (SwiGLU).
 
@@ -48,7 +52,7 @@ class FeedForward(nn.Module):
         """Make the layers."""
         super().__init__()
         self.inner = nn.Linear(plan.width, plan.inner, bias=plan.bias)
-        self.activation = ACTIVATIONS[plan.activation]()
+        self.activation = TOKEN_ACTIVATIONS[plan.activation]()
         self.gate = nn.Linear(plan.width, plan.inner, bias=plan.bias) if plan.gated else None
         self.output = nn.Linear(plan.inner, plan.width, bias=plan.bias)
 

@@ -15,7 +15,7 @@ class TransformerPlan:
         mixing: How tokens learn of each other: a name in ``MIXERS``.
         window: Tokens that local attention sees on either side.
         kernel: Odd; tokens that a convolution sees.
-        activation: A name in ``ACTIVATIONS``.
+        activation: A name in ``TOKEN_ACTIVATIONS``.
         norm: A name in ``NORMS``.
         gated: Whether the feed-forward part multiplies by a gate.
         bias: Whether linear layers have one.

@@ -1,106 +1,127 @@
-"""A student by its config in transformers: a kind of model with sizes of one's own, a local folder, or a hub name.
+"""A student by its config in transformers: a kind of model with sizes of one's own, a local folder, or a hub name."""
 
-Shape letters: B = batch, C = classes, H, W = pixels.
-"""
-
-import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from search_spaces.signature import ModelSignature
 from search_spaces.space import SearchSpace
 from search_spaces.spec import StudentSpec
-
-_FROM_DATA = ("image_size", "num_channels", "num_labels", "id2label", "label2id")
-"""Fields of a config that follow from the data."""
-_NOT_THE_MODEL = (
-    *_FROM_DATA,
-    "model_type",
-    "architectures",
-    "dtype",
-    "problem_type",
-    "transformers_version",
-    "_name_or_path",
-    "_commit_hash",
+from search_spaces.text_choices import reading_choices
+from search_spaces.transformers_configs import (
+    base_values,
+    checked_config,
+    following,
+    forbidden,
+    from_data,
+    library,
+    plain,
+    searched_fields,
+    without_defaults,
 )
-"""Fields that are no part of an architecture's name: they follow from the data, or say where it came from."""
+from search_spaces.transformers_kinds import KINDS, kind_of, sized
+
 _READ = 1 << 20
 
 
 def transformers_models(
-    *, model: str, pretrained: bool = False, revision: str | None = None, **fields: object
+    *,
+    model: str,
+    pretrained: bool = False,
+    revision: str | None = None,
+    vocabulary_sizes: Sequence[int] | None = None,
+    lengths: Sequence[int] | None = None,
+    **fields: object,
 ) -> SearchSpace:
-    """Make a space of one image classifier of transformers.
+    """Make a space of models of transformers of one type.
+
+    What the data asks for tells the use: a class of an image or of a text, or the next token of a text. Token ids have
+    padding 0 at their end, which the model does not see.
 
     Args:
-        model: A model type, such as ``vit``, ``resnet`` or ``convnext``; or a folder with a ``config.json``; or the
-            name of a repository on the hub, whose config is downloaded. No code of a repository is run.
+        model: A model type, such as ``vit``, ``resnet``, ``bert`` or ``llama``; or a folder with a ``config.json``; or
+            the name of a repository on the hub, whose config is downloaded. No code of a repository is run.
         pretrained: Start from the weights in the folder or repository, which must be safetensors. The classes, and
             what else has another shape there, start at random.
         revision: Of the repository: a commit, tag or branch.
-        fields: Fields of the config. The size of images, their channels and the classes follow from the data.
+        vocabulary_sizes: For texts: tokens that a student knows; None where they are fixed.
+        lengths: For texts: tokens that a student reads at most, which are also the rows of a table of positions; None
+            leaves that to the config. Without, MACs are those of one token.
+        fields: Fields of the config. A list, or a range as ``{low: 1, high: 4}``, is searched; but of a field that is
+            a list, or a mapping, in the config of the model type, it is the value. The size of images, their channels,
+            the vocabulary, ids of tokens and the classes follow from the data.
 
     Returns:
-        The space ``transformers``, without choices. All fields of the config are constants of it.
+        The space ``transformers``. All fields of the config that are not searched, and do not follow from those that
+        are, are constants of it.
 
     Raises:
         ValueError: transformers is not installed, or the model, a field or a value is not one that it knows.
     """
-    library = _library()
-    if taken := sorted(set(fields) & set(_FROM_DATA)):
+    if taken := sorted(filter(from_data, fields)):
         raise ValueError(f"options {', '.join(taken)} follow from the data; leave them out")
-    if model in _image_types():
-        if pretrained or revision:
-            raise ValueError(f"model type {model!r} has no weights; give a folder or a repository as the model")
-        known = set(library.AutoConfig.for_model(model).to_dict())
-        config = _config(library, model, known, fields)
-    else:
-        config = _stored_config(library, model, revision, fields)
-    constants = {"model": config.model_type, **_plain(config)}
-    if not pretrained:
-        return SearchSpace(name="transformers", choices=(), build=build_transformers, constants=constants)
+    model_type, stored, commit = _described(model, pretrained=pretrained, revision=revision)
+    choices = searched_fields(fields, checked_config(model_type, {}, stored=stored))
+    names = {choice.name for choice in choices}
+    base = {name: value for name, value in fields.items() if name not in names} | dict(base_values(choices))
+    if choices:
+        stored = without_defaults(model_type, stored)
+    constants = {"model": model_type, **plain(checked_config(model_type, base, stored=stored))}
+    if choices:
+        given = {name: value for name, value in {**stored, **base}.items() if name not in names}
+        for name in following(model_type, given, choices):
+            constants.pop(name, None)
+    build = build_transformers
+    if pretrained:
+        constants["pretrained"] = _name_of_weights(model, commit)
+        build = partial(build_pretrained, source=model, revision=revision)
+    fixed = {name: value for name, value in constants.items() if name not in ("model", "pretrained")}
     return SearchSpace(
         name="transformers",
-        choices=(),
-        build=partial(build_pretrained, source=model, revision=revision),
-        constants={**constants, "pretrained": _name_of_weights(model, config)},
+        choices=(*reading_choices(vocabulary_sizes, lengths), *choices),
+        build=build,
+        constants=constants,
+        forbids=partial(forbidden, model_type=model_type, fixed=fixed) if choices else None,
     )
 
 
 def build_transformers(spec: StudentSpec, signature: ModelSignature) -> nn.Module:
-    """Build an untrained classifier; PyTorch's generator decides its weights.
+    """Build an untrained model; PyTorch's generator decides its weights.
 
     Raises:
-        ValueError: The input is no image.
+        ValueError: The model has no such use, or cannot have such sizes.
     """
-    library = _library()
-    config = _sized(spec, signature)
-    return ImageClassifier(library.AutoModelForImageClassification.from_config(config, dtype=torch.float32))
+    kind, config = kind_of(signature), sized(spec, signature)
+    try:
+        model = getattr(library(), kind.auto).from_config(config, dtype=torch.float32)
+    except (ValueError, AssertionError, ZeroDivisionError, RuntimeError) as error:
+        raise ValueError(
+            f"model {spec.constants['model']!r} cannot be built with {dict(spec.values)}: {error}"
+        ) from error
+    return kind.wrap(model)
 
 
 def build_pretrained(
     spec: StudentSpec, signature: ModelSignature, *, source: str, revision: str | None = None
 ) -> nn.Module:
-    """Build a classifier and fill in the weights of a folder or repository, where their shapes fit.
+    """Build a model and fill in the weights of a folder or repository, where their shapes fit.
 
     Raises:
-        ValueError: The input is no image, or there are no safetensors.
+        ValueError: The model has no such use, or there are no safetensors.
     """
     if torch.get_default_device().type == "meta":  # Counted only; weights would not be kept.
         return build_transformers(spec, signature)
-    library = _library()
+    kind = kind_of(signature)
     with _quiet():
         try:
-            model = library.AutoModelForImageClassification.from_pretrained(
+            model = getattr(library(), kind.auto).from_pretrained(
                 source,
-                config=_sized(spec, signature),
+                config=sized(spec, signature),
                 revision=revision,
                 use_safetensors=True,
                 ignore_mismatched_sizes=True,
@@ -109,79 +130,32 @@ def build_pretrained(
             )
         except OSError as error:
             raise ValueError(f"the weights of {source!r} cannot be had as safetensors: {error}") from error
-    return ImageClassifier(model)
+    return kind.wrap(model)
 
 
-class ImageClassifier(nn.Module):
-    """A classifier of transformers that takes an image and returns logits."""
-
-    def __init__(self, model: nn.Module) -> None:
-        """Wrap the model; its parts keep their names below ``model``."""
-        super().__init__()
-        self.model = model
-
-    def forward(self, image_BCHW: Tensor) -> Tensor:
-        """Turn normalised images into logits (B, C)."""
-        logits_BC: Tensor = self.model(pixel_values=image_BCHW).logits
-        return logits_BC
-
-
-def _config(library: Any, model_type: str, known: set[str], fields: Mapping[str, object]) -> Any:
-    """Make a config, and refuse fields that it would keep without a word."""
-    attributes = type(library.AutoConfig.for_model(model_type)).attribute_map
-    allowed = sorted((known | set(attributes)) - set(_NOT_THE_MODEL))
-    for name in fields:
-        if name not in allowed:
-            near = sorted(difflib.get_close_matches(name, allowed, n=3))
-            hint = f"did you mean one of {', '.join(near)}?" if near else f"its fields are {', '.join(allowed)}"
-            raise ValueError(f"model {model_type!r} has no option {name!r}; {hint}")
-    try:
-        return library.AutoConfig.for_model(model_type, **fields)
-    except Exception as error:  # The library has an error class of its own for each kind of check.
-        raise ValueError(f"model {model_type!r} cannot have options {dict(fields)}: {error}") from error
-
-
-def _stored_config(library: Any, model: str, revision: str | None, fields: Mapping[str, object]) -> Any:
-    """Read the config of a folder or a repository, with some fields replaced."""
+def _described(model: str, *, pretrained: bool, revision: str | None) -> tuple[str, dict[str, object], str]:
+    """Read what is known of a model: its type, the fields of a stored config, and the commit that they are of."""
+    types = sorted({name for kind in KINDS for name in kind.model_types()} if library() else ())
+    if model in types:
+        if pretrained or revision:
+            raise ValueError(f"model type {model!r} has no weights; give a folder or a repository as the model")
+        return model, {}, ""
     if not Path(model).is_dir() and "/" not in model:
-        known = ", ".join(_image_types())
-        raise ValueError(f"unknown model {model!r}; it is no folder here, and model types are {known}")
+        raise ValueError(f"unknown model {model!r}; it is no folder here, and model types are {', '.join(types)}")
     try:
-        stored = library.AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=False)
+        stored = library().AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"the config of {model!r} cannot be read: {error}") from error
-    if stored.model_type not in _image_types():
-        raise ValueError(f"model {model!r} is a {stored.model_type!r}, which transformers has no image classifier of")
-    config = _config(library, stored.model_type, set(stored.to_dict()), {**_plain(stored), **fields})
-    config._commit_hash = getattr(stored, "_commit_hash", None)
-    return config
+    if stored.model_type not in types:
+        uses = ", ".join(kind.what for kind in KINDS)
+        raise ValueError(f"model {model!r} is a {stored.model_type!r}, of which transformers has no {uses}")
+    return stored.model_type, plain(stored), str(getattr(stored, "_commit_hash", None))
 
 
-def _plain(config: Any) -> dict[str, object]:
-    """Give all fields of a config that shape the model, with the defaults of its type: these may change."""
-    return {name: value for name, value in config.to_diff_dict().items() if name not in _NOT_THE_MODEL}
-
-
-def _sized(spec: StudentSpec, signature: ModelSignature) -> Any:
-    """Make the config of a spec, for the images and classes of the data."""
-    shape = signature.sole_input_shape
-    if len(shape) != 3:
-        raise ValueError(f"image classifiers need images (channels, height, width), got inputs of shape {shape}")
-    channels, height, width = shape
-    (num_classes,) = signature.sole_output_shape
-    fields = {name: value for name, value in spec.constants.items() if name not in ("model", "pretrained")}
-    config = _library().AutoConfig.for_model(str(spec.constants["model"]), **fields, num_labels=num_classes)
-    if hasattr(config, "image_size"):
-        config.image_size = height if height == width else [height, width]
-    if hasattr(config, "num_channels"):
-        config.num_channels = channels
-    return config
-
-
-def _name_of_weights(model: str, config: Any) -> str:
+def _name_of_weights(model: str, commit: str) -> str:
     """Name weights by their contents, or by the commit of the repository."""
     if not Path(model).is_dir():
-        return str(config._commit_hash)
+        return commit
     files = sorted(Path(model).glob("*.safetensors"))
     if not files:
         raise ValueError(
@@ -193,23 +167,6 @@ def _name_of_weights(model: str, config: Any) -> str:
             while part := file.read(_READ):
                 digest.update(part)
     return digest.hexdigest()[:12]
-
-
-def _library() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise ValueError(
-            f"space 'transformers' needs transformers ({error}); pip install 'automl-distill[transformers]'"
-        ) from error
-    return transformers
-
-
-def _image_types() -> list[str]:
-    """List the model types that have an image classifier."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
-
-    return sorted(MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES)
 
 
 @contextmanager

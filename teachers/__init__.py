@@ -23,6 +23,7 @@ from teachers.cache import (
     Shard,
     ShardKey,
     compute_shard,
+    cut_of,
     fill,
     pack,
     pack_key,
@@ -30,7 +31,7 @@ from teachers.cache import (
     plan_shards,
     probe,
     read_logits,
-    top_k_of,
+    rows_of_call,
     view_of,
 )
 from teachers.ensemble import EnsembleOutputs, LabelGroup, TeacherEnsemble
@@ -38,17 +39,20 @@ from teachers.footprint import held_bytes, travelling_bytes
 from teachers.generating import Generation, Generator
 from teachers.live import LiveOutputs
 from teachers.loading import LOADERS, LoadedModel
+from teachers.loading.language_model import SORTED
 from teachers.outputs import MISSING_LABEL, Batch, Inputs, Outputs, TeacherOutputs
 from teachers.preprocessing import Preprocessing
 from teachers.strength import Strength, teacher_strength
 from teachers.taps import Taps, available
 from teachers.teacher import Coverage, Teacher, TeacherModel
+from teachers.token_outputs import CutLogits, TokenEnsembleOutputs, TokenOutputs
 
 __all__ = [
     "DTYPES",
     "LOADERS",
     "LOGITS",
     "MISSING_LABEL",
+    "SORTED",
     "AnswerForm",
     "Arrays",
     "Assembly",
@@ -61,6 +65,7 @@ __all__ = [
     "CachedOutputs",
     "Chunks",
     "Coverage",
+    "CutLogits",
     "DamagedEntryError",
     "EnsembleOutputs",
     "Generation",
@@ -85,8 +90,11 @@ __all__ = [
     "TeacherEnsemble",
     "TeacherModel",
     "TeacherOutputs",
+    "TokenEnsembleOutputs",
+    "TokenOutputs",
     "available",
     "compute_shard",
+    "cut_of",
     "fill",
     "held_bytes",
     "pack",
@@ -95,8 +103,8 @@ __all__ = [
     "plan_shards",
     "probe",
     "read_logits",
+    "rows_of_call",
     "teacher_strength",
-    "top_k_of",
     "travelling_bytes",
     "view_of",
 ]

@@ -11,6 +11,7 @@ from torch import Tensor
 from teachers.columns import check_finite, class_columns
 from teachers.outputs import Batch, TeacherOutputs
 from teachers.teacher import Teacher
+from teachers.token_outputs import TokenOutputs
 
 
 class LiveOutputs:
@@ -38,6 +39,17 @@ class LiveOutputs:
         answers = [ask(teacher, batch, features, num_classes=self._num_classes) for teacher in self._teachers]
         return TeacherOutputs(
             logits=torch.stack([logits for logits, _ in answers]), features=tuple(inner for _, inner in answers)
+        )
+
+    def of_tokens(self, batch: Batch, features: Collection[str] = ()) -> TokenOutputs:
+        """Ask all teachers about each token.
+
+        Raises:
+            ValueError: A teacher gave values that are not finite, or a wrong number of columns.
+        """
+        answers = [ask(teacher, batch, features, num_classes=self._num_classes) for teacher in self._teachers]
+        return TokenOutputs(
+            logits=tuple(logits for logits, _ in answers), features=tuple(inner for _, inner in answers)
         )
 
 

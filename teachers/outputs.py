@@ -25,12 +25,14 @@ class Batch:
         inputs: Raw, as the data set holds them, or an augmented view of that.
         labels: Class (B,) or next token (B, T), int64; ``MISSING_LABEL`` where there is none.
         view: Number of the augmented view that the inputs are; 0 means the rows as they are.
+        facts: What is known of each token, by name, integers (B, T); see ``Dataset.facts``.
     """
 
     index: Tensor
     inputs: Inputs
     labels: Tensor
     view: int = 0
+    facts: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

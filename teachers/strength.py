@@ -47,9 +47,10 @@ def teacher_strength(
     """Measure where a teacher is right.
 
     A row whose label it covers is judged by the columns of those labels alone, as the ensemble hears it; any other row
-    by all the columns that it gives. Where these are equal, it guesses, and counts by its chance to be right. Zeros that
-    fill up columns of unknown classes must not be among them: give what ``read_logits`` gives, or the columns of covered
-    labels alone.
+    by all the columns that it gives. Where these are equal, it guesses, and counts by its chance to be right.
+
+    Zeros that fill up columns of unknown classes must not be among them: give what ``read_logits`` gives, or the
+    columns of covered labels alone.
 
     Args:
         logits: (N, C), or (N, labels it covers) in the order of ``Coverage.labels``.

@@ -31,7 +31,7 @@ ONLY_IN = {
     "sklearn": ["trials/data/sklearn_sets.py"],
     "joblib": ["teachers/loading/estimator.py"],
     "skops": ["teachers/loading/estimator.py"],
-    "transformers": ["teachers/loading/*", "search_spaces/transformers_models.py"],
+    "transformers": ["teachers/loading/*", "search_spaces/transformers_*.py"],
     "timm": ["teachers/loading/*", "search_spaces/timm_models.py"],
     "tokenizers": ["trials/tokenization.py", "automl/tracking/text_student.py"],
     "datasets": ["trials/data/huggingface.py"],

@@ -1,28 +1,26 @@
 """Training: one loop, from labels and teachers together; a teacher that is trained first goes through it alone."""
 
 import copy
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from teachers import Batch, Inputs, Outputs, TeacherOutputs
-from teachers.taps import Taps
-from trials.aggregation import HEADS
+from teachers import Batch
 from trials.distillation_loss import DistillationLoss
 from trials.example import EXAMPLE_ROWS, see
 from trials.lesson import Lesson
 from trials.optimizing import learning_rate, make_optimizer
 from trials.ordering import batches_of_epoch
-from trials.placing import choose_device, place_batch, place_outputs, random_state_kept
+from trials.placing import choose_device, place_batch, random_state_kept
 from trials.records import EpochRecord
-from trials.shares import GradientShares, gradient_shares, is_measured
-from trials.student import Student
+from trials.shares import GradientShares, is_measured
+from trials.steps import make_steps
 
 
 class DivergedError(ArithmeticError):
@@ -99,8 +97,8 @@ class _Training:
         self.rows = lesson.rows()
         self.num_batches = _num_batches(student, len(self.rows), lesson.recipe.batch_size)
         batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS], view=lesson.dataset.training_view(0))
-        self.speak = _speaker(student, lesson, place_batch(batch, device))
-        self.loss = DistillationLoss(lesson, see(student, self.speak, lesson, batch, device))
+        self.steps = make_steps(student, lesson, place_batch(batch, device))
+        self.loss = DistillationLoss(lesson, see(student, self.steps.example, lesson, batch, device))
         self.optimizer = make_optimizer([student, self.loss], lesson.recipe)
         student.train()
 
@@ -129,25 +127,24 @@ class _Training:
             DivergedError: A loss became infinite or not a number.
         """
         started = time.perf_counter()
-        recipe, schooling = self.lesson.recipe, self._schooling(epoch)
+        recipe = self.lesson.recipe
         # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
         generator = np.random.default_rng([self.lesson.seed, epoch])
         torch.manual_seed(int(generator.integers(2**62)))
+        schooling = self._schooling(epoch, generator)
         seen: dict[str, list[Tensor]] = {}
         shares = GradientShares()
         dataset = self.lesson.dataset
-        lengths = None if dataset.vocabulary_size is None else dataset.num_tokens
+        lengths = None if dataset.vocabulary_size is None or dataset.of_tokens else dataset.num_tokens
         batches = batches_of_epoch(self.rows, num_batches=self.num_batches, generator=generator, lengths=lengths)
         for step, rows in enumerate(batches):
             rate = self._set_rate(epoch * self.num_batches + step)
             batch, teachers = schooling(rows)
-            answer = self.speak(batch.inputs)
-            means = self.loss(answer, teachers, batch, epoch=epoch + 1)
+            answer = self.steps.speak(batch.inputs)
+            means = self.steps.means(self.loss, answer, teachers, batch, epoch=epoch + 1)
             factors = self.loss.factors(means, epoch + 1)
             if step == 0 and is_measured(epoch, epochs=recipe.epochs, num_batches=self.num_batches):
-                shares = gradient_shares(
-                    self.loss, answer, teachers, batch, means=means, factors=factors, model=self.student
-                )
+                shares = self.steps.shares(self.loss, answer, teachers, batch, means=means, factors=factors)
             self._descend([mean * factors[name] for name, mean in means.items()])
             for name, mean in means.items():
                 seen.setdefault(name, []).append(mean.detach())
@@ -160,18 +157,19 @@ class _Training:
             teacher_shares=shares.teachers,
         )
 
-    def _schooling(self, epoch: int) -> Callable[[NDArray[np.int64]], tuple[Batch, TeacherOutputs | None]]:
+    def _schooling(
+        self, epoch: int, generator: np.random.Generator
+    ) -> Callable[[NDArray[np.int64]], tuple[Batch, Any]]:
         """Give ``read(rows)``: a batch as it is shown in this epoch, and what the teachers say of it if anyone asks."""
         lesson, labels = self.lesson, self.lesson.dataset.student_labels
         features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
         view = lesson.dataset.training_view(epoch)
 
-        def read(rows: NDArray[np.int64]) -> tuple[Batch, TeacherOutputs | None]:
-            batch = lesson.dataset.batch(rows, labels, view=view)
+        def read(rows: NDArray[np.int64]) -> tuple[Batch, Any]:
+            batch = self.steps.read(lesson.dataset.batch(rows, labels, view=view), generator, listens=listens)
             # Asked before the batch is moved: a cache is read, and most teachers run, on the processor.
-            teachers = lesson.hear(batch, features) if listens else None
-            placed = None if teachers is None else place_outputs(teachers, self.device)
-            return place_batch(batch, self.device), placed
+            teachers = self.steps.hear(batch, features, self.device) if listens else None
+            return place_batch(batch, self.device), teachers
 
         return read
 
@@ -187,28 +185,6 @@ class _Training:
         if weighted:  # Nothing is learnt before the first term comes in.
             torch.autograd.backward(sum(weighted[1:], start=weighted[0]))
         self.optimizer.step()
-
-
-def _speaker(student: nn.Module, lesson: Lesson, batch: Batch) -> Callable[[Inputs], Outputs]:
-    """Make a student say what the recipe's losses need: logits, features by name, and what each of its heads says."""
-    names = lesson.needs.student
-    if lesson.head_weights:
-        assert isinstance(student, Student), "a recipe with heads teaches a student that trials.heads made"
-        if not names:
-            return functools.partial(_speak_by_heads, student)
-    elif not names:
-        return lambda inputs: Outputs(logits=student(inputs))
-    assert isinstance(batch.inputs, Tensor)
-    aliases = dict(lesson.taps)
-    if lesson.head_weights:
-        names, aliases = (*names, HEADS), {**aliases, HEADS: "body"}
-    return Taps(student, names, example=(batch.inputs,), aliases=aliases)
-
-
-def _speak_by_heads(student: Student, inputs: Inputs) -> Outputs:
-    assert isinstance(inputs, Tensor)
-    heads = student.heads(inputs)
-    return Outputs(logits=student.mean(heads), features={HEADS: heads})
 
 
 def _finite_means(seen: dict[str, list[Tensor]], *, epoch: int) -> dict[str, float]:

@@ -8,19 +8,20 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from teachers import MISSING_LABEL, Batch, LabelGroup, Outputs, TeacherOutputs
-from trials.aggregation import AGGREGATIONS, Comparison, traits_of, weighted_losses
-from trials.aggregation.mean_of_losses import mean_of_losses
+from teachers import MISSING_LABEL, Batch, Outputs, TeacherOutputs
 from trials.example import Example
-from trials.lesson import Lesson, averages
-from trials.losses import bind, needs_of, temperature_of
+from trials.lesson import Lesson
 from trials.placing import choose_device, place_ensemble
-from trials.recipe import HARD_LABEL, LossTerm
+from trials.recipe import HARD_LABEL
+from trials.term import Term
 from trials.weighting import LearntWeighting, make_weighting
 from trials.weighting.fixed import fixed
 
 GATE = "gate"
 """Name of the term that trains a learnt weighting; it moves no student."""
+
+Sums = dict[str, tuple[Tensor, Tensor | int]]
+"""Of each term by name: its sum over the samples that it speaks of, and how many these are."""
 
 _SMALLEST_MAGNITUDE = 1e-4
 """Below it a term counts as learnt, and is not blown up any further."""
@@ -29,55 +30,12 @@ _SMALLEST_WEIGHT = 1e-12
 """Of a teacher that votes: too little to teach anything."""
 
 
-class Term(nn.Module):
-    """One term of a recipe that listens to teachers: its loss, once for each group of teachers that it can stack."""
-
-    def __init__(self, term: LossTerm, lesson: Lesson, groups: tuple[LabelGroup, ...], example: Example | None) -> None:
-        """Make the losses.
-
-        Args:
-            term: Of the recipe.
-            lesson: Whose recipe it is.
-            groups: Teachers that know the same classes.
-            example: What student and teachers say of a few rows; None where the loss is a function.
-
-        Raises:
-            ValueError: The loss does not fit the student or the teachers.
-        """
-        super().__init__()
-        needs = needs_of(term)
-        self.temperature = temperature_of(term)
-        self.aggregate = AGGREGATIONS[lesson.recipe.aggregation] if averages(term) else mean_of_losses
-        self.comparisons = tuple(
-            Comparison(
-                loss=bind(term, None if example is None else example.pairing(group, needs)),
-                group=group,
-                features=needs.teacher,
-            )
-            for group in _of_one_shape(groups, example, needs.teacher)
-        )
-        self.learnt = nn.ModuleList(c.loss for c in self.comparisons if isinstance(c.loss, nn.Module))
-
-    def forward(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
-        """Compare the student with all teachers that vote: ``loss_B``."""
-        return self.aggregate(
-            self.comparisons, student, teachers, label_B, weights_KB=weights_KB, temperature=self.temperature
-        )
-
-    def begin(self, epoch: int | None) -> None:
-        """Tell the epoch, counted from 1, to losses with learnt parts that have an attribute ``epoch``."""
-        for comparison in self.comparisons:
-            if hasattr(comparison.loss, "epoch"):
-                comparison.loss.epoch = epoch
-
-    def of_each(self, student: Outputs, teachers: TeacherOutputs, label_B: Tensor, weights_KB: Tensor) -> Tensor:
-        """Give the part of each teacher, weighted: ``loss_KB``; see ``Traits.of_each``."""
-        return traits_of(self.aggregate).of_each(self.comparisons, student, teachers, label_B, weights_KB)
-
-    @property
-    def keeps_teachers_apart(self) -> bool:
-        """Whether the part of a teacher depends on nothing but what it and the student say."""
-        return traits_of(self.aggregate).of_each is weighted_losses
+def means_of(sums: Sums) -> dict[str, Tensor]:
+    """Divide sums by their counts; of nothing the mean is 0."""
+    return {
+        name: value / (torch.where(count > 0, count, 1) if isinstance(count, Tensor) else max(1, count))
+        for name, (value, count) in sums.items()
+    }
 
 
 class DistillationLoss(nn.Module):
@@ -94,7 +52,7 @@ class DistillationLoss(nn.Module):
         """
         super().__init__()
         recipe, given, device = lesson.recipe, lesson.heard_ensemble, choose_device(lesson.device)
-        self.task = lesson.task
+        self.task, self.num_classes = lesson.task, lesson.dataset.num_classes
         self.ensemble = None if given is None else place_ensemble(given, device)
         self.weigh = make_weighting(recipe.weighting, 0 if given is None else len(given))
         self.plan = {term.name: term for term in recipe.losses if term.weight > 0}
@@ -136,23 +94,51 @@ class DistillationLoss(nn.Module):
             Mean of each term over the rows that it speaks of, before its weight; a scalar each. A learnt weighting
             adds the term ``GATE``.
         """
+        sums = self.sums(student, teachers, batch, epoch=epoch)
+        return means_of(sums)
+
+    def sums(
+        self,
+        student: Outputs,
+        teachers: TeacherOutputs | None,
+        batch: Batch,
+        *,
+        epoch: int | None = None,
+        of_features: bool | None = None,
+        by_labels: bool = True,
+    ) -> Sums:
+        """Add each term that has come in up over its samples; arguments are those of ``forward``.
+
+        Args:
+            student: Of the batch.
+            teachers: Of the batch, or None.
+            batch: Labels as the student may see them.
+            epoch: Counted from 1, or None.
+            of_features: True for terms that read features alone, False for all others, None for all.
+            by_labels: Whether the labels are right, so that the student learns from them.
+        """
         late = {name for name, term in self.plan.items() if epoch is not None and epoch < term.first_epoch}
-        means: dict[str, Tensor] = {}
-        if HARD_LABEL in self.plan.keys() - late:
+        sums: Sums = {}
+        if HARD_LABEL in self.plan.keys() - late and by_labels and not of_features:
             loss_B = self.task.hard_label_loss(student, batch.labels)
-            means[HARD_LABEL] = loss_B.sum() / (batch.labels != MISSING_LABEL).sum().clamp(min=1)
-        if teachers is None or not self.terms:
-            return means
-        weights_KB, heard = self.weights(teachers, batch)
-        for name, term in self.taught():
-            if name in late:
-                continue
+            sums[HARD_LABEL] = loss_B.sum(), (batch.labels != MISSING_LABEL).sum()
+        chosen = [(n, t) for n, t in self.taught() if n not in late and of_features in (None, t.reads_features)]
+        learns = isinstance(self.weigh, LearntWeighting) and by_labels and not of_features
+        if teachers is None or not self.terms or not (chosen or learns):
+            return sums
+        weights_KB, heard = self.row_weights(batch) if of_features else self.weights(teachers, batch)
+        for name, term in chosen:
             term.begin(epoch)
-            means[name] = term(student, teachers, batch.labels, weights_KB.detach()).sum() / heard
-        if isinstance(self.weigh, LearntWeighting):
+            weights, counted = weights_KB.detach(), heard
+            if term.token_features and teachers.features:
+                weights, counted = _where_told(weights, teachers, term.token_features)
+            sums[name] = term.sum(student, teachers, batch, weights, heard=counted)
+        if isinstance(self.weigh, LearntWeighting) and learns:
             assert self.ensemble is not None
-            means[GATE] = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)
-        return means
+            gate = self.weigh.loss(weights_KB, teachers.logits, batch.labels, self.ensemble)
+            # A mean already; over chunks of tokens it counts by their number.
+            sums[GATE] = (gate, 1) if of_features is None else (gate * len(batch.labels), len(batch.labels))
+        return sums
 
     def factors(self, means: Mapping[str, Tensor], epoch: int) -> dict[str, float | Tensor]:
         """Say what each term is multiplied by: its weight, over its running magnitude if the recipe balances.
@@ -190,7 +176,7 @@ class DistillationLoss(nn.Module):
         return dict(zip(means, 1 / self.magnitudes[positions].clamp(min=_SMALLEST_MAGNITUDE), strict=True))
 
     def weights(self, teachers: TeacherOutputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
-        """Weigh the teachers (K, B), and count the rows on which any of them votes, at least 1.
+        """Weigh the teachers (K, B), and count the rows on which any of them votes.
 
         The weights carry a gradient where they are learnt.
         """
@@ -204,23 +190,35 @@ class DistillationLoss(nn.Module):
         )
         if self.weigh is not fixed:  # A weight that is rounded to 0 would say that the teacher does not vote.
             weights_KB = votes_KB * weights_KB.clamp(min=_SMALLEST_WEIGHT)
-        return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum().clamp(min=1)
+        return weights_KB, num_rows if self.all_vote else votes_KB.any(dim=0).sum()
+
+    def row_weights(self, batch: Batch) -> tuple[Tensor, Tensor | int]:
+        """Weigh the teachers on rows of tokens (K, B), and count the rows on which any votes.
+
+        A weighting that looks at what is said of a token has none for a row, whose features are compared; there the
+        recipe's fixed weights count.
+        """
+        assert self.ensemble is not None
+        votes_KB = self.ensemble.votes(batch)
+        weights_KB = votes_KB * self.fixed_K[:, None]
+        weights_KB = weights_KB / weights_KB.sum(dim=0).clamp(min=1e-12)
+        return weights_KB, votes_KB.any(dim=0).sum()
+
+    @property
+    def token_features(self) -> tuple[str, ...]:
+        """Features of teachers that are read at each token."""
+        return tuple(dict.fromkeys(name for _, term in self.taught() for name in term.token_features))
+
+    @property
+    def compares_samples(self) -> bool:
+        """Whether any term compares the samples of a batch with each other, so that they cannot come in parts."""
+        return any(term.compares_samples for _, term in self.taught())
 
 
-def _of_one_shape(
-    groups: tuple[LabelGroup, ...], example: Example | None, features: tuple[str, ...]
-) -> tuple[LabelGroup, ...]:
-    """Split groups of teachers where their features differ in shape."""
-    if not features:
-        return groups
-    assert example is not None and example.teachers is not None, "a loss that reads features is a class"
-    parts = []
-    for group in groups:
-        shapes: dict[tuple[object, ...], list[int]] = {}
-        for k in group.teachers:
-            shapes.setdefault(tuple(example.teachers.features[k][name].shape for name in features), []).append(k)
-        parts += [LabelGroup(teachers=tuple(ks), classes=group.classes) for ks in shapes.values()]
-    return tuple(parts)
+def _where_told(weights_KB: Tensor, teachers: TeacherOutputs, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Let teachers vote where they have a token at the position, and count where any does."""
+    told_KB = torch.stack([each[names[0]].flatten(1).ne(0).any(dim=1) for each in teachers.features])
+    return weights_KB * told_KB, (weights_KB * told_KB > 0).any(dim=0).sum()
 
 
 def _key(name: str) -> str:

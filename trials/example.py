@@ -79,7 +79,7 @@ def see(
         batch: The rows, on the processor.
         device: Where the student is.
     """
-    teachers = lesson.hear(batch, lesson.needs.teacher) if lesson.has_shaped_losses else None
+    teachers = _heard(lesson, batch) if lesson.has_shaped_losses else None
     if teachers is None:
         return None
     inputs = place_batch(batch, device).inputs
@@ -94,6 +94,13 @@ def see(
         teachers=place_outputs(teachers, device),
         student_model=student,
     )
+
+
+def _heard(lesson: Lesson, batch: Batch) -> TeacherOutputs | None:
+    if not lesson.dataset.of_tokens:
+        return lesson.hear(batch, lesson.needs.teacher)
+    tokens = lesson.hear_tokens(batch, lesson.needs.teacher)
+    return None if tokens is None else tokens.entire()
 
 
 def _paths(model: RunnableTeacher, names: tuple[str, ...], raw: Tensor) -> dict[str, str]:

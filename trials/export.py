@@ -38,10 +38,12 @@ class Template:
     Args:
         graph: The ONNX graph, with the weights that the module had when it was traced.
         weights: Names of parameters and buffers that the graph reads.
+        decoding: The same of the graph that writes (see ``trials.decoding``); None of models that do not.
     """
 
     graph: bytes
     weights: tuple[str, ...]
+    decoding: "Template | None" = None
 
 
 def trace(module: nn.Module, signature: ModelSignature) -> Template:
@@ -122,6 +124,11 @@ def stand_in(template: Template) -> bytes:
         if initializer.name in weights and values.dtype.kind == "f":
             _fill(initializer, values + chance.uniform(0.01, 0.02, values.shape).astype(values.dtype))
     return _finish(model)
+
+
+def stand_ins(template: Template) -> tuple[bytes, bytes | None]:
+    """Make a stand-in of the graph, and of the one that writes where there is one."""
+    return stand_in(template), None if template.decoding is None else stand_in(template.decoding)
 
 
 def export_onnx(module: nn.Module, signature: ModelSignature) -> bytes:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces import cost_of
-from teachers import Inputs
+from teachers import MISSING_LABEL, Inputs
 from trials.compress import PRECISIONS, Calibration
+from trials.decoding import decoding_calibration, first_token_feeds
 from trials.distill import DivergedError
 from trials.export import onnx_predictor, parity
-from trials.measure import measure_latency, size_bytes
+from trials.measure import measure_feeds, measure_latency, size_bytes
 from trials.records import Candidate, Latency, Trial
 from trials.setting import Setting
 from trials.student import Student
@@ -25,10 +26,19 @@ _CALIBRATION_ROWS = 256
 _PARITY_ROWS = 256
 
 
-def costs(trial: Trial, setting: Setting, float32: bytes) -> Iterator[Candidate]:
-    """Measure what a graph costs in each precision, one after the other, as far as the caller goes."""
+def costs(trial: Trial, setting: Setting, float32: bytes, decoding: bytes | None = None) -> Iterator[Candidate]:
+    """Measure what a graph costs in each precision, one after the other, as far as the caller goes.
+
+    Args:
+        trial: What is asked.
+        setting: What all trials share.
+        float32: The graph.
+        decoding: The one that writes, whose latency counts where there is one.
+    """
+    writing = None if decoding is None else decoding_in_precisions(decoding, trial, setting)
     for precision, graph in in_precisions(float32, trial, setting):
-        yield _cost(trial, setting, precision, graph, trial.known_latency)
+        timed = None if writing is None else next(writing)[1]
+        yield _cost(trial, setting, precision, graph, trial.known_latency, decoding=timed)
 
 
 def in_precisions(float32: bytes, trial: Trial, setting: Setting) -> Iterator[tuple[str, bytes]]:
@@ -38,22 +48,53 @@ def in_precisions(float32: bytes, trial: Trial, setting: Setting) -> Iterator[tu
         yield precision, PRECISIONS[precision].convert(float32, calibration)
 
 
+def decoding_in_precisions(float32: bytes, trial: Trial, setting: Setting) -> Iterator[tuple[str, bytes]]:
+    """Bring the graph that writes into every precision that is asked for, one after the other."""
+    for precision in setting.precisions:
+        calibration = {}
+        if precision != "float32":
+            (ids_NT,) = _calibration(trial, setting).values()
+            calibration = dict(decoding_calibration(float32, ids_NT.astype(np.int64)))
+        yield precision, PRECISIONS[precision].convert(float32, calibration)
+
+
 def _calibration(trial: Trial, setting: Setting) -> Calibration:
     """Some training rows, evenly spread."""
     dataset = setting.dataset_of(trial.spec)
     train = dataset.splits["train"]
-    rows = train[np.linspace(0, len(train) - 1, min(_CALIBRATION_ROWS, len(train))).astype(np.int64)]
+    rows = train[
+        np.linspace(0, len(train) - 1, min(dataset.rows_at_a_time(_CALIBRATION_ROWS), len(train))).astype(np.int64)
+    ]
     inputs = dataset.batch(rows).inputs
     (tensor,) = setting.signature_of(trial.spec).inputs
     assert isinstance(inputs, Tensor)
     return {tensor.name: inputs.numpy()}
 
 
-def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: Mapping[str, Latency]) -> Candidate:
-    """Measure what a graph costs, without asking what it can."""
-    cost = cost_of(setting.space, trial.spec, setting.signature_of(trial.spec))
-    latency = known.get(precision) or measure_latency(graph, setting.timed_signature_of(trial.spec), setting.latency)
+def _cost(
+    trial: Trial,
+    setting: Setting,
+    precision: str,
+    graph: bytes,
+    known: Mapping[str, Latency],
+    *,
+    decoding: bytes | None,
+) -> Candidate:
+    """Measure what a graph costs, without asking what it can.
+
+    Where there is one that writes, latency is that of a token, and ``first_token_ms`` that of a whole prompt.
+    """
+    signature, settings = setting.signature_of(trial.spec), setting.latency
+    cost = cost_of(setting.space, trial.spec, signature)
+    timed = setting.timed_signature_of(trial.spec)
+    latency = known.get(precision) or measure_latency(graph if decoding is None else decoding, timed, settings)
+    first = {}
+    if decoding is not None:
+        length = setting.timed_length_of(trial.spec)
+        feeds = first_token_feeds(trial.spec, signature, batch_size=settings.batch_size, length=length)
+        first["first_token_ms"] = measure_feeds(decoding, feeds, settings, length=length).median_ms
     metrics = {
+        **first,
         "latency_ms": latency.median_ms,
         "size_bytes": float(size_bytes(graph)),
         "params": float(cost.params),
@@ -63,7 +104,13 @@ def _cost(trial: Trial, setting: Setting, precision: str, graph: bytes, known: M
 
 
 def judge(
-    trial: Trial, setting: Setting, student: Student, graphs: Mapping[str, bytes], known: Mapping[str, Latency]
+    trial: Trial,
+    setting: Setting,
+    student: Student,
+    graphs: Mapping[str, bytes],
+    known: Mapping[str, Latency],
+    *,
+    decoding: Mapping[str, bytes],
 ) -> tuple[Candidate, ...]:
     """Judge each graph on the validation split, as it would be shipped.
 
@@ -73,6 +120,7 @@ def judge(
         student: Trained; the graphs are held against it.
         graphs: By precision.
         known: Latency by precision, where it was measured before.
+        decoding: Graphs that write, by precision; empty of models that do not.
 
     Returns:
         One candidate a precision, in the order of the graphs.
@@ -85,10 +133,13 @@ def judge(
     candidates = []
     float32_answers = None
     for precision, graph in graphs.items():
-        cost = _cost(trial, setting, precision, graph, known)
+        cost = _cost(trial, setting, precision, graph, known, decoding=decoding.get(precision))
         predict = onnx_predictor(graph, threads=setting.threads)
-        metrics = setting.task.evaluate(predict, dataset.batches(rows, batch_size=EVALUATION_BATCH))
-        inputs = dataset.batch(rows[:_PARITY_ROWS]).inputs
+        metrics = setting.task.evaluate(
+            predict, dataset.batches(rows, batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
+        )
+        batch = dataset.batch(rows[: dataset.rows_at_a_time(_PARITY_ROWS)])
+        inputs, labelled = batch.inputs, batch.labels.numpy() != MISSING_LABEL
         assert isinstance(inputs, Tensor)
         if precision == "float32":
             held = replace(cost, parity_max_abs_difference=parity(student, predict, inputs))
@@ -97,7 +148,7 @@ def judge(
                 with torch.no_grad():
                     float32_answers = student(inputs).argmax(dim=-1).numpy()
             same = predict(inputs).argmax(axis=-1) == float32_answers
-            held = replace(cost, agreement_share=float(same.mean()))
+            held = replace(cost, agreement_share=float(same[labelled].mean()))
         candidate = replace(held, metrics={**cost.metrics, **metrics})
         _check_finite(candidate)
         candidates.append(candidate)

@@ -7,10 +7,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers import MISSING_LABEL, Batch, EnsembleOutputs, TeacherEnsemble, TeacherModel, TeacherOutputs
+from teachers import (
+    MISSING_LABEL,
+    Batch,
+    EnsembleOutputs,
+    TeacherEnsemble,
+    TeacherModel,
+    TeacherOutputs,
+    TokenEnsembleOutputs,
+    TokenOutputs,
+)
 from trials.aggregation import AGGREGATIONS, misfit, traits_of
 from trials.data import Dataset
-from trials.losses import Needs, find_loss, needs_of, temperature_of
+from trials.losses import Needs, find_loss, needs_of, reads_votes, temperature_of
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.tasks import Task
@@ -50,6 +59,8 @@ class Lesson:
             ValueError: The message says what does not fit, and what would.
         """
         recipe = self.recipe
+        if self.dataset.of_tokens and (reason := unfit_for_tokens(recipe)):
+            raise ValueError(reason)
         _check_known("aggregation", recipe.aggregation, AGGREGATIONS)
         _check_known("weighting", recipe.weighting, WEIGHTINGS)
         _check_known("optimizer", recipe.optimizer, OPTIMIZERS)
@@ -59,6 +70,7 @@ class Lesson:
             temperature_of(term)
             if needs.models and self.teachers is not None and not self.teacher_models:
                 raise ValueError(f"{term.name!r} runs the teachers' own models, which are not at hand")
+        self._check_own_texts()
         if not recipe.needs_teachers:
             return
         if self.ensemble is None or self.teachers is None:
@@ -69,10 +81,19 @@ class Lesson:
             )
         if self.heard_ensemble is not None and (reason := misfit(recipe.aggregation, self.heard_ensemble)):
             raise ValueError(reason)
-        if reason := unfit_losses(recipe):
+        reasons = (
+            unfit_losses(recipe),
+            *(without_facts(term, self.dataset) for term in recipe.taught),
+            without_labels(recipe.weighting, self.dataset),
+        )
+        if reason := next(filter(None, reasons), ""):
             raise ValueError(reason)
-        if reason := without_labels(recipe.weighting, self.dataset):
-            raise ValueError(reason)
+
+    def _check_own_texts(self) -> None:
+        if self.recipe.on_policy and not self.dataset.of_tokens:
+            raise ValueError("on_policy is for language models, which write what they are then taught on; set it to 0")
+        if self.recipe.on_policy and self.teachers is not None and not self.teacher_models:
+            raise ValueError("on_policy runs the teachers' own models, which are not at hand")
 
     @cached_property
     def heard(self) -> tuple[int, ...]:
@@ -137,6 +158,16 @@ class Lesson:
         answers = self.teachers(batch, features)
         return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
 
+    def hear_tokens(self, batch: Batch, features: Collection[str]) -> TokenOutputs | None:
+        """Ask the teachers that the student listens to about each token of a batch; None where there are none."""
+        if not self.heard or self.teachers is None:
+            return None
+        if isinstance(self.teachers, TokenEnsembleOutputs):
+            answers = self.teachers.of_tokens(batch, features)
+        else:
+            answers = TokenOutputs.whole(self.teachers(batch, features))
+        return answers if len(self.heard) == len(answers.logits) else answers.only(self.heard)
+
     def rows(self) -> NDArray[np.int64]:
         """Training rows that teach anything: by their label, or by a teacher that votes, where the recipe listens.
 
@@ -147,7 +178,7 @@ class Lesson:
         labels = self.dataset.student_labels[train]
         useful = np.zeros(len(train), dtype=bool)
         if any(term.name == HARD_LABEL and term.weight > 0 for term in self.recipe.losses):
-            useful |= labels != MISSING_LABEL
+            useful |= (labels != MISSING_LABEL).reshape(len(train), -1).any(axis=1)
         if (heard := self.heard_ensemble) is not None:
             useful |= heard.any_votes(train, labels)
         if not useful.any():
@@ -155,6 +186,43 @@ class Lesson:
                 "no training row teaches anything: none has a label or a teacher that the recipe's losses listen to"
             )
         return train[useful]
+
+
+def unfit_for_tokens(recipe: Recipe) -> str:
+    """Say what of a recipe cannot teach a language model, and what can; nothing where all does."""
+    reasons = [unfit_aggregation_of_tokens(recipe.aggregation), *map(unfit_loss_of_tokens, recipe.taught)]
+    return next(filter(None, reasons), "")
+
+
+def unfit_aggregation_of_tokens(name: str) -> str:
+    """Say why an aggregation cannot teach a language model; nothing where it can."""
+    if name in AGGREGATIONS and traits_of(AGGREGATIONS[name]).has_heads:
+        return f"a language model has one head, which {name} cannot use; use mean_of_losses"
+    return ""
+
+
+def unfit_loss_of_tokens(term: LossTerm) -> str:
+    """Say why a loss cannot teach a language model; nothing where it can."""
+    if needs_of(term).models or reads_votes(find_loss(term.name)):
+        return f"{term.name} compares rows that have one label each; a language model can take forward_kl, or hint"
+    if (temperature := temperature_of(term)) != 1:
+        return (
+            f"language models are taught at temperature 1, got {temperature:g} for {term.name}: what is kept of a "
+            "teacher's logits is right there alone; give it temperature: 1, or use forward_kl"
+        )
+    return ""
+
+
+def without_facts(term: LossTerm, dataset: Dataset) -> str:
+    """Say which facts of tokens a term needs that a data set does not have; nothing where it has all."""
+    missing = [fact for fact in needs_of(term).facts if fact not in dataset.facts]
+    if not missing:
+        return ""
+    there = f"has {', '.join(sorted(dataset.facts))}" if dataset.facts else "has none"
+    return (
+        f"{term.name!r} needs {', '.join(missing)} of each token, and the data set {there}; take the task "
+        "language_modelling with annotate: python_syntax"
+    )
 
 
 def averages(term: LossTerm) -> bool:

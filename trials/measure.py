@@ -7,7 +7,7 @@ import math
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +42,16 @@ def measure_latency(graph: bytes, signature: ModelSignature, settings: LatencySe
     Raises:
         ValueError: The provider is unknown or missing.
     """
-    feeds, turn = _feeds(signature, settings), _turn(settings)
+    return measure_feeds(graph, _feeds(signature, settings), settings, length=_length(signature))
+
+
+def measure_feeds(
+    graph: bytes, feeds: Mapping[str, NDArray[np.generic]], settings: LatencySettings, *, length: int | None
+) -> Latency:
+    """Time one graph on inputs that are given, as ``measure_latency`` does; ``length`` is that of their texts."""
+    turn = _turn(settings)
     timed = [time_graph(graph, feeds, turn) for _ in range(settings.rounds)]
-    return _summary(timed, settings, length=_length(signature), provisional=True)
+    return _summary(timed, settings, length=length, provisional=True)
 
 
 def measure_latencies(
@@ -86,8 +93,10 @@ def _length(signature: ModelSignature) -> int | None:
     """Say how many tokens a text has; None where the inputs are no texts."""
     if signature.vocabulary_size is None:
         return None
-    (size, *_) = signature.inputs[0].shape
-    return VARYING_SIZE if size is None else size
+    (tokens, *past) = signature.inputs
+    (size, *_) = tokens.shape
+    before = past[0].shape[1] or 0 if past else 0  # Tokens whose keys and values are kept.
+    return (VARYING_SIZE if size is None else size) + before
 
 
 def _turn(settings: LatencySettings) -> Turn:

@@ -36,7 +36,8 @@ def place_batch(batch: Batch, device: torch.device) -> Batch:
     if batch.index.device == device:
         return batch
     inputs = batch.inputs.to(device) if isinstance(batch.inputs, Tensor) else batch.inputs
-    return replace(batch, index=batch.index.to(device), inputs=inputs, labels=batch.labels.to(device))
+    facts = {name: values.to(device) for name, values in batch.facts.items()}
+    return replace(batch, index=batch.index.to(device), inputs=inputs, labels=batch.labels.to(device), facts=facts)
 
 
 def place_outputs(outputs: TeacherOutputs, device: torch.device) -> TeacherOutputs:

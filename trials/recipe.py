@@ -62,6 +62,7 @@ class Recipe:
         weight_decay: Of the optimizer.
         schedule: A name in ``trials.optimizing``: ``cosine``, ``linear`` or ``constant``.
         warmup: Share of the steps in which the learning rate rises to its highest value.
+        on_policy: Share of the steps in which a language model is taught on what it writes itself.
     """
 
     losses: tuple[LossTerm, ...]
@@ -77,6 +78,7 @@ class Recipe:
     weight_decay: float = 0.01
     schedule: str = "cosine"
     warmup: float = 0.05
+    on_policy: float = 0.0
 
     def __post_init__(self) -> None:
         """Reject what cannot be trained."""
@@ -94,6 +96,8 @@ class Recipe:
             )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of the steps, at least 0 and below 1, got {self.warmup}")
+        if not 0 <= self.on_policy <= 1:
+            raise ValueError(f"on_policy is a share of the steps, from 0 to 1, got {self.on_policy}")
         if self.balance not in BALANCES:
             raise ValueError(f"unknown balance {self.balance!r}; known are {', '.join(sorted(BALANCES))}")
         for name, weight in self.teacher_weights.items():
@@ -125,6 +129,10 @@ class Recipe:
         """Give the recipe as JSON can write it; a weight of 1 is written as 1.0, so that equal recipes are so too."""
         record: dict[str, object] = dict(vars(self))
         record |= {name: float(vars(self)[name]) for name in ("learning_rate", "weight_decay", "warmup")}
+        if self.on_policy:
+            record["on_policy"] = float(self.on_policy)
+        else:
+            del record["on_policy"]  # Recipes from before there was a choice keep their names.
         record["losses"] = {term.name: _plain_term(term) for term in self.losses}
         record["taking_part"] = dict(self.taking_part)
         record["teacher_weights"] = {name: float(weight) for name, weight in self.teacher_weights.items()}

@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import StudentSpec
-from trials.compress import PRECISIONS
-from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE, WEIGHTS_FILE, describe, description_bytes
+from trials.artefacts import artefacts_of
+from trials.decoding import decoding_graph
 from trials.distill import Checkpoint, DivergedError
-from trials.export import onnx_predictor, replace_weights, stand_in
-from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
+from trials.export import onnx_predictor, replace_weights, stand_ins
+from trials.judging import EVALUATION_BATCH, costs, decoding_in_precisions, in_precisions, judge, module_predictor
 from trials.measure import measure_latencies
 from trials.records import Artefacts, Candidate, EpochRecord, Judgement, Latency, Outcome, Trial, TrialResult
 from trials.setting import Setting
 from trials.stages import Underway, build, gate, guarded, teach, untrained
-from trials.student import Student, save_weights
+from trials.student import Student
+from trials.written import judge_written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,32 +107,12 @@ def _to_the_end(trial: Trial, setting: Setting, underway: Underway | None) -> _E
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
     checkpoint = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway))
     graphs = dict(in_precisions(replace_weights(template, student), trial, setting))
-    candidates = judge(trial, setting, student, graphs, latencies)
-    artefacts = _artefacts(trial, setting, student, graphs, candidates)
+    decoding = {}
+    if template.decoding is not None:
+        decoding = dict(decoding_in_precisions(decoding_graph(template.decoding, student), trial, setting))
+    candidates = judge(trial, setting, student, graphs, latencies, decoding=decoding)
+    artefacts = artefacts_of(trial, setting, student, graphs, candidates, decoding=decoding)
     return _End(outcome=Outcome.TRAINED, candidates=candidates, history=checkpoint.history, artefacts=artefacts)
-
-
-def _artefacts(
-    trial: Trial, setting: Setting, student: Student, graphs: Mapping[str, bytes], candidates: Sequence[Candidate]
-) -> Artefacts:
-    reading = setting.reading_of(trial.spec)
-    description = describe(
-        trial.spec,
-        signature=setting.signature_of(trial.spec),
-        class_names=setting.dataset.class_names,
-        statistics=setting.statistics,
-        recipe=trial.recipe,
-        seed=trial.seed,
-        precisions=setting.precisions,
-        metrics={candidate.precision: candidate.metrics for candidate in candidates},
-        feature_names=setting.dataset.feature_names,
-        length=None if reading is None else reading.length,
-    )
-    files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
-    files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
-    if reading is not None:
-        files[TOKENIZER_FILE] = reading.tokenizer.definition.encode()
-    return Artefacts(files=files)
 
 
 def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_epoch: int) -> _End:
@@ -144,7 +125,7 @@ def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_
         refused, latencies = gate(trial, setting, template)
         if refused:
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
-        cost = next(costs(replace(trial, known_latency=latencies), setting, stand_in(template)))
+        cost = next(costs(replace(trial, known_latency=latencies), setting, *stand_ins(template)))
         latencies = {**latencies, cost.precision: cost.latency}
     reached = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway), until_epoch=until_epoch)
     metrics = _judged(trial, student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
@@ -171,7 +152,7 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
         Candidates without metrics of the task; their latency is provisional.
     """
     _, template = untrained(trial, setting)
-    return tuple(costs(trial, setting, stand_in(template)))
+    return tuple(costs(trial, setting, *stand_ins(template)))
 
 
 def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> Judgement:
@@ -208,7 +189,8 @@ def _judged(
         DivergedError: A metric is infinite or not a number.
     """
     predict, dataset = module_predictor(student), setting.dataset_of(trial.spec)
-    batches = {name: dataset.batches(chosen, batch_size=EVALUATION_BATCH) for name, chosen in rows.items()}
+    at_a_time = dataset.rows_at_a_time(EVALUATION_BATCH)
+    batches = {name: dataset.batches(chosen, batch_size=at_a_time) for name, chosen in rows.items()}
     metrics = {name: setting.task.evaluate(predict, those) for name, those in batches.items()}
     if wrong := sorted(
         {name for found in metrics.values() for name, value in found.items() if not math.isfinite(value)}
@@ -222,20 +204,23 @@ def measure_alone(graphs: Sequence[bytes], specs: Sequence[StudentSpec], setting
     return measure_latencies(graphs, list(map(setting.timed_signature_of, specs)), setting.latency, seed=0)
 
 
-def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting) -> dict[str, float]:
+def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting, decoding: bytes | None = None) -> dict[str, float]:
     """Judge a member of the front on the test split, which nothing else reads.
 
     Args:
         graph: The ONNX graph, as it ships.
         spec: Its architecture.
         setting: What all trials share.
+        decoding: The graph that writes; None where there is none.
 
     Returns:
-        The task's metrics and details, each as ``test_NAME``.
+        The task's metrics and details, and what is said of its texts, each as ``test_NAME``.
     """
     dataset = setting.dataset_of(spec)
-    batches = dataset.batches(dataset.splits["test"], batch_size=EVALUATION_BATCH)
+    batches = dataset.batches(dataset.splits["test"], batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
     metrics = setting.task.evaluate(onnx_predictor(graph, threads=setting.threads), batches)
+    if decoding is not None and setting.writing is not None and setting.reading is not None:
+        metrics |= judge_written(decoding, setting.writing, setting.reading, threads=setting.threads)
     return {f"test_{name}": value for name, value in metrics.items()}
 
 

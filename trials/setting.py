@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from search_spaces import ModelSignature, SearchSpace, StudentSpec
 from teachers import EnsembleOutputs, TeacherEnsemble, TeacherModel
 from trials.data import Dataset
+from trials.decoding import decodes, token_signature
 from trials.lesson import Lesson
 from trials.reading import Reading
 from trials.records import VARYING_SIZE, LatencySettings, Limit, Trial
 from trials.student import Normalisation
 from trials.tasks import Task
+from trials.written import WritingTest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +33,7 @@ class Setting:
         latency: How latency is measured.
         threads: Threads of PyTorch.
         reading: How students read texts; None where the inputs are numbers.
+        writing: What members of the front write after, to be judged; None where they write nothing.
         device: Where students are trained: ``cpu``, ``cuda``, or ``auto`` for ``cuda`` where there is one. They are
             measured on the processor, or where ``latency`` says.
     """
@@ -49,16 +52,17 @@ class Setting:
     threads: int = 1
     device: str = "auto"
     reading: Reading | None = None
+    writing: WritingTest | None = None
     _signatures: dict[int, ModelSignature] = field(default_factory=dict, init=False, repr=False)
 
     def reading_of(self, spec: StudentSpec) -> Reading | None:
-        """Say how a student reads texts; None where the inputs are numbers."""
-        return None if self.reading is None else self.reading.of(spec)
+        """Say how a student reads texts; None where the inputs are numbers. Language models all read alike."""
+        return self.reading if self.reading is None or self.dataset.of_tokens else self.reading.of(spec)
 
     def signature_of(self, spec: StudentSpec) -> ModelSignature:
         """Say what a student takes in and gives out."""
         reading = self.reading_of(spec)
-        if reading is None:
+        if reading is None or self.dataset.of_tokens:
             return self.task.signature(self.dataset)
         vocabulary_size = reading.tokenizer.vocabulary_size
         if vocabulary_size not in self._signatures:
@@ -68,13 +72,20 @@ class Setting:
     def dataset_of(self, spec: StudentSpec) -> Dataset:
         """Give the data as a student sees it: texts as token ids, all else as it is."""
         reading = self.reading_of(spec)
-        return self.dataset if reading is None else reading.read(self.dataset)
+        return self.dataset if reading is None or self.dataset.of_tokens else reading.read(self.dataset)
 
     def timed_signature_of(self, spec: StudentSpec) -> ModelSignature:
-        """Say with which sizes a student's latency is measured: texts of one length, and nothing varies."""
-        signature, reading = self.signature_of(spec), self.reading_of(spec)
-        length = self.latency.length or (VARYING_SIZE if reading is None else reading.length)
-        return signature.sized(length)
+        """Say with which sizes a student's latency is measured: texts of one length, and nothing varies.
+
+        Of one that writes, the last token of a text is measured, those before it being kept.
+        """
+        signature, length = self.signature_of(spec), self.timed_length_of(spec)
+        return token_signature(spec, signature, length=length) if decodes(spec, signature) else signature.sized(length)
+
+    def timed_length_of(self, spec: StudentSpec) -> int:
+        """Give the tokens of the texts on which a student's latency is measured."""
+        reading = self.reading_of(spec)
+        return self.latency.length or (VARYING_SIZE if reading is None else reading.length)
 
     def lesson(self, trial: Trial, dataset: Dataset | None = None) -> Lesson:
         """Say what a trial's student is taught.

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from teachers import Batch, Outputs, TeacherOutputs
+from teachers import Batch, Outputs, TeacherOutputs, TokenOutputs
 from trials.aggregation import HEADS
-from trials.distillation_loss import GATE, DistillationLoss, Term
+from trials.distillation_loss import GATE, DistillationLoss
+from trials.spoken_tokens import SpokenTokens
+from trials.term import Term
+from trials.token_losses import token_teacher_norms
 
 STEPS_BETWEEN = 50
 """Steps from one measurement to the next, at least: it costs as much as one, which epochs of few steps would feel."""
@@ -86,9 +89,36 @@ def gradient_shares(
         else:
             loss_K = term.of_each(student, teachers, batch.labels, weights_KB).sum(dim=1)
             own_K = torch.tensor([_norm(value, targets) for value in loss_K])
-        norm_K += float(factors[name]) * own_K / float(heard)
+        norm_K += float(factors[name]) * own_K / max(1.0, float(heard))
     by_name = dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True))
     return GradientShares(terms=_shares(terms), teachers=_shares(by_name))
+
+
+def token_gradient_shares(
+    loss: DistillationLoss,
+    student: SpokenTokens,
+    teachers: TokenOutputs | None,
+    batch: Batch,
+    *,
+    means: Mapping[str, Tensor],
+    factors: Mapping[str, float | Tensor],
+    model: nn.Module,
+) -> GradientShares:
+    """Measure the shares on one batch of rows of tokens, before its step.
+
+    Those of terms are taken with respect to the last hidden states, or to the student's parameters where a term reads
+    features; those of teachers with respect to the logits, by the terms that read these. Arguments are those of
+    ``gradient_shares``.
+    """
+    spoken = [student.hidden_BTD] if not student.features else list(model.parameters())
+    targets = [target for target in spoken if target.requires_grad]
+    terms = {name: float(factors[name]) * _norm(mean, targets) for name, mean in means.items() if name != GATE}
+    if teachers is None or loss.ensemble is None:
+        return GradientShares(terms=_shares(terms))
+    norm_K = token_teacher_norms(loss, student, teachers, batch, factors=factors)
+    return GradientShares(
+        terms=_shares(terms), teachers=_shares(dict(zip(loss.ensemble.names, norm_K.tolist(), strict=True)))
+    )
 
 
 def _norms_at_logits(

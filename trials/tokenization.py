@@ -56,6 +56,12 @@ class Tokenizer:
         return int(self._library.get_vocab_size(with_added_tokens=True))
 
     @property
+    def vocabulary(self) -> dict[str, int]:
+        """Give the id of each token, as the tokenizer writes it."""
+        found: dict[str, int] = self._library.get_vocab(with_added_tokens=True)
+        return found
+
+    @property
     def can_be_narrowed(self) -> bool:
         """Whether it is one that ``train_tokenizer`` made."""
         record = json.loads(self.definition)
@@ -96,6 +102,19 @@ class Tokenizer:
     def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
         """Give the token ids of each text, as many as there are."""
         return [encoding.ids for encoding in self._library.encode_batch_fast(list(texts))]
+
+    def ids_and_spans(self, texts: Sequence[str]) -> tuple[list[list[int]], list[NDArray[np.int64]]]:
+        """Give the token ids of each text, and where each token stands in it.
+
+        A token stands from its first character to the one after its last; where one character of several bytes is
+        several tokens, all stand at it.
+
+        Returns:
+            Ids, and spans (T, 2).
+        """
+        encodings = self._library.encode_batch(list(texts))
+        spans = [np.array(each.offsets, dtype=np.int64).reshape(-1, 2) for each in encodings]
+        return [each.ids for each in encodings], spans
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turn token ids into text; special tokens say nothing."""

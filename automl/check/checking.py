@@ -25,6 +25,7 @@ from automl.ranges import broken_limits, probes
 from automl.recipe_checks import rows_without_teacher
 from automl.run_folder import CONFIG_FILE
 from automl.sampling import sampler_of
+from automl.screening import require_proxies
 from automl.teachers_strength import describe_coverage
 from automl.transfer import require_source
 from teachers import MISSING_LABEL
@@ -53,6 +54,7 @@ def check(path: str | Path) -> CheckReport:
     prepared = prepare(config)
     sampler_of(prepared)
     require_source(prepared)
+    require_proxies(prepared)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
         require_provider(config.latency.provider)
@@ -99,6 +101,7 @@ def _teacher_checks(
             rows=examined[k].rows if k in examined else 0,
             training_seconds=found.schooling_seconds.get(k),
             kept=k in packed,
+            metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
             unfitted=k in examined and examined[k].unfitted,
         )
 
@@ -164,6 +167,7 @@ def _data(prepared: Prepared) -> DataCheck:
         class_names=dataset.class_names,
         labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
         columns=columns,
+        num_tokens=dataset.num_classes if dataset.of_tokens else 0,
         tokens=tuple(token_lines(prepared)),
     )
 

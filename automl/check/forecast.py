@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import psutil
 
+from automl.check.proxy_price import proxy_price
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.errors import WorkFailed
@@ -45,6 +46,7 @@ class Forecast:
         cache_bytes: Disk that the teachers' answers take.
         cached_bytes: Of these, what is there already.
         share_of_epochs: Share of its recipe that a trial is trained for on average; 1 without halving.
+        proxy_seconds: Of one trial, to score its candidates in the controller, one after the other; 0 without a proxy.
     """
 
     start_seconds: float
@@ -63,6 +65,7 @@ class Forecast:
     cache_bytes: int
     cached_bytes: int
     share_of_epochs: float = 1.0
+    proxy_seconds: float = 0.0
 
     @property
     def teachers_seconds(self) -> float:
@@ -80,7 +83,9 @@ class Forecast:
         """Of all trials: by their number or by time, whatever is less."""
         ends = [] if self.minutes is None else [self.minutes * 60]
         if self.trials is not None:
-            ends.append(self.trials * self.trial_seconds / min(self.parallel, self.trials))
+            # Proposals are made one by one, at worst while all that could train waits for them.
+            running = self.trials * self.trial_seconds / min(self.parallel, self.trials)
+            ends.append(running + self.trials * self.proxy_seconds)
         return min(ends, default=float("inf"))
 
     @property
@@ -123,16 +128,21 @@ def forecast(
     config = prepared.config
     setting = prepared.setting
     if plan is not None:
-        answers = MadeUpAnswers(plan.shapes, prepared.dataset.num_classes)
+        answers = MadeUpAnswers(
+            plan.shapes,
+            prepared.dataset.num_classes,
+            top_k=plan.form.top_k if prepared.dataset.of_tokens else None,
+        )
         setting = replace(setting, teachers=answers, teacher_models=teacher_models if plan.models else ())
     parallel = trials_here(config)
     overhead, worker_bytes = _overhead(sampled, setting)
     schooling_seconds, answering_seconds = _schooling(prepared, schoolings, overhead)
     answering_seconds += sum(len(prepared.dataset) / speed for speed in rows_per_second.values())
     inputs = prepared.dataset.inputs
+    proxy_seconds, proxy_start_seconds = proxy_price(config.search.proxy, sampled, setting, seed=config.seed)
     share_of_epochs = 1.0 if (rungs := config.rungs()) is None else rungs.share
     return Forecast(
-        start_seconds=START_SECONDS + probing_seconds / parallel,
+        start_seconds=START_SECONDS + probing_seconds / parallel + proxy_start_seconds,
         schooling_seconds=schooling_seconds,
         answering_seconds=answering_seconds,
         training_seconds=share_of_epochs * (_training(sampled, setting) + _on_the_spot(sampled, setting, plan)),
@@ -148,6 +158,7 @@ def forecast(
         cache_bytes=0 if plan is None else plan.num_bytes,
         cached_bytes=cached_bytes,
         share_of_epochs=share_of_epochs,
+        proxy_seconds=proxy_seconds,
     )
 
 

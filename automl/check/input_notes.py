@@ -23,7 +23,7 @@ def input_notes(prepared: Prepared, examined: Mapping[int, Examined]) -> Iterato
         labels = teacher.teacher.coverage.labels
         num_classes = prepared.dataset.num_classes if labels is None else len(labels)
         home = teacher.metrics.get("home")
-        if home is not None and num_classes > 1 and home <= 1 / num_classes:
+        if home is not None and not prepared.dataset.of_tokens and num_classes > 1 and home <= 1 / num_classes:
             yield (
                 f"teacher {name!r} is right in {home:.3f} of the rows that it covers, and guessing among "
                 f"{num_classes} classes in {1 / num_classes:.3f}; look at the order of its classes, its preprocessing "

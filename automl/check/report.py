@@ -9,6 +9,7 @@ from rich.text import Text
 from automl.check.forecast import Forecast
 from automl.commands_to_type import typed
 from automl.numbers import byte_count, counted, duration, written
+from automl.teachers_strength import METRIC_WORDS
 
 _MOST_CLASSES = 12
 
@@ -24,6 +25,7 @@ class DataCheck:
         class_names: In the order of the labels.
         labelled: Training rows whose label students see.
         columns: Values of each further column with their numbers of rows, in words.
+        num_tokens: Of the vocabulary, where labels are tokens; then they are what ``labelled`` counts.
         tokens: How texts become tokens, in words; empty without texts.
     """
 
@@ -33,6 +35,7 @@ class DataCheck:
     class_names: tuple[str, ...]
     labelled: int
     columns: Mapping[str, str]
+    num_tokens: int = 0
     tokens: tuple[str, ...] = ()
 
 
@@ -44,10 +47,11 @@ class TeacherCheck:
         name: As in the config.
         kind: As in the config.
         covers: In words.
-        metrics: ``home`` and ``abroad``, accuracy on a sample of validation rows; empty where it is to be trained.
+        metrics: ``home`` and ``abroad`` on a sample of validation rows; empty where it is to be trained.
         rows: Rows of that sample.
         training_seconds: Estimate, where it is to be trained.
         kept: Whether its answers are in the cache.
+        metric: As of ``TeacherRecord``.
         unfitted: Whether its head is fitted when the search starts.
     """
 
@@ -58,6 +62,7 @@ class TeacherCheck:
     rows: int
     training_seconds: float | None
     kept: bool
+    metric: str = "accuracy"
     unfitted: bool = False
 
 
@@ -150,10 +155,14 @@ class CheckReport:
     def _data(self) -> Iterator[str]:
         data = self.data
         rows = ", ".join(f"{count:,} {split}" for split, count in data.rows.items())
-        yield f"{data.kind}, {data.inputs}; rows: {rows}; {data.labelled:,} training rows with a label for students"
-        shown = ", ".join(data.class_names[:_MOST_CLASSES])
-        more = ", ..." if len(data.class_names) > _MOST_CLASSES else ""
-        yield f"{len(data.class_names)} classes: {shown}{more}"
+        labelled = "" if data.num_tokens else f"; {data.labelled:,} training rows with a label for students"
+        yield f"{data.kind}, {data.inputs}; rows: {rows}{labelled}"
+        if data.num_tokens:
+            yield f"a vocabulary of {data.num_tokens:,} tokens; {data.labelled:,} of them to learn from"
+        else:
+            shown = ", ".join(data.class_names[:_MOST_CLASSES])
+            more = ", ..." if len(data.class_names) > _MOST_CLASSES else ""
+            yield f"{len(data.class_names)} classes: {shown}{more}"
         for name, values in data.columns.items():
             yield f"column {name}: {values}"
         yield from data.tokens
@@ -169,7 +178,11 @@ class CheckReport:
                 state = "its head is fitted as the search starts"
             else:
                 scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
-                state = f"accuracy {scores} on {teacher.rows} validation rows" if scores else "no labels to judge it by"
+                state = (
+                    f"{METRIC_WORDS[teacher.metric]} {scores} on {teacher.rows} validation rows"
+                    if scores
+                    else "no labels to judge it by"
+                )
                 state += "; its answers are in the cache" if teacher.kept else ""
             yield f"{teacher.name:<{width}}  {teacher.kind}; covers {teacher.covers}; {state}"
 
@@ -214,6 +227,8 @@ class CheckReport:
                 f"  halving: {found.share_of_epochs:.0%} of a recipe's epochs on average once many trials have passed; "
                 "the first ones get more"
             )
+        if found.proxy_seconds > 0:
+            yield f"  proxy: {duration(found.proxy_seconds)} a trial to score its candidates, in the controller"
         yield (
             f"memory: about {byte_count(found.memory_bytes)} of this machine's {byte_count(found.machine_bytes)} "
             f"({found.parallel + 1} processes of {byte_count(found.worker_bytes)}, data {byte_count(found.data_bytes)})"

@@ -20,10 +20,13 @@ from automl.preparation import Prepared
 from automl.schooling import Schooling, schooling
 from automl.student_teachers import untrained_student_teacher
 from automl.teachers_strength import metrics_of, strength_on
+from automl.token_strength import home_and_abroad
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from teachers.loading.endpoint import EndpointClassifier
 from trials.export import stand_in
 from trials.student import Student
+from trials.tasks import LanguageModelling
+from trials.tasks.language_modelling import tally_rows
 from trials.templates import trace_once
 
 _STRENGTH_ROWS = 512
@@ -38,7 +41,7 @@ class Examined:
     """A teacher that is there.
 
     Args:
-        metrics: ``home`` and ``abroad``, accuracy on some validation rows; absent where there are none, and where
+        metrics: ``home`` and ``abroad`` on some validation rows; absent where there are none, and where
             ``unfitted``.
         rows: Number of these rows.
         rows_per_second: How fast it answers.
@@ -143,7 +146,9 @@ def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "untrained.onnx"
         path.write_bytes(stand_in(template))
-        loaded = untrained_student_teacher(path, student, config, lesson.reading)
+        loaded = untrained_student_teacher(
+            path, student, config, None if prepared.dataset.of_tokens else lesson.reading
+        )
     return loaded.teacher(config.name, prepared.coverages[config.name])
 
 
@@ -187,15 +192,20 @@ def _some_rows(prepared: Prepared, most: int) -> NDArray[np.int64]:
 
 def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], *, num_rows: int) -> Examined:
     dataset = prepared.dataset
-    rows = _some_rows(prepared, num_rows)
+    rows = _some_rows(prepared, dataset.rows_at_a_time(num_rows))
     inputs = dataset.inputs
     chosen = [inputs[row] for row in rows] if isinstance(inputs, list) else inputs[rows]
     started = time.perf_counter()
     answers = compute_shard(teacher, chosen, num_classes=dataset.num_classes, dtype=prepared.config.cache.dtype)
     seconds = time.perf_counter() - started
-    strength = strength_on(dataset, rows, teacher, answers[LOGITS]["values"].astype(np.float32))
+    logits = answers[LOGITS]["values"].astype(np.float32)
+    if isinstance(prepared.task, LanguageModelling):
+        tally = tally_rows(logits, dataset.labels[rows], prepared.task.bytes_V)
+        metrics = home_and_abroad(prepared, teacher.coverage, tally, rows)
+    else:
+        metrics = metrics_of(strength_on(dataset, rows, teacher, logits))
     return Examined(
-        metrics=metrics_of(strength),
+        metrics=metrics,
         rows=len(rows),
         rows_per_second=len(rows) / max(seconds, 1e-9),
         probe=probe(teacher, probe_rows(dataset), features, num_threads=prepared.config.resources.threads),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from teachers import Batch, TeacherOutputs
+from teachers import Batch, CutLogits, TeacherOutputs, TokenOutputs
 from trials.distill import distill, steps_per_epoch
 from trials.heads import build_student
 from trials.records import Trial
@@ -31,15 +31,19 @@ _OVERHEAD_ROWS = 2048
 class MadeUpAnswers:
     """Answers of teachers that nobody asked, at the price of reading them from the cache; fulfils EnsembleOutputs."""
 
-    def __init__(self, shapes: Sequence[Mapping[str, tuple[int, ...]]], num_classes: int) -> None:
+    def __init__(
+        self, shapes: Sequence[Mapping[str, tuple[int, ...]]], num_classes: int, *, top_k: int | None = None
+    ) -> None:
         """Make them up, the same each time.
 
         Args:
             shapes: Of one row of each feature of each teacher, by name.
             num_classes: Of the data.
+            top_k: Logits that are kept of each token; None where all are, or the data is not of tokens.
         """
         chance = np.random.default_rng(0)
-        form = (_ANSWER_ROWS, len(shapes), num_classes)
+        self._num_classes, self._kept = num_classes, num_classes if top_k is None else min(top_k, num_classes)
+        form = (_ANSWER_ROWS, len(shapes), self._kept)
         self._answers_NKC = torch.from_numpy(chance.standard_normal(form).astype(np.float16))
         self._features = [
             {
@@ -55,6 +59,21 @@ class MadeUpAnswers:
         rows = batch.index % _FEATURE_ROWS
         inner = tuple({name: known[name][rows].float() for name in features} for known in self._features)
         return TeacherOutputs(logits=logits, features=inner if features else ())
+
+    def of_tokens(self, batch: Batch, features: Collection[str] = ()) -> TokenOutputs:
+        """Answer for each token, cut as the plan says."""
+        index_BT = batch.index[:, None] + torch.arange(batch.labels.shape[1])
+        answers_KBTk = self._answers_NKC[index_BT % _ANSWER_ROWS].movedim(2, 0)
+        inner = self(batch, features).features
+        if self._kept == self._num_classes:
+            return TokenOutputs(logits=tuple(answers_KBTk), features=inner)
+        classes = torch.arange(self._kept).expand(answers_KBTk.shape[1:])
+        tail = answers_KBTk[..., 0]
+        cut = tuple(
+            CutLogits(values=values, classes=classes, tail=tail[k], width=self._num_classes)
+            for k, values in enumerate(answers_KBTk)
+        )
+        return TokenOutputs(logits=cut, features=inner)
 
 
 def num_steps(trial: Trial, setting: Setting) -> int:

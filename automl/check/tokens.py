@@ -20,7 +20,7 @@ def token_lines(prepared: Prepared) -> Iterator[str]:
             held against the least and the most that they may read.
     """
     reading, dataset = prepared.setting.reading, prepared.dataset
-    if reading is None:
+    if reading is None or dataset.of_tokens:
         return
     assert isinstance(dataset.inputs, list)
     rows = dataset.splits["train"]

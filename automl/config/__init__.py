@@ -1,5 +1,6 @@
 """The config: what a user writes in YAML, checked, with the place of every mistake."""
 
+from automl.config.asked_teachers import CompletionsTeacher, EndpointTeacher
 from automl.config.config import Config, Task
 from automl.config.crosschecks import known_metrics
 from automl.config.data import Data, reader_arguments, row_limits
@@ -9,18 +10,15 @@ from automl.config.running import Cache, Latency, Resources, Sampler, Search, St
 from automl.config.student import FixedStudent, Student
 from automl.config.teacher_parts import Covers, Preprocessing
 from automl.config.teachers import (
-    CompletionsTeacher,
-    EndpointTeacher,
     EstimatorTeacher,
     ExportedTeacher,
     FactoryTeacher,
     OnnxTeacher,
     RunTeacher,
-    SentenceEncoderTeacher,
     Teacher,
     TrainTeacher,
-    TransformersTeacher,
 )
+from automl.config.text_teachers import SentenceEncoderTeacher, TransformersTeacher
 
 __all__ = [
     "Cache",

@@ -13,8 +13,8 @@ from teachers.loading.endpoint import PROMPT
 
 def _name_of_variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        # Not shown: it may be the key itself.
-        raise ValueError("expected the name of an environment variable, such as MY_API_KEY, never the key itself")
+        # What came is not shown: it may be the key itself.
+        raise ValueError("this must be the name of an environment variable, such as MY_API_KEY, never the key itself")
     return name
 
 

@@ -1,29 +1,47 @@
 """The whole config."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from automl.config.data import Data
 from automl.config.environment import expanded
 from automl.config.limits import WrittenLimit
-from automl.config.part import CatalogName, FolderName, Listed, NaturalInt, Part
+from automl.config.part import CatalogName, FolderName, Listed, NaturalInt, Part, PositiveInt
 from automl.config.places import Places
 from automl.config.recipe import Recipe
 from automl.config.running import Cache, Latency, Resources, Search, Tracking
 from automl.config.searchable import possible_values
+from automl.config.sequences import Sequences
 from automl.config.student import Student
 from automl.config.teachers import Teacher
 from automl.config.tokenizer import Tokenizer
 from automl.rungs import Rungs
+
+LANGUAGE_MODELLING = "language_modelling"
+"""Name of the task whose labels are the next tokens."""
 
 
 class Task(Part):
     """What students shall do."""
 
     kind: CatalogName = "classification"
-    """classification, or package.module:name of a function that takes the data set and returns a Task."""
+    """classification, language_modelling, or package.module:name of a function that takes the data set and returns a
+    Task."""
+    length: PositiveInt | None = None
+    """Tokens of a row that a language model learns from at a time; null takes 128."""
+    annotate: CatalogName | None = None
+    """What is told of the tokens of documents to losses that ask for it: python_syntax, or package.module:name; null
+    for nothing."""
+
+    @model_validator(mode="after")
+    def _rows_of_tokens(self) -> Self:
+        """Reject what speaks of tokens where no documents are packed into rows."""
+        for name in ("length", "annotate"):
+            if getattr(self, name) is not None and self.kind != LANGUAGE_MODELLING:
+                raise ValueError(f"{name} is for {LANGUAGE_MODELLING}; leave it out")
+        return self
 
 
 def _folder(value: object) -> Path:
@@ -53,6 +71,8 @@ class Config(Part):
     """How students are distilled; a list or a range is searched together with the architecture."""
     teachers: Listed[Teacher] = ()
     """Whom students learn from; without any, they learn from labels alone."""
+    sequences: Sequences | None = None
+    """Texts that teachers write before any trial, of which students learn from the best; null for none."""
     objectives: Listed[str] = Field(min_length=1)
     """Metrics to optimise: accuracy (or another one of the task), latency_ms, size_bytes, params, macs."""
     limits: Listed[WrittenLimit] = ()

@@ -6,18 +6,21 @@ from pathlib import Path
 from automl.config.config import Config
 from automl.config.messages import Mistake, unknown
 from automl.config.places import Path as Place
+from automl.config.proxy_checks import proxy_mistakes
 from automl.config.recipe import Loss, Recipe
 from automl.config.searchable import domain_of, possible_values
+from automl.config.sequence_checks import sequence_mistakes
 from automl.config.student import Student
 from automl.config.student_checks import student_mistakes
 from automl.config.teachers import TrainTeacher
 from automl.samplers import SAMPLERS
 from trials.aggregation import AGGREGATIONS
+from trials.annotating import ANNOTATORS
 from trials.losses import LOSSES, loss_options
 from trials.optimizing import OPTIMIZERS, SCHEDULES
 from trials.recipe import BALANCES, FIXED, HARD_LABEL
 from trials.records import METRICS_OF_COST, Limit
-from trials.tasks import TASKS
+from trials.tasks import METRICS, TASKS
 from trials.weighting import WEIGHTINGS
 
 CATALOGS: dict[str, Collection[str]] = {
@@ -42,7 +45,9 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _named_teachers(config)
     yield from _listening(config)
     yield from _silent(config)
+    yield from sequence_mistakes(config)
     yield from _running(config)
+    yield from proxy_mistakes(config)
 
 
 def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:
@@ -53,10 +58,8 @@ def _twice(names: Sequence[str], place: Place) -> Iterator[Mistake]:
 
 def known_metrics(config: Config) -> tuple[str, ...] | None:
     """Name what can be an objective or have a limit; None where only a task of the user's knows."""
-    task = TASKS.get(config.task.kind)
-    if task is None:
-        return None
-    return (*(metric.name for metric in task(class_names=("0", "1")).metrics), *METRICS_OF_COST)
+    metrics = METRICS.get(config.task.kind)
+    return None if metrics is None else (*(metric.name for metric in metrics), *METRICS_OF_COST)
 
 
 def _metrics(config: Config) -> Iterator[Mistake]:
@@ -65,6 +68,10 @@ def _metrics(config: Config) -> Iterator[Mistake]:
         message = f"{unknown(config.task.kind, TASKS, 'task')}, or package.module:name"
         yield Mistake(path=("task", "kind"), message=message)
         return
+    annotator = config.task.annotate
+    if annotator is not None and ":" not in annotator and annotator not in ANNOTATORS:
+        message = f"{unknown(annotator, ANNOTATORS, 'annotator')}, or package.module:name"
+        yield Mistake(path=("task", "annotate"), message=message)
     known = known_metrics(config)
     for position, name in enumerate(config.objectives):
         if known is not None and name not in known:
@@ -72,6 +79,8 @@ def _metrics(config: Config) -> Iterator[Mistake]:
     for position, limit in enumerate(config.limits):
         if known is not None and limit.metric not in known:
             yield Mistake(path=("limits", position), message=unknown(limit.metric, known, "metric"))
+    if config.task.kind == "classification" and getattr(config.data, "label", "") is None:
+        yield Mistake(path=("data",), message="classification needs a label; name the column that holds it")
     yield from _limits(config.limits)
     yield from _twice(config.precisions, ("precisions",))
 
@@ -166,7 +175,7 @@ def _named_teachers(config: Config) -> Iterator[Mistake]:
 def _listening(config: Config) -> Iterator[Mistake]:
     listening = [name for name in config.recipe.listening if name in LOSSES or ":" in name]
     misspelt = len(listening) < len(config.recipe.listening)  # told already, and perhaps the one that listens
-    if config.teachers and not listening and not misspelt:
+    if config.teachers and not listening and not misspelt and config.sequences is None:
         known = ", ".join(sorted(LOSSES))
         message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"
         yield Mistake(path=("teachers",), message=message)

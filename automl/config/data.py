@@ -109,8 +109,8 @@ class TableData(Part):
     """CSV or Parquet, one row a sample."""
     path: Files
     """A .csv, .tsv or .parquet file, or files by split {train, validation, test}."""
-    label: str
-    """Column of labels; empty where a row has none."""
+    label: str | None = None
+    """Column of labels; empty where a row has none. A language model needs none."""
     features: Listed[str] | None = None
     """Numeric columns that make the vector; null takes all that are named nowhere else."""
     text: str | None = None
@@ -147,8 +147,8 @@ class HuggingfaceData(Part):
     """What save_to_disk of a Hugging Face data set wrote."""
     path: FilePath
     """The folder."""
-    label: str
-    """Column of labels."""
+    label: str | None = None
+    """Column of labels. A language model needs none."""
     image: str | None = None
     """Column of images; give one of image, text and features."""
     text: str | None = None

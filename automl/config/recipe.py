@@ -86,6 +86,9 @@ class Recipe(Part):
     """How the learning rate falls: cosine, linear or constant."""
     warmup: Searchable[Warmup, WarmupRange] = 0.05
     """Share of the steps in which the learning rate rises to its highest value."""
+    on_policy: Searchable[NaturalReal, NaturalRealRange] = 0.0
+    """Share of the steps, 0 to 1, in which a language model is taught on what it writes itself (GKD); teachers then run
+    on the spot."""
 
     @property
     def listening(self) -> tuple[str, ...]:

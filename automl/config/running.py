@@ -38,15 +38,15 @@ class Latency(Part):
 class Sampler(Part):
     """Who proposes students."""
 
-    name: CatalogName = "tpe"
-    """tpe, nsga2, pareto, evolution, reinforce, random, nni_tpe, nni_evolution, nni_random, nni_grid, or
+    name: CatalogName = "pareto"
+    """pareto, tpe, nsga2, evolution, reinforce, random, nni_tpe, nni_evolution, nni_random, nni_grid, or
     package.module:name of what makes an Optuna sampler."""
     options: Options = Field(default={})
     """Keyword arguments of the sampler."""
 
 
-def _name_alone(sampler: Any) -> Any:
-    return {"name": sampler} if isinstance(sampler, str) else sampler
+def _name_alone(named: Any) -> Any:
+    return {"name": named} if isinstance(named, str) else named
 
 
 class Stall(Part):
@@ -65,6 +65,17 @@ class WarmStart(Part):
     """Its folder, its name below runs, or the id of one of its MLflow runs."""
     students: PositiveInt = 10
     """So many of the best students of its front are tried first, at most."""
+
+
+class Proxy(Part):
+    """Orders candidates by a score of the untrained student, as long as it beats the number of parameters."""
+
+    name: CatalogName
+    """synflow, naswot, relations (which needs teachers), or package.module:name of a function that scores."""
+    candidates: PositiveInt = 4
+    """Proposals of the sampler for each trial, of which one is tried; with 1 the proxy is followed alone."""
+    followed: Listed[CatalogName] = ()
+    """Further proxies whose scores are kept and compared in the report, and order nothing."""
 
 
 def _run_alone(warm_start: Any) -> Any:
@@ -117,6 +128,9 @@ class Search(Part):
     """Trials at a time at most; null takes as many as the machines have room for."""
     warm_start: Annotated[WarmStart | None, BeforeValidator(_run_alone)] = None
     """An earlier search whose best students are tried first: a run, or {run, students}."""
+    proxy: Annotated[Proxy | None, BeforeValidator(_name_alone)] = None
+    """A score of untrained students that orders what the sampler proposes: a name, or {name, candidates, followed};
+    null tries each proposal as it comes."""
 
 
 class Resources(Part):
@@ -144,7 +158,16 @@ class Cache(Part):
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the numbers that are kept."""
     top_k: PositiveInt | None = None
-    """Keep the largest logits of each row alone, and the mass of all others as one; null keeps all."""
+    """Keep the largest logits of each row alone, and the mass of all others as one; null keeps all, of tokens 64."""
+    sampled: PositiveInt | None = None
+    """Instead, draw so many classes from each prediction: right on average, for forward_kl and kd alone."""
+
+    @model_validator(mode="after")
+    def _one_way_to_cut(self) -> Self:
+        """Let logits be cut in one way."""
+        if self.top_k is not None and self.sampled is not None:
+            raise ValueError("expected either top_k, such as 64, or sampled, such as 50")
+        return self
 
     @property
     def limit_bytes(self) -> int:

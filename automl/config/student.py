@@ -14,7 +14,7 @@ class Student(Part):
     """What students can be."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet; encoder for texts), given models (factory, transformers, timm), a model
+    """A built-in search space (mlp, convnet, encoder, decoder), given models (factory, transformers, timm), a model
     space of NNI (nni), or package.module:name of a function that returns a space."""
     options: Options = Field(default={})
     """Keyword arguments of the space's factory: how wide it is at most, or which model."""
@@ -77,7 +77,7 @@ class FixedStudent(Part):
     """One architecture."""
 
     space: CatalogName
-    """A built-in search space (mlp, convnet; encoder for texts), given models (factory, transformers, timm), a model
+    """A built-in search space (mlp, convnet, encoder, decoder), given models (factory, transformers, timm), a model
     space of NNI (nni), or package.module:name of a function that returns a space."""
     options: Options = Field(default={})
     """Keyword arguments of the space's factory."""

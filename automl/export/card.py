@@ -9,11 +9,14 @@ from automl.front import Member
 from automl.masking import mask
 from automl.numbers import counted
 from automl.run import Run
+from automl.teachers_strength import METRIC_WORDS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
 from trials.records import METRICS_OF_COST, Latency
 
 CARD_FILE = "README.md"
+
+_ALWAYS_ANSWERS = "It answers with one of its classes for any input, also for one that belongs to none of them."
 
 
 def write_card(
@@ -53,7 +56,7 @@ def write_card(
         "## Parity",
         _parity(parities, members),
         "## What it does not tell",
-        _limits_of_knowledge(run, config, members),
+        _limits_of_knowledge(run, config, members, description),
         "## How to run it",
         f"```\nautoml predict FOLDER INPUT      # {inputs_in_words(description)}\n```",
         f"Without this program, from within this folder (`{PREPROCESSING_FILE}` says what goes in):",
@@ -67,8 +70,9 @@ def write_card(
 def _summary(run: Run, description: Mapping[str, Any], *, picked: str, trial: int) -> str:
     classes = description["class_names"]
     shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+    does = f"tells {len(classes)} classes apart ({shown})" if classes else "says which token comes next"
     return (
-        f"A small model that tells {len(classes)} classes apart ({shown}). It takes {takes_in_words(description)}; it "
+        f"A small model that {does}. It takes {takes_in_words(description)}; it "
         f"was found and distilled by the search `{run.name}`: trial {trial}, picked in **{picked}** "
         f"(`{description['graphs'][picked]}`)."
     )
@@ -189,7 +193,8 @@ def _teachers(run: Run) -> Iterable[str]:
         for t in run.teachers
     ]
     table = _table(["teacher", "kind", "covers", *scores, "digest"], rows)
-    yield f"{table}\n\nHome is accuracy on validation rows that a teacher covers, abroad on all others."
+    judged_by = METRIC_WORDS[run.teachers[0].metric]
+    yield f"{table}\n\nHome is {judged_by} on validation rows that a teacher covers, abroad on all others."
 
 
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:
@@ -202,14 +207,18 @@ def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> st
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _limits_of_knowledge(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -> str:
+def _limits_of_knowledge(
+    run: Run, config: Mapping[str, Any], members: Mapping[str, Member], description: Mapping[str, Any]
+) -> str:
     data = config["data"]
     source = ", ".join(f"{key} {data[key]}" for key in ("kind", "name", "path", "factory") if data.get(key))
     source = mask(source)
     lines = [
         f"It was judged on held-out rows of one data set ({source}); on inputs of another origin it may do worse, "
         "and nothing here says by how much.",
-        "It answers with one of its classes for any input, also for one that belongs to none of them.",
+        _ALWAYS_ANSWERS
+        if description["class_names"]
+        else "It goes on after any text, and what it writes may be false.",
         "Latency holds for the machine above; measure again on the device that it goes to.",
     ]
     if run.limits:
@@ -227,6 +236,10 @@ def _limits_of_knowledge(run: Run, config: Mapping[str, Any], members: Mapping[s
 def _files(description: Mapping[str, Any]) -> str:
     takes = "token ids" if "tokenizer" in description else "raw inputs"
     lines = [f"- `{name}`: ONNX graph in {precision}, {takes} in" for precision, name in description["graphs"].items()]
+    lines += [
+        f"- `{name}`: ONNX graph in {precision} that writes, token by token; its latency is the one above"
+        for precision, name in description.get("generating", {}).items()
+    ]
     if (reading := description.get("tokenizer")) is not None:
         lines.append(f"- `{reading['file']}`: how texts are cut into tokens; the graph needs it")
     lines += [

@@ -25,6 +25,7 @@ from automl.standing import members_of
 from automl.students import Students, write_folder
 from search_spaces import ModelSignature
 from trials.compress import PRECISIONS
+from trials.decoding import DECODING_FILES
 from trials.description import (
     DESCRIPTION_FILE,
     TOKENIZER_FILE,
@@ -41,6 +42,7 @@ from trials.student import Student
 
 _FILES = {
     TOKENIZER_FILE,
+    *DECODING_FILES.values(),
     *(precision.file_name for precision in PRECISIONS.values()),
     WEIGHTS_FILE,
     DESCRIPTION_FILE,
@@ -217,6 +219,10 @@ def _named(description: Mapping[str, Any]) -> list[str]:
     if strange := {precision: name for precision, name in graphs.items() if known.get(precision) != name}:
         raise ValueError(f"{DESCRIPTION_FILE} names the graphs {strange}; expected those of {known}")
     reads = [TOKENIZER_FILE] if "tokenizer" in description else []
+    writes = description.get("generating", {})
+    if strange := {precision: name for precision, name in writes.items() if DECODING_FILES.get(precision) != name}:
+        raise ValueError(f"{DESCRIPTION_FILE} names the graphs {strange}; expected those of {DECODING_FILES}")
+    reads += [DECODING_FILES[precision] for precision in writes]
     return [*(known[precision] for precision in graphs), WEIGHTS_FILE, *reads]
 
 

@@ -55,7 +55,9 @@ def preprocessing(description: Mapping[str, Any]) -> dict[str, object]:
     record["output"] = {
         "name": output["name"],
         "shape": ["N", *output["shape"]],
-        "meaning": "logits, one a class in the order of class_names; a softmax gives probabilities",
+        "meaning": "logits, one a class in the order of class_names; a softmax gives probabilities"
+        if description["class_names"]
+        else "logits of the token after each, one a token of the vocabulary; a softmax gives probabilities",
         "class_names": description["class_names"],
     }
     return record
@@ -100,13 +102,21 @@ def python_example(description: Mapping[str, Any], file_name: str) -> str:
         f"import json, numpy as np, onnxruntime{', tokenizers' if reads else ''}",
         *(["from PIL import Image, ImageOps"] if is_image else []),
         f'session = onnxruntime.InferenceSession("{file_name}")',
-        f'with open("{PREPROCESSING_FILE}") as file:',
-        '    names = json.load(file)["output"]["class_names"]',
+        *(_names() if description["class_names"] else []),
         *(_text(description) if reads else _image(description, tensor) if is_image else _array(description, tensor)),
         f'logits = session.run(None, {{"{tensor["name"]}": batch}})[0]',
-        "print(names[int(logits[0].argmax())])",
+        "print(names[int(logits[0].argmax())])"
+        if description["class_names"]
+        else "print(tokenizer.decode([int(logits[1, -1].argmax())]))  # What comes after the longest.",
     ]
     return "\n".join(lines)
+
+
+def _names() -> list[str]:
+    return [
+        f'with open("{PREPROCESSING_FILE}") as file:',
+        '    names = json.load(file)["output"]["class_names"]',
+    ]
 
 
 def _image(description: Mapping[str, Any], tensor: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from automl.report.front_section import front_section, headline
 from automl.report.markup import Figures
 from automl.report.next_section import next_section
 from automl.report.plotly_script import packed_plotly
+from automl.report.proxy_section import proxy_section
 from automl.report.rungs_section import rungs_section
 from automl.report.search_sections import (
     choices_section,
@@ -30,6 +31,7 @@ _NAVIGATION = {
     "attribution": "Contributions",
     "search": "Search",
     "rungs": "Rungs",
+    "proxies": "Proxies",
     "choices": "What mattered",
     "division": "Teaching",
     "training": "Training",
@@ -54,6 +56,7 @@ def render(run: Run) -> str:
         "attribution": attribution_section(run, figures),
         "search": search_section(run, figures),
         "rungs": rungs_section(run, figures),
+        "proxies": proxy_section(run, figures),
         "choices": choices_section(run, figures),
         "division": division_section(run),
         "training": training_section(run, figures),

@@ -16,6 +16,7 @@ from trials.records import Outcome
 
 MOST_CHOICES, MOST_SLOW, MOST_ERRORS = 12, 5, 10
 _SHARES = {"accuracy": "accuracy", "home": "at home", "abroad": "abroad"}
+_IN_BITS = {"home": "bits a byte at home", "abroad": "abroad"}
 _TOLD = {"trained": "trained", "pruned": "stopped at a rung", "infeasible": "refused by the gate", "failed": "failed"}
 
 
@@ -27,14 +28,20 @@ def teachers_section(run: Run, figures: Figures) -> str:
         )
         return section("teachers", "Teachers", empty("This search has no teachers", text))
     shares = [name for name in _SHARES if any(name in teacher.metrics for teacher in run.teachers)]
-    heads = [words("teacher"), words("covers"), *(Cell(html=_SHARES[name]) for name in shares)]
+    in_bits = run.teachers[0].metric == "bits_per_byte"
+    told = {**_SHARES, **_IN_BITS} if in_bits else _SHARES
+    heads = [words("teacher"), words("covers"), *(Cell(html=told[name]) for name in shares)]
     rows = [("", _teacher_cells(teacher, shares)) for teacher in run.teachers]
     parts = [
         '<p class="note">A teacher is at home on the validation rows that it covers, and votes there alone; abroad is '
         "the rest.</p>",
         table([*heads, words("loaded as"), words("digest")], rows),
     ]
-    if len(run.teachers) > 1 and any(teacher.by_home and "abroad" in teacher.metrics for teacher in run.teachers):
+    if (
+        not in_bits
+        and len(run.teachers) > 1
+        and any(teacher.by_home and "abroad" in teacher.metrics for teacher in run.teachers)
+    ):
         parts.append(_figure_part("home", "Accuracy of each teacher at each one's home, %", run.teachers, figures))
         note = "A row is a teacher. The frame marks its own home, the only place where students listen to it."
         parts.append(f'<p class="note">{note}</p>')

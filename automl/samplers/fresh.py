@@ -29,6 +29,14 @@ class FreshSampler(BaseSampler):
         self._number = -1
         self._sampler = make(seed)
 
+    def beside(self, position: int) -> "FreshSampler":
+        """Make the same sampler with other chance: its proposals stand beside those of this one.
+
+        Args:
+            position: Tells several of them apart.
+        """
+        return FreshSampler(self._make, seed=trial_seed(self._seed, position, "beside"))
+
     def _of(self, trial: FrozenTrial) -> BaseSampler:
         if trial.number != self._number:
             self._number = trial.number

@@ -11,6 +11,7 @@ from automl.lopsided import sentence
 from automl.masking import mask
 from automl.numbers import counted, percent
 from automl.run import FinishedTrial
+from automl.tracking.proxy_rows import proxy_metrics
 from automl.tracking.rung_rows import rung_lines, rung_metrics, rung_tags
 from trials.division import imbalances
 from trials.records import METRICS_OF_COST, Candidate, Latency, Outcome, TrialResult
@@ -136,6 +137,7 @@ def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> lis
         named = candidate_metrics(candidate, suffix=suffix, logarithmic=logarithmic)
         rows += [_row(key, value, end_ms) for key, value in named.items()]
     rows += [_row(key, value, end_ms, step=epoch) for epoch, key, value in rung_metrics(finished)]
+    rows += [_row(key, value, end_ms) for key, value in proxy_metrics(finished).items()]
     rows += [_row("seconds", result.seconds, end_ms), _row("peak_memory_bytes", result.peak_memory_bytes, end_ms)]
     elapsed_seconds = 0.0
     for record in result.history:

@@ -14,6 +14,7 @@ from automl.run import FinishedTrial, Run
 from automl.run_folder import REPORT_FILE
 from automl.tracking.experiment import Experiment
 from automl.tracking.models import Example, model_file, send_model
+from automl.tracking.proxy_rows import proxy_agreement_metrics
 from automl.tracking.rows import (
     COLOR_TAG,
     FOLDER_TAG,
@@ -177,6 +178,8 @@ def summary_row(run: Run, *, text: str) -> RunRow:
     metrics += [MetricRow(key=key, value=count, timestamp_ms=end_ms, step=step) for key, count in counts.items()]
     agreements = agreement_metrics(run)
     metrics += [MetricRow(key=safe_key(k), value=v, timestamp_ms=end_ms, step=epoch) for epoch, k, v in agreements]
+    foretold = proxy_agreement_metrics(run)
+    metrics += [MetricRow(key=safe_key(key), value=v, timestamp_ms=end_ms, step=step) for key, v in foretold]
     tags = {
         TRIAL_TAG: SUMMARY,
         FRONT_TAG: SUMMARY,

@@ -1,7 +1,7 @@
 """Teachers speak once: their answers on disk, filled before any trial, gathered by every step."""
 
 from teachers.cache.entries import DamagedEntryError
-from teachers.cache.filling import Assembly, Augment, Job, compute_shard, fill, top_k_of, view_of
+from teachers.cache.filling import Assembly, Augment, Job, compute_shard, cut_of, fill, rows_of_call, view_of
 from teachers.cache.joined import JoinedOutputs
 from teachers.cache.keys import (
     DTYPES,
@@ -48,6 +48,7 @@ __all__ = [
     "Shard",
     "ShardKey",
     "compute_shard",
+    "cut_of",
     "fill",
     "pack",
     "pack_key",
@@ -55,7 +56,7 @@ __all__ = [
     "plan_shards",
     "probe",
     "read_logits",
+    "rows_of_call",
     "rows_of_shard",
-    "top_k_of",
     "view_of",
 ]

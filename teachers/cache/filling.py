@@ -6,8 +6,9 @@ Shape letters: B = batch, C = classes.
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -15,12 +16,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from teachers.cache.keys import LOGITS, Shard, ShardKey
+from teachers.cache.sampled import encode_sampled
 from teachers.cache.store import OutputStore
 from teachers.cache.top_k import TORCH_DTYPES, Arrays, encode_top, keeps_top
 from teachers.columns import check_finite, class_columns
 from teachers.digests import RawRows
 from teachers.outputs import Outputs
 from teachers.teacher import Teacher
+
+_ROWS_OF_CALL = 256
+
+ANSWERS_OF_CALL = 2**24
+"""Numbers that a teacher may answer with at a time: 64 MB."""
+
+
+class Cut(TypedDict):
+    """How many logits of a row are kept, and whether they are drawn; see ``compute_shard``."""
+
+    top_k: int | None
+    drawn: bool
 
 
 class Augment(Protocol):
@@ -101,7 +115,8 @@ def compute_shard(
     dtype: str,
     outputs: Sequence[str] = (LOGITS,),
     top_k: int | None = None,
-    batch_size: int = 256,
+    drawn: bool = False,
+    batch_size: int | None = None,
 ) -> dict[str, Arrays]:
     """Ask a teacher about a chunk of rows.
 
@@ -112,7 +127,8 @@ def compute_shard(
         dtype: ``float16`` or ``float32``.
         outputs: ``logits``, or names of features.
         top_k: Logits to keep of each row, where that takes less room; None keeps all.
-        batch_size: Rows of one call of the teacher.
+        drawn: Whether these are drawn from the prediction, instead of the largest ones taken.
+        batch_size: Rows of one call of the teacher; None takes as many as its answers leave room for.
 
     Returns:
         Arrays of each output as a shard holds them: ``values`` (n, ...), logits in the columns that the teacher gave;
@@ -121,6 +137,7 @@ def compute_shard(
     Raises:
         ValueError: Answers are not finite, have a wrong number of columns or rows, or lack an output.
     """
+    batch_size = rows_of_call(inputs, num_classes) if batch_size is None else batch_size
     features = [name for name in outputs if name != LOGITS]
     pieces: dict[str, list[Arrays]] = {name: [] for name in outputs}
     for start in range(0, len(inputs), batch_size):
@@ -134,7 +151,8 @@ def compute_shard(
                 columns, _ = class_columns(teacher, width=values.shape[-1], num_classes=num_classes)
                 covered = values[..., columns]
                 if top_k is not None and keeps_top(covered.shape[-1], top_k, dtype):
-                    pieces[name].append(_finite(teacher, name, encode_top(covered.cpu(), k=top_k, dtype=dtype)))
+                    cut = partial(encode_sampled, rows=rows) if drawn else encode_top
+                    pieces[name].append(_finite(teacher, name, cut(covered.cpu(), k=top_k, dtype=dtype)))
                     continue
             whole = {"values": values.to("cpu", TORCH_DTYPES[dtype], copy=True).numpy()}
             pieces[name].append(_finite(teacher, name, whole))
@@ -149,7 +167,7 @@ def fill(
     *,
     num_classes: int,
     augment: Augment | None = None,
-    batch_size: int = 256,
+    batch_size: int | None = None,
 ) -> int:
     """Compute and store what is missing or damaged, one chunk after the other in this process.
 
@@ -160,7 +178,7 @@ def fill(
         inputs: Raw inputs of all rows.
         num_classes: Classes of the data set, C.
         augment: Makes the views of the plans; None where there are none.
-        batch_size: Rows of one call of a teacher.
+        batch_size: Rows of one call of a teacher; None takes as many as its answers leave room for.
 
     Returns:
         Number of shards that were computed.
@@ -174,7 +192,7 @@ def fill(
             num_classes=num_classes,
             dtype=job.shards[0].key.dtype,
             outputs=job.outputs,
-            top_k=top_k_of(job),
+            **cut_of(job),
             batch_size=batch_size,
         )
         for key, arrays in assembly.add(job, answers):
@@ -192,9 +210,17 @@ def view_of(inputs: RawRows, job: Job, augment: Augment | None) -> RawRows:
     return augment(rows, rows=np.arange(job.start, job.stop), view=job.view)
 
 
-def top_k_of(job: Job) -> int | None:
-    """Say how many logits of a row the job keeps; None where it keeps all, or no logits."""
-    return next((shard.key.top_k for shard in job.shards if shard.output == LOGITS), None)
+def cut_of(job: Job) -> Cut:
+    """Say how many logits of a row the job keeps, None where it keeps all, or no logits; and whether they are drawn."""
+    key = next((shard.key for shard in job.shards if shard.output == LOGITS), None)
+    return Cut(top_k=None, drawn=False) if key is None else Cut(top_k=key.top_k, drawn=key.drawn)
+
+
+def rows_of_call(inputs: RawRows, num_classes: int) -> int:
+    """Say how many rows a teacher is asked about at a time: fewer where it answers at every position of a row."""
+    of_tokens = not isinstance(inputs, list) and inputs.dtype == np.int64 and inputs.ndim == 2
+    positions = inputs.shape[1] if of_tokens and not isinstance(inputs, list) else 1
+    return max(1, min(_ROWS_OF_CALL, ANSWERS_OF_CALL // (positions * num_classes)))
 
 
 def _jobs(shards: Sequence[Shard]) -> Iterator[Job]:

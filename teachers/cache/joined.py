@@ -12,6 +12,7 @@ from teachers.cache.reading import CachedFeature, CachedOutputs
 from teachers.live import ask
 from teachers.outputs import Batch, TeacherOutputs
 from teachers.teacher import Teacher
+from teachers.token_outputs import CutLogits, TokenOutputs
 
 
 class JoinedOutputs:
@@ -59,18 +60,42 @@ class JoinedOutputs:
         logits: list[Tensor] = []
         inner: list[Mapping[str, Tensor]] = []
         for k in range(self._num_teachers):
-            known = {
-                name: feature.gather(batch.index.numpy())
-                for name in features
-                if (feature := self._features.get((k, name, batch.view))) is not None
-            }
-            lacking = [name for name in features if name not in known]
-            if lacking or k not in packed:
-                assert k in self._live, f"teacher {k} is neither cached nor at hand for {lacking or ['logits']}"
-                answer_BC, answers = ask(self._live[k], batch, lacking, num_classes=self._num_classes)
-                known |= answers
+            answer_BC, known = self._lacking(k, batch, features, keeps_logits=k in packed)
             # Where they are cached, logits are those of the cache, so that a recipe hears the same with or without.
-            logits.append(cached_KBC[packed.index(k)] if cached_KBC is not None and k in packed else answer_BC)
+            logits.append(answer_BC if cached_KBC is None or k not in packed else cached_KBC[packed.index(k)])
             inner.append(known)
         whole = cached_KBC if cached_KBC is not None and len(packed) == self._num_teachers else torch.stack(logits)
         return TeacherOutputs(logits=whole, features=tuple(inner) if features else ())
+
+    def of_tokens(self, batch: Batch, features: Collection[str] = ()) -> TokenOutputs:
+        """Read and ask about each token, cut as it is kept.
+
+        Raises:
+            ValueError: A teacher that runs gave values that are not finite.
+            IndexError: A row is not in the cache.
+        """
+        pack = self._packs.get(batch.view)
+        cached = {} if pack is None else dict(zip(self._packed, pack.of_tokens(batch).logits, strict=True))
+        logits: list[Tensor | CutLogits] = []
+        inner: list[Mapping[str, Tensor]] = []
+        for k in range(self._num_teachers):
+            answer, known = self._lacking(k, batch, features, keeps_logits=k in cached)
+            logits.append(cached.get(k, answer))
+            inner.append(known)
+        return TokenOutputs(logits=tuple(logits), features=tuple(inner) if features else ())
+
+    def _lacking(
+        self, k: int, batch: Batch, features: Collection[str], *, keeps_logits: bool
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Give the features of a teacher; where it must be asked, its logits too, else none."""
+        known = {
+            name: feature.gather(batch.index.numpy())
+            for name in features
+            if (feature := self._features.get((k, name, batch.view))) is not None
+        }
+        lacking = [name for name in features if name not in known]
+        if not lacking and keeps_logits:
+            return torch.empty(0), known
+        assert k in self._live, f"teacher {k} is neither cached nor at hand for {lacking or ['logits']}"
+        logits, answers = ask(self._live[k], batch, lacking, num_classes=self._num_classes)
+        return logits, {**known, **answers}

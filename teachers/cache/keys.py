@@ -32,6 +32,7 @@ class ShardKey:
         augmentation: Digest of how the rows of this chunk are augmented in view 1 and higher; empty for view 0.
         dtype: One of ``DTYPES``.
         top_k: Logits that are kept of each row; None means all.
+        drawn: Whether these were drawn from the prediction, instead of the largest ones taken.
         labels: Labels that the teacher covers, among which the largest are looked for; None without ``top_k``.
     """
 
@@ -42,6 +43,7 @@ class ShardKey:
     augmentation: str = ""
     dtype: str
     top_k: int | None = None
+    drawn: bool = False
     labels: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -56,7 +58,10 @@ class ShardKey:
     @cached_property
     def digest(self) -> str:
         """64 hexadecimal digits that name it."""
-        return record_digest(["shard", asdict(self)])
+        record = asdict(self)
+        if not self.drawn:
+            del record["drawn"]  # What was kept before there was a choice keeps its name.
+        return record_digest(["shard", record])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +148,7 @@ def plan_shards(
     view: int = 0,
     augmentation: str = "",
     top_k: int | None = None,
+    drawn: bool = False,
     shard_rows: int = SHARD_ROWS,
 ) -> tuple[Shard, ...]:
     """Cut the work of one output into shards: teacher by teacher, for each its chunks in order.
@@ -155,6 +161,7 @@ def plan_shards(
         view: As in ``ShardKey``.
         augmentation: Digest of how all rows are augmented; empty for view 0.
         top_k: As in ``ShardKey``; of features nothing is cut.
+        drawn: As in ``ShardKey``.
         shard_rows: Rows of a chunk, at least 1; another number makes other shards.
     """
     chunks = (inputs if isinstance(inputs, Chunks) else Chunks(inputs)).of(shard_rows)
@@ -174,6 +181,7 @@ def plan_shards(
                 augmentation=record_digest([augmentation, start]) if augmentation else "",
                 dtype=dtype,
                 top_k=top_k,
+                drawn=drawn and top_k is not None,
                 labels=None if top_k is None else teacher.coverage.labels,
             ),
         )

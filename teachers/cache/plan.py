@@ -64,7 +64,7 @@ class _Answers:
         self.row_bytes[LOGITS], self.packed_row_bytes = _logits_bytes(found, form)
         labels = None if form.top_k is None else found.labels
         self._shards: dict[str, Hashable] = {name: (found.digest, found.identities[name]) for name in names}
-        self._shards[LOGITS] = (found.digest, LOGITS, labels)
+        self._shards[LOGITS] = (found.digest, LOGITS, labels)  # All of a plan are cut in one way.
         self._pack = position, LOGITS
         self._rows = {name: form.num_rows * len(form.views(name)) for name in self.row_bytes}
 

@@ -34,6 +34,7 @@ class AnswerForm:
         num_classes: Classes of the data set, C.
         dtype: One of ``DTYPES``.
         top_k: Logits to keep of a row, where that takes less room; None keeps all.
+        drawn: Whether these are drawn from the prediction, instead of the largest ones taken.
     """
 
     num_rows: int
@@ -41,6 +42,7 @@ class AnswerForm:
     num_classes: int
     dtype: str
     top_k: int | None
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a type that is not kept."""

@@ -19,6 +19,7 @@ from teachers.cache.packing import FULL, KNOWN, TOP
 from teachers.cache.store import OutputStore
 from teachers.cache.top_k import decode_top
 from teachers.outputs import Batch, TeacherOutputs
+from teachers.token_outputs import CutLogits, TokenOutputs
 
 
 class CachedOutputs:
@@ -82,6 +83,21 @@ class CachedOutputs:
         assert not features, f"a pack holds logits alone, asked for {sorted(features)}"
         return TeacherOutputs(logits=self._gather(batch.index.numpy()))
 
+    def of_tokens(self, batch: Batch, features: Collection[str] = ()) -> TokenOutputs:
+        """Gather the rows of a batch whose answers are (T, V), cut as they are kept.
+
+        Raises:
+            IndexError: A row is not in the cache.
+        """
+        assert not features, f"a pack holds logits alone, asked for {sorted(features)}"
+        rows = batch.index.numpy()
+        found: dict[int, Tensor | CutLogits] = {}
+        if self._cut is not None:
+            found |= dict(zip(self._cut.teachers, self._cut.of_tokens(rows), strict=True))
+        full = [k for k in range(self.shape[1]) if k not in found]
+        found |= dict(zip(full, torch.from_numpy(np.take(self._full_NFC, rows, axis=0)).unbind(dim=1), strict=True))
+        return TokenOutputs(logits=tuple(found[k] for k in range(len(found))))
+
     def _gather(self, rows: NDArray[np.int64]) -> Tensor:
         gathered_BFC = torch.from_numpy(np.take(self._full_NFC, rows, axis=0))
         full_FBC = gathered_BFC.transpose(0, 1).float().contiguous()
@@ -97,6 +113,18 @@ class _Cut:
         tail = arrays["tail"]
         known_TC = np.array(arrays[KNOWN], dtype=bool)  # A copy: PyTorch warns of what it must not write to.
         self._known = known_TC.reshape(len(self.teachers), *(1,) * (tail.ndim - 2), -1)
+
+    def of_tokens(self, rows: NDArray[np.int64]) -> list[CutLogits]:
+        """Give what is kept of each teacher."""
+        width = self._known.shape[-1]
+        assert self._known.all(), "teachers of tokens know them all"
+        gathered = [np.take(array, rows, axis=0) for array in self._arrays]
+        if gathered[1].dtype == np.uint16:
+            gathered[1] = gathered[1].astype(np.int32)  # PyTorch cannot index by what numpy keeps in two bytes.
+        values, classes, tail = (torch.from_numpy(array).unbind(dim=1) for array in gathered)
+        return [
+            CutLogits(values=v, classes=c, tail=t, width=width) for v, c, t in zip(values, classes, tail, strict=True)
+        ]
 
     def among(self, full_FBC: Tensor, rows: NDArray[np.int64]) -> Tensor:
         """Put all teachers in their places: (K, B, ..., C)."""

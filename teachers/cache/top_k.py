@@ -18,7 +18,7 @@ TORCH_DTYPES = {"float16": torch.float16, "float32": torch.float32}
 def top_bytes(width: int, k: int, dtype: str) -> int:
     """Bytes that one row takes: k values, their classes, and the tail."""
     itemsize = np.dtype(dtype).itemsize
-    return k * (itemsize + _class_dtype(width).itemsize) + itemsize
+    return k * (itemsize + class_dtype(width).itemsize) + itemsize
 
 
 def keeps_top(width: int, top_k: int | None, dtype: str) -> bool:
@@ -52,7 +52,7 @@ def encode_top(logits: Tensor, *, k: int, dtype: str) -> Arrays:
     kept = TORCH_DTYPES[dtype]
     return {
         "values": logits.gather(-1, classes).to(kept).numpy(),
-        "classes": classes.numpy().astype(_class_dtype(width)),
+        "classes": classes.numpy().astype(class_dtype(width)),
         "tail": others.logsumexp(dim=-1).to(kept).numpy(),
     }
 
@@ -81,5 +81,6 @@ def decode_top(
     return dense.scatter_(-1, torch.from_numpy(classes.astype(np.int64)), torch.from_numpy(values.astype(np.float32)))
 
 
-def _class_dtype(width: int) -> np.dtype[np.generic]:
+def class_dtype(width: int) -> np.dtype[np.generic]:
+    """Give the smallest type that holds the numbers of so many classes."""
     return np.dtype(np.uint16 if width <= 2**16 else np.int32)

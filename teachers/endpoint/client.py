@@ -70,7 +70,8 @@ class Client:
         stop = threading.Event()
         with ThreadPoolExecutor(max_workers=self._server.concurrency) as pool:
             futures = {
-                key: pool.submit(self._answer, path, payload, key=key, stop=stop) for key, payload in waiting.items()
+                key: pool.submit(self._answer_or_stop, path, payload, key=key, stop=stop)
+                for key, payload in waiting.items()
             }
             try:
                 wait(futures.values(), return_when=FIRST_EXCEPTION)
@@ -86,6 +87,13 @@ class Client:
 
     def _key(self, path: str, payload: Payload) -> str:
         return record_digest(["endpoint", self._server.address(path), self._server.model, dict(payload)])
+
+    def _answer_or_stop(self, path: str, payload: Payload, *, key: str, stop: threading.Event) -> object:
+        try:
+            return self._answer(path, payload, key=key, stop=stop)
+        except BaseException:
+            stop.set()  # Here, so that no other request begins before the failure is noticed.
+            raise
 
     def _answer(self, path: str, payload: Payload, *, key: str, stop: threading.Event) -> object:
         body = json.dumps({"model": self._server.model, **payload}).encode()

@@ -166,7 +166,7 @@ def save_head(folder: Path, head: Head, answers: Answers) -> None:
     """
     from safetensors.torch import save_file
 
-    digests = answers.digests.view(np.uint8).reshape(len(answers.digests), -1)
+    digests = answers.digests.view(np.uint8).reshape(len(answers.digests), answers.digests.itemsize)
     tensors = {
         "weight": head.weight,
         "bias": head.bias,

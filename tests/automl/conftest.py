@@ -16,6 +16,7 @@ from automl.objectives import Objective
 from automl.run import FinishedTrial, Run, TeacherRecord
 from search_spaces import StudentSpec, Value
 from tests.automl.quick_trials import config  # noqa: F401 - a fixture
+from tests.teachers.served import server  # noqa: F401 - a fixture
 from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, EpochRecord, Latency, Limit, Outcome, Trial, TrialResult
 

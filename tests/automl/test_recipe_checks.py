@@ -103,6 +103,14 @@ def test_losses_that_an_aggregation_cannot_take_are_told(
         prepared_with(tmp_path, loss, aggregation)
 
 
+def test_a_loss_on_tokens_is_told_where_nothing_is_known_of_them(tmp_path: Path) -> None:
+    message = (
+        r"recipe\.losses\.syntax_jsd: 'syntax_jsd' needs next\.role of each token, and the data set has none; take"
+    )
+    with pytest.raises(UserError, match=rf"small\.yaml:11:\d+: {message}"):
+        prepared_with(tmp_path, "syntax_jsd: {weight: [0.0, 1.0], keyword: [1.0, 2.0]}")
+
+
 @pytest.mark.parametrize("loss", ["kd: {weight: 1.0}", "rkd: {weight: 1.0, layer: last}", "rkd: {weight: 0.0}"])
 def test_losses_that_it_can_take_are_not_refused(tmp_path: Path, loss: str) -> None:
     assert prepared_with(tmp_path, f"dkd: {{weight: 1.0}}, {loss}", "concatenated_logits").ensemble is not None

@@ -16,7 +16,8 @@ import torch
 
 from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, HEADS, Comparison, misfit
-from trials.losses import LOSSES, Needs, Pairing, bind, needs_of, temperature_of
+from trials.lesson import averages
+from trials.losses import LOSSES, Pairing, bind, temperature_of
 from trials.recipe import LossTerm
 from trials.weighting import WEIGHTINGS, make_weighting
 
@@ -68,7 +69,7 @@ def values_of(catalog: str, name: str) -> list[list[float]] | list[float]:
     return [loss_B.tolist()]
 
 
-ON_LOGITS = sorted(name for name in LOSSES if needs_of(LossTerm(name=name, weight=1.0)) == Needs())
+ON_LOGITS = sorted(name for name in LOSSES if averages(LossTerm(name=name, weight=1.0)))
 """Those that read features stand in ``published_feature_losses.json``."""
 
 CATALOGS = {"losses": ON_LOGITS, "aggregations": sorted(AGGREGATIONS), "weightings": sorted(WEIGHTINGS)}

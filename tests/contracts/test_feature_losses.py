@@ -14,7 +14,8 @@ from torch import nn
 from teachers import MISSING_LABEL, LabelGroup, Outputs, TeacherOutputs
 from trials.aggregation import Comparison
 from trials.aggregation.mean_of_losses import mean_of_losses
-from trials.losses import LOSSES, Needs, Pairing, loss_options, needs_of
+from trials.lesson import averages
+from trials.losses import LOSSES, Pairing, fact_key, loss_options
 from trials.recipe import LossTerm
 
 K, B, C = 3, 6, 4
@@ -54,17 +55,24 @@ SETTINGS = {
     "minilm": Setting(**ATTENTION),
     "tinybert": Setting(**ATTENTION),
     "ca_mkd_feature": Setting(*MAPS),
+    "structure_attention": Setting({"attention_last.weights": (4, 5, 5)}, {"attention_last.weights": (3, 5, 5)}),
 }
 LEARNT = {"hint", "afd", "fcfd", "tinybert", "ca_mkd_feature"}
 
 
-@pytest.fixture(params=sorted(name for name in LOSSES if needs_of(LossTerm(name=name, weight=1.0)) != Needs()))
+@pytest.fixture(params=sorted(name for name in LOSSES if not averages(LossTerm(name=name, weight=1.0))))
 def name(request):
     return request.param
 
 
 def randn(*shape, seed):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def drawn(name, *shape, seed):
+    """Values of a feature: weights of attention are shares, all others any numbers."""
+    values = randn(*shape, seed=seed)
+    return values.softmax(dim=-1) if name.endswith(".weights") else values
 
 
 def paired(name):
@@ -77,8 +85,9 @@ def paired(name):
     ]
     shapes = setting.student | {"inputs": (2, 6, 6)}
     read = [each for each in needs.student if not each.endswith(".seen")]  # Where it is not told, all count.
-    student = {each: randn(B, *shapes[each], seed=i).requires_grad_() for i, each in enumerate(read)}
-    teacher = {each: randn(K, B, *setting.teacher[each], seed=20 + i) for i, each in enumerate(needs.teacher)}
+    student = {each: drawn(each, B, *shapes[each], seed=i).requires_grad_() for i, each in enumerate(read)}
+    student |= {fact_key(each): torch.zeros(B, 5, dtype=torch.int64) for each in needs.facts}
+    teacher = {each: drawn(each, K, B, *setting.teacher[each], seed=20 + i) for i, each in enumerate(needs.teacher)}
     return Pairing(
         student=Outputs(logits=randn(B, C, seed=40), features=student),
         teacher=Outputs(logits=randn(K, B, C, seed=41), features=teacher),
@@ -115,6 +124,10 @@ def take(single, stacked, k):
         dims = [dim for dim, size in enumerate(shape) if size != values.shape[dim]]
         parts[each] = values.chunk(K, dim=dims[0])[k] if dims else values
     single.load_state_dict(parts)
+
+
+def may_learn(feature):
+    return feature != "inputs" and not feature.startswith(fact_key(""))
 
 
 def run(loss, pairing, *, seed=1):
@@ -175,7 +188,7 @@ def test_learnt_parts_and_the_student_get_gradients_and_teachers_none(name):
     assert bool(parameters) == (name in LEARNT)
     assert all(parameter.grad is not None for parameter in parameters.values())
     assert all(torch.isfinite(parameter.grad).all() for parameter in parameters.values())
-    student = [values.grad for each, values in pairing.student.features.items() if each != "inputs"]
+    student = [values.grad for each, values in pairing.student.features.items() if may_learn(each)]
     assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in student)
 
 
@@ -192,7 +205,7 @@ def test_rows_on_which_nobody_votes_move_nothing(name):
     loss_B = mean_of_losses([comparison], pairing.student, teachers, LABELS, weights_KB=weights_KB, temperature=1.0)
     assert loss_B.tolist() == [0] * B
     loss_B.sum().backward()
-    leaves = [*loss.parameters(), *(values for each, values in pairing.student.features.items() if each != "inputs")]
+    leaves = [*loss.parameters(), *(values for each, values in pairing.student.features.items() if may_learn(each))]
     assert all(leaf.grad is None or (leaf.grad == 0).all() for leaf in leaves)
     assert any(leaf.grad is not None for leaf in leaves)
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from teachers import MISSING_LABEL, Outputs
-from trials.losses import LOSSES, Needs, Pairing, bind, is_batch_statistic, needs_of
+from trials.lesson import averages
+from trials.losses import LOSSES, Pairing, bind, is_batch_statistic
 from trials.recipe import LossTerm
 
 K, B, C = 3, 6, 4
 LABELS = torch.tensor([0, 1, 2, 3, MISSING_LABEL, MISSING_LABEL])
-ON_LOGITS = [name for name in sorted(LOSSES) if needs_of(LossTerm(name=name, weight=1.0)) == Needs()]
+ON_LOGITS = [name for name in sorted(LOSSES) if averages(LossTerm(name=name, weight=1.0))]
 NOT_0_WHERE_BOTH_AGREE = {"cluster_relation": "compares cosines with products"}
 BY_ORDER_OF_ROWS = {"cluster_relation": "pairs samples by their places"}
 STEEP = {"cluster_relation": "has products of raw logits: its gradient grows with them"}

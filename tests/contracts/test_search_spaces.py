@@ -26,6 +26,7 @@ from search_spaces import (
     cost_of,
     count,
     crossover,
+    decoder,
     encode,
     encoder,
     encoding_columns,
@@ -109,6 +110,7 @@ SUBJECTS = {
     "mlp": Subject(mlp, (signature((1, 8, 8)), signature((5,), (3, 4)))),
     "convnet": Subject(convnet, (signature((1, 8, 8)), signature((3, 37, 6), (2, 2)))),
     "encoder": Subject(lambda: encoder(lengths=(12, 20), max_width=64), (texts((10,)), texts((2, 3)))),
+    "decoder": Subject(lambda: decoder(lengths=(12, 20), max_width=64), (texts((None, VOCABULARY_SIZE)),)),
     "own": Subject(lambda: OWN, (signature((7,)),)),
     "factory": Subject(
         lambda: factory(factory="search_spaces.layers:head", arguments={"in_features": 7, "output_shape": [10]}),

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from torch import nn
 
 from teachers import LOADERS, LoadedModel, Preprocessing
+from tests.contracts import test_text_teachers
 
 D, C, B = 6, 3, 7
 SCALED = Preprocessing(scale=0.5)
@@ -136,7 +137,7 @@ def inputs() -> torch.Tensor:
 
 
 def test_every_kind_of_the_catalog_has_a_case():
-    assert {name.split("-")[0] for name in CASES} == set(LOADERS)
+    assert {name.split("-")[0] for name in (*CASES, *test_text_teachers.CASES)} == set(LOADERS)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -14,6 +14,9 @@ from trials.tokenization import PADDING
 
 SPLITS = ("train", "validation", "test")
 
+ANSWERS_AT_A_TIME = 2**24
+"""Numbers that a model may answer with at a time: 64 MB."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
@@ -25,8 +28,9 @@ class Dataset:
     Args:
         inputs: Raw inputs, one row each: images (N, C, H, W) uint8 or float32, vectors (N, D) float32, texts, or ids of
             tokens (N, T).
-        labels: Class of each row (N,), int64; ``MISSING_LABEL`` where nobody knows it.
-        class_names: Name of each class, in the order of their numbers.
+        labels: Class of each row (N,), int64; ``MISSING_LABEL`` where nobody knows it. Of rows of tokens the next token
+            at each position (N, T).
+        class_names: Name of each class, in the order of their numbers; empty where labels are tokens.
         splits: Row numbers of ``train``, ``validation`` and ``test``, each int64, without a row in common.
         labelled: Rows whose label a student may see (N,); None means all.
         columns: Further facts of each row (N,), by which teachers can be routed.
@@ -36,6 +40,8 @@ class Dataset:
         vocabulary_size: Number of tokens where inputs are their ids; ``PADDING`` fills a row up at its end, and batches
             are as wide as their longest row. None for all else.
         texts: What the ids were read from, as teachers hear it; None where nobody needs it.
+        facts: What is known of the token at each position of rows of tokens, by name, each (N, T), integers; of the
+            token that comes next, which is the label, under ``next.NAME``.
     """
 
     inputs: NDArray[np.generic] | list[str]
@@ -48,6 +54,7 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     vocabulary_size: int | None = None
     texts: list[str] | None = None
+    facts: Mapping[str, NDArray[np.signedinteger]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Reject rows that do not match, classes out of range and splits that overlap.
@@ -56,16 +63,16 @@ class Dataset:
             ValueError: Something does not fit together; the message says what.
         """
         num_rows = len(self.inputs)
-        lengths = {"labels": self.labels, **self.columns} | (
+        lengths = {"labels": self.labels, **self.columns, **self.facts} | (
             {} if self.labelled is None else {"labelled": self.labelled}
         )
         for name, column in lengths.items():
             if len(column) != num_rows:
                 raise ValueError(f"{name} has {len(column)} rows, the inputs have {num_rows}")
         known = self.labels[self.labels != MISSING_LABEL]
-        if known.size and (known.min() < 0 or known.max() >= len(self.class_names)):
+        if known.size and (known.min() < 0 or known.max() >= self.num_classes):
             raise ValueError(
-                f"labels run from {known.min()} to {known.max()}, but there are {len(self.class_names)} classes"
+                f"labels run from {known.min()} to {known.max()}, but there are {self.num_classes} classes"
             )
         if set(self.splits) != set(SPLITS):
             raise ValueError(f"splits must be {', '.join(SPLITS)}, got {', '.join(sorted(self.splits))}")
@@ -84,8 +91,17 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, C."""
-        return len(self.class_names)
+        """Number of classes, C, or of tokens where these are the labels."""
+        return self.vocabulary_size if self.of_tokens and self.vocabulary_size else len(self.class_names)
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether every position of a row has a label of its own."""
+        return self.labels.ndim > 1
+
+    def rows_at_a_time(self, most: int = 256) -> int:
+        """Say of how many rows all answers fit into memory together: ``most``, or fewer where labels are tokens."""
+        return max(1, min(most, ANSWERS_AT_A_TIME // (int(np.prod(self.labels.shape[1:])) * max(1, self.num_classes))))
 
     @cached_property
     def num_tokens(self) -> NDArray[np.int64]:
@@ -99,7 +115,7 @@ class Dataset:
 
     @property
     def student_labels(self) -> NDArray[np.int64]:
-        """Labels as a student sees them (N,): ``MISSING_LABEL`` where it may not."""
+        """Labels as a student sees them (N, ...): ``MISSING_LABEL`` where it may not."""
         if self.labelled is None:
             return self.labels
         return np.where(self.labelled, self.labels, MISSING_LABEL)
@@ -120,7 +136,8 @@ class Dataset:
         if isinstance(self.inputs, list):
             inputs: torch.Tensor | list[str] = [self.inputs[row] for row in rows]
         elif self.vocabulary_size is not None:
-            width = max(1, int(self.num_tokens[rows].max(initial=0)))
+            # Rows of tokens stay whole: answers of teachers are kept position by position.
+            width = self.inputs.shape[1] if self.of_tokens else max(1, int(self.num_tokens[rows].max(initial=0)))
             inputs = torch.from_numpy(self.inputs[rows, :width].astype(np.int64))
         else:
             raw = self.inputs[rows]
@@ -128,14 +145,20 @@ class Dataset:
                 assert self.augmentation is not None, f"view {view} without an augmentation"
                 raw = self.augmentation(raw, rows=rows, view=view)
             inputs = torch.from_numpy(raw)
-        return Batch(index=torch.from_numpy(rows), inputs=inputs, labels=torch.from_numpy(labels[rows]), view=view)
+        return Batch(
+            index=torch.from_numpy(rows),
+            inputs=inputs,
+            labels=torch.from_numpy(labels[rows]),
+            view=view,
+            facts={name: torch.from_numpy(values[rows]) for name, values in self.facts.items()},
+        )
 
     def batches(self, rows: NDArray[np.int64], *, batch_size: int) -> Iterator[Batch]:
         """Go through some rows, with true labels: in their order, or by length where they are token ids.
 
         Rows of one length are hardly padded, which saves most of the time that a model takes for short texts.
         """
-        if self.vocabulary_size is not None:
+        if self.vocabulary_size is not None and not self.of_tokens:
             rows = rows[np.argsort(self.num_tokens[rows], kind="stable")]
         for start in range(0, len(rows), batch_size):
             yield self.batch(rows[start : start + batch_size])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trials.data.dataset import SPLITS
 from trials.data.image_folder import check_image_format
-from trials.data.labelling import encode_labels
+from trials.data.labelling import encode_labels, no_labels
 from trials.data.raw import RawData, consecutive_splits, existing_folder
 from trials.data.settings import require_names
 from trials.image_files import pixels
@@ -21,7 +21,7 @@ _CHUNK_ROWS = 1000
 def read_huggingface(
     *,
     path: str | Path,
-    label: str,
+    label: str | None = None,
     image: str | None = None,
     text: str | None = None,
     features: str | Sequence[str] | None = None,
@@ -35,7 +35,8 @@ def read_huggingface(
 
     Args:
         path: The folder.
-        label: Column of labels: a ``ClassLabel`` (-1 is none), numbers or strings (None is none).
+        label: Column of labels: a ``ClassLabel`` (-1 is none), numbers or strings (None is none). Without it no
+            row has one.
         image: Column of images; one of ``image``, ``text`` and ``features`` must be given.
         text: Column of texts.
         features: Columns of numbers, or of lists of numbers of one length, that make the vector in this order.
@@ -66,7 +67,10 @@ def read_huggingface(
     for split, part in parts.items():
         where = f"split {split!r} of {path}" if split else f"{path}"
         require_names(needed, part.column_names, where=where, what="column")
-    labels, names = _labels(list(parts.values()), label, class_names)
+    if label is None:
+        labels, names = no_labels(sum(map(len, parts.values())))
+    else:
+        labels, names = _labels(list(parts.values()), label, class_names)
     inputs: NDArray[np.generic] | list[str]
     if image is not None:
         inputs = _images(list(parts.values()), image, image_size, channels)

@@ -12,6 +12,11 @@ from teachers import MISSING_LABEL
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
+def no_labels(num_rows: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Give what ``encode_labels`` would of rows that have no label, as documents have none."""
+    return np.full(num_rows, MISSING_LABEL, dtype=np.int64), ()
+
+
 def encode_labels(
     values: Sequence[object], class_names: Sequence[str] | None = None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:

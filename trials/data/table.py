@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trials.data.dataset import SPLITS
-from trials.data.labelling import encode_labels
+from trials.data.labelling import encode_labels, no_labels
 from trials.data.raw import RawData, consecutive_splits, files_of_splits
 from trials.data.settings import require_names
 from trials.table_files import check_rows
@@ -24,7 +24,7 @@ _NO_NUMBER = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 def read_table(
     *,
     path: str | Path | Mapping[str, str | Path],
-    label: str,
+    label: str | None = None,
     features: Sequence[str] | None = None,
     text: str | None = None,
     columns: Sequence[str] = (),
@@ -36,7 +36,7 @@ def read_table(
     Args:
         path: A file (``.csv``, ``.tsv``, either gzipped, or ``.parquet``), or files by split (``train``,
             ``validation``, ``test``; one or more of them).
-        label: Column of labels; empty where a row has none.
+        label: Column of labels; empty where a row has none. Without it no row has one.
         features: Numeric columns that make the vector, in this order; without it, all numeric ones that are named
             nowhere else.
         text: Column of texts, instead of features.
@@ -72,8 +72,10 @@ def read_table(
         given = _splits_of(frame[split], split)
     else:
         given = {} if "" in files else consecutive_splits({name: len(part) for name, part in frames.items()})
-    values = [None if pd.isna(value) else value for value in frame[label].tolist()]
-    labels, names = encode_labels(values, class_names)
+    labels, names = no_labels(len(frame))
+    if label is not None:
+        values = [None if pd.isna(value) else value for value in frame[label].tolist()]
+        labels, names = encode_labels(values, class_names)
     names_of_vector = _features_of(frame, features, as_texts) if text is None else None
     return RawData(
         inputs=_texts(frame[text]) if names_of_vector is None else _vectors(frame, names_of_vector),

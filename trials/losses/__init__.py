@@ -1,7 +1,7 @@
 """What a student loses where it differs from a teacher: one method a file, one line in the catalog."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from trials.losses.cluster_relation import ClusterRelation
 from trials.losses.dist import dist
 from trials.losses.dkd import dkd
 from trials.losses.fcfd import FunctionConsistent
+from trials.losses.forward_kl import forward_kl
 from trials.losses.hint import Hint
 from trials.losses.jsd import jsd
 from trials.losses.kd import kd
@@ -23,8 +24,10 @@ from trials.losses.loss import (
     RunnableTeacher,
     batch_statistic,
     compares_teachers,
+    fact_key,
     is_batch_statistic,
     reads_votes,
+    token_weights_of,
 )
 from trials.losses.minilm import MiniLM
 from trials.losses.options import Bounds, bounded, check_options, options_of
@@ -34,7 +37,10 @@ from trials.losses.skew_kl import skew_kl
 from trials.losses.skew_reverse_kl import skew_reverse_kl
 from trials.losses.sp import SP
 from trials.losses.standardisation import standardise, standardised
+from trials.losses.structure_attention import StructureAttention
+from trials.losses.syntax_aware import syntax_aware
 from trials.losses.tinybert import TinyBERT
+from trials.losses.uld import ULD
 from trials.recipe import LossTerm
 
 LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
@@ -44,10 +50,15 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "standardised_kd": standardised(kd),
     "standardised_dkd": standardised(dkd),
     "standardised_dist": standardised(dist),
+    "forward_kl": forward_kl,
     "reverse_kl": reverse_kl,
     "jsd": jsd,
     "skew_kl": skew_kl,
     "skew_reverse_kl": skew_reverse_kl,
+    "syntax_forward_kl": syntax_aware(forward_kl),
+    "syntax_reverse_kl": syntax_aware(reverse_kl),
+    "syntax_jsd": syntax_aware(jsd),
+    "syntax_skew_kl": syntax_aware(skew_kl),
     "rkd": RKD,
     "sp": SP,
     "cluster_relation": ClusterRelation,
@@ -57,7 +68,9 @@ LOSSES: dict[str, Callable[..., Tensor] | type[nn.Module]] = {
     "fcfd": FunctionConsistent,
     "minilm": MiniLM,
     "tinybert": TinyBERT,
+    "structure_attention": StructureAttention,
     "ca_mkd_feature": ConfidenceAwareFeatures,
+    "uld": ULD,
 }
 """Losses by name: functions of logits, or classes of modules, which read features or have learnt parts.
 
@@ -99,9 +112,19 @@ def needs_of(term: LossTerm) -> Needs:
     loss = find_loss(term.name)
     check_options(term.name, loss, term.options)
     if not isinstance(loss, type) or not hasattr(loss, "needs"):
-        return Needs()
+        weights = token_weights_of(loss)
+        return Needs(facts=() if weights is None else weights.facts)
     needs: Needs = loss.needs(**term.options)
     return needs
+
+
+def is_of_tokens(term: LossTerm) -> bool:
+    """Tell whether a term that reads features of teachers has a value for each token, as losses on logits have.
+
+    Raises:
+        ValueError: There is no loss of this name.
+    """
+    return bool(getattr(find_loss(term.name), "of_tokens", False))
 
 
 def temperature_of(term: LossTerm) -> float:
@@ -116,6 +139,21 @@ def temperature_of(term: LossTerm) -> float:
     if not isinstance(temperature, int | float):
         raise ValueError(f"loss {term.name!r} has no default temperature; give it one, or give the option")
     return float(temperature)
+
+
+def token_weigher(term: LossTerm) -> Callable[[Mapping[str, Tensor]], Tensor] | None:
+    """Give what turns facts of tokens into their weights in the mean of a term; None where all count alike.
+
+    Raises:
+        ValueError: The loss or one of its options is unknown or out of range.
+    """
+    loss = find_loss(term.name)
+    check_options(term.name, loss, term.options)
+    weights = token_weights_of(loss)
+    if weights is None:
+        return None
+    own = {name: value for name, value in term.options.items() if name in weights.options}
+    return functools.partial(weights.weigh, **own)
 
 
 def bind(term: LossTerm, pairing: Pairing | None = None) -> Loss:
@@ -151,12 +189,15 @@ __all__ = [
     "bind",
     "bounded",
     "compares_teachers",
+    "fact_key",
     "find_loss",
     "is_batch_statistic",
+    "is_of_tokens",
     "loss_options",
     "needs_of",
     "reads_votes",
     "standardise",
     "standardised",
     "temperature_of",
+    "token_weigher",
 ]

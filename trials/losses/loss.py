@@ -73,6 +73,46 @@ def reads_votes(loss: object) -> TypeGuard[ComparingLoss]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenWeights:
+    """How much each token counts in the mean of a loss over the tokens of a batch, Σ w L / Σ w.
+
+    Args:
+        weigh: From facts by name, each (B,), and options to ``weight_B``, at least 0.
+        facts: Names of the facts.
+        options: Names of the loss's options that it takes.
+    """
+
+    weigh: Callable[..., Tensor]
+    facts: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+def with_token_weights(
+    loss: Compare, weigh: Callable[..., Tensor], *, facts: tuple[str, ...], options: tuple[str, ...]
+) -> Compare:
+    """Mark a loss whose tokens are weighed in the mean over a batch; arguments are those of ``TokenWeights``."""
+    loss.token_weights = TokenWeights(weigh=weigh, facts=facts, options=options)  # type: ignore[attr-defined] # as above
+    return loss
+
+
+def token_weights_of(loss: object) -> TokenWeights | None:
+    """Read the mark of a loss, bound or not; None where all tokens count alike."""
+    weights = getattr(getattr(loss, "func", loss), "token_weights", None)
+    assert weights is None or isinstance(weights, TokenWeights)
+    return weights
+
+
+def fact_of(student: Outputs, name: str) -> Tensor:
+    """Give a fact that a loss needs, of each token of each row (B, T): it stands beside the student's features."""
+    return student.features[fact_key(name)]
+
+
+def fact_key(name: str) -> str:
+    """Say under what name a fact stands beside features; no feature's name has a colon."""
+    return f"fact:{name}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Needs:
     """What a loss reads beside logits.
 
@@ -80,11 +120,13 @@ class Needs:
         student: Names of features of the student, as ``teachers.Taps`` knows them.
         teacher: Names of features of the teachers.
         models: Whether it runs the models of student and teachers themselves, so that no cache can stand for them.
+        facts: Names of facts of tokens, which the data set must have.
     """
 
     student: tuple[str, ...] = ()
     teacher: tuple[str, ...] = ()
     models: bool = False
+    facts: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -40,8 +40,9 @@ class PointFeatures:
 
     A row holds the encoded choices; how often each option is chosen, over choices that have the same ones, and how many
     choices are active, since what an architecture can do often hangs on how much of a thing it has and less on where;
-    what the space says of the point's structure; and the logarithms of the costs that are known. The last two are what
-    accuracy has a trend along.
+    what the space says of the point's structure; and the logarithms of the costs that are known, which accuracy has a
+    trend along. A trend along the structure, too, was believed too far from a few students: some searches then kept to
+    the kinds of structure that they happened to begin with.
 
     Args:
         context: Of the search.
@@ -65,7 +66,7 @@ class PointFeatures:
         spread_X = raw_PX.std(axis=0)
         self._scale_X[len(groups) :] = np.where(spread_X > 0, spread_X, 1.0)[len(groups) :]
         groups += [len(widths) + further for further in range(num_further)]
-        trend_X = np.arange(len(groups)) >= len(groups) - len(self.known) - len(self._structure)
+        trend_X = np.arange(len(groups)) >= len(groups) - len(self.known)
         self.columns = Features(group_X=np.array(groups, dtype=np.intp), trend_X=trend_X)
         """How the columns are to be read."""
 

@@ -61,7 +61,7 @@ class Pareto:
         startup_trials: Trials that are drawn at random first.
     """
 
-    def __init__(self, memory: Memory, *, seed: int, startup_trials: int = 10) -> None:
+    def __init__(self, memory: Memory, *, seed: int, startup_trials: int = 6) -> None:
         if startup_trials < 2:
             raise ValueError(f"startup_trials must be at least 2, got {startup_trials}")
         self._memory = memory

@@ -30,7 +30,7 @@ def load(folder: Path, text: str, *, files_must_exist: bool = True) -> Config:
 
 def test_a_config_of_eleven_lines_is_enough(tmp_path: Path) -> None:
     config = load(tmp_path, MINIMAL)
-    assert config.search.sampler.name == "tpe"
+    assert config.search.sampler.name == "pareto"
     assert config.task.kind == "classification"
     assert config.precisions == ("float32",)
     assert config.folder == Path("runs/small")

@@ -79,7 +79,7 @@ KEYS = {
         "trials: 3\nsearch:",
         f"11:1: trials: unknown key; it belongs into search; known keys: {TOP_KEYS}",
     ),
-    "far from any": ("search: {", "search: {zz: 1, ", "11:10: search.zz: unknown key; known keys: halving, in_flight, minutes, sampler, stall, trials, warm_start"),
+    "far from any": ("search: {", "search: {zz: 1, ", "11:10: search.zz: unknown key; known keys: halving, in_flight, minutes, proxy, sampler, stall, trials, warm_start"),
     "in a range": ("epochs: 3", "epochs: {lo: 1, high: 3}", "5:12: recipe.epochs.lo: unknown key, did you mean 'low'? known keys: high, log, low, step"),
     "missing": ("  epochs: 3\n", "", "4:1: recipe.epochs: this key is missing: Passes over the training split."),
     "missing learning rate": ("  learning_rate: 0.01\n", "", "4:1: recipe.learning_rate: this key is missing: The highest learning rate, such as 0.003; schedule and warmup say how it is reached and left."),
@@ -136,11 +136,13 @@ NAMES = {
     "no factory": ("space: mlp", "space: factory", "3:1: student.options: space 'factory' needs the option factory; write `options: {factory: ...}` beside `space`; its options are arguments, factory"),
     "choice": ("space: mlp", "space: mlp, options: {max_depth: 1}, choices: {dropuot: 0.1}", "3:58: student.choices.dropuot: unknown choice of 'mlp': 'dropuot', did you mean 'dropout'? known: activation, depth, dropout, layer1.width, normalisation, shortcut"),
     "task": ("search:", "task: {kind: regression}\nsearch:", "11:8: task.kind: unknown task 'regression'; known: classification, or package.module:name"),
+    "annotator": ("search:", "task: {kind: language_modelling, annotate: pyton_syntax}\nsearch:", "11:34: task.annotate: unknown annotator 'pyton_syntax', did you mean 'python_syntax'? known: python_syntax, or package.module:name"),
     "sampler": ("trials: 5", "trials: 5, sampler: nsga", f"11:21: search.sampler: unknown sampler 'nsga', did you mean 'nsga2'? known: {SAMPLER_NAMES}, or package.module:name"),
     "optimizer": ("epochs: 3", "epochs: 3\n  optimizer: adam", "6:3: recipe.optimizer: unknown optimizer 'adam', did you mean 'adamw'? known: adamw, sgd"),
     "one of several weightings": ("epochs: 3", "epochs: 3\n  weighting: [fixed, entrpy]", "6:3: recipe.weighting: unknown weighting 'entrpy', did you mean 'entropy'? known: confidence, entropy, fixed, learnt"),
 }  # fmt: skip
 TOGETHER = {
+    "facts without tokens": ("search:", "task: {annotate: python_syntax}\nsearch:", "11:1: task: annotate is for language_modelling; leave it out"),
     "an objective twice": ("[accuracy, size_bytes]", "[accuracy, accuracy]", "10:24: objectives[1]: 'accuracy' stands here twice; keep one"),
     "a limit twice": ("search:", "limits: [params <= 5, params <= 6]\nsearch:", "11:23: limits[1]: params has an upper bound already; keep one"),
     "limits that exclude each other": ("search:", "limits: [accuracy >= 0.9, params <= 5, accuracy <= 0.5]\nsearch:", "11:40: limits[2]: nothing keeps both accuracy >= 0.9 and accuracy <= 0.5; loosen or remove one"),
@@ -152,13 +154,20 @@ TOGETHER = {
     "nothing stops it": ("{trials: 5}", "{in_flight: 2}", "11:1: search: nothing says when to stop; add trials (such as 50), minutes, or stall"),
     "a rung at the end": ("{trials: 5}", "{trials: 5, halving: {grace: 3}}", "11:21: search.halving: rungs must stand before the last epoch, which is 3 in the longest recipe; the last stands at 3: give earlier ones, or remove halving"),
     "rungs that fall": ("{trials: 5}", "{trials: 5, halving: {rungs: [2, 1]}}", "11:21: search.halving: rungs must rise, got 2, 1"),
+    "an unknown proxy": ("{trials: 5}", "{trials: 5, proxy: synflo}", "11:21: search.proxy.name: unknown proxy 'synflo', did you mean 'synflow'? known: naswot, relations, synflow, or package.module:name"),
+    "an unknown proxy to follow": ("{trials: 5}", "{trials: 5, proxy: {name: naswot, followed: [zen]}}", "11:54: search.proxy.followed[0]: unknown proxy 'zen'; known: naswot, relations, synflow, or package.module:name"),
+    "a proxy that cannot be imported": ("{trials: 5}", "{trials: 5, proxy: 'math:pie'}", "11:21: search.proxy.name: module 'math' has no 'pie'; did you mean one of pi?"),
+    "a proxy that is no function": ("{trials: 5}", "{trials: 5, proxy: 'math:pi'}", "11:21: search.proxy.name: proxy 'math:pi' must be a function of a body and a batch, got float"),
+    "a proxy followed twice": ("{trials: 5}", "{trials: 5, proxy: {name: naswot, followed: [naswot]}}", "11:54: search.proxy.followed[0]: 'naswot' is followed already; remove it here"),
+    "a proxy of teachers without any": ("{trials: 5}", "{trials: 5, proxy: relations}", "11:21: search.proxy.name: 'relations' compares students with teachers, but there are none; add teachers, or take another proxy"),
+    "the baseline as a proxy": ("{trials: 5}", "{trials: 5, proxy: params}", "11:21: search.proxy.name: params is what a proxy has to beat, and is compared with it always; take one of synflow, naswot, relations"),
     "rungs told twice": ("{trials: 5}", "{trials: 5, halving: {grace: 1, rungs: [2]}}", "11:21: search.halving: expected either grace, such as 3, or rungs, such as [3, 9], got {grace: 1, rungs: [2]}"),
     "rungs not told": ("{trials: 5}", "{trials: 5, halving: {reduction: 2}}", "11:21: search.halving: expected either grace, such as 3, or rungs, such as [3, 9], got {reduction: 2}"),
     "a file that is not there": ("kind: sklearn, name: digits", "kind: npz, path: /no/x.npz", "2:19: data.path: there is nothing at /no/x.npz; relative paths start from the folder of the config"),
     "a file of a split that is not there": ("kind: sklearn, name: digits", "kind: table, label: y, path: {test: /no/x.csv}", "2:38: data.path.test: there is nothing at /no/x.csv; relative paths start from the folder of the config"),
 }  # fmt: skip
 TEACHERS = {
-    "kind": ("kind: train", "kind: trian", "15:5: teachers[0].kind: unknown kind 'trian', did you mean 'train'? known: estimator, exported, factory, onnx, run, train"),
+    "kind": ("kind: train", "kind: trian", "15:5: teachers[0].kind: unknown kind 'trian', did you mean 'train'? known: completions, endpoint, estimator, exported, factory, onnx, run, sentence_encoder, train, transformers"),
     "coverage": ("kind: train", "kind: train\n    covers: {labls: [1]}", "16:14: teachers[0].covers.labls: unknown key, did you mean 'labels'? known keys: column, labels, values"),
     "column without values": ("kind: train", "kind: train\n    covers: {column: style}", "16:5: teachers[0].covers: a coverage by rows needs both column and values; values is missing"),
     "no label": ("kind: train", "kind: train\n    covers: {labels: []}", "16:5: teachers[0].covers: labels that a teacher covers must be at least one; leave the key out for all"),
@@ -284,11 +293,22 @@ def test_an_unknown_loss_is_told_once() -> None:
     )
 
 
+def test_a_proxy_with_one_architecture_has_nothing_to_order() -> None:
+    fixed = "{space: mlp, values: {depth: 1, activation: relu, normalisation: none, shortcut: false, dropout: 0.1, layer1.width: 8}}"
+    text = BASE.replace("{space: mlp}", fixed).replace("{trials: 5}", "{trials: 5, proxy: naswot}")
+    assert (
+        message(text)
+        == "x.yaml:11:21: search.proxy: there is one architecture, so that all candidates would have one score; leave the proxy out"
+    )
+    Path("x.yaml").write_text(text.replace("proxy: naswot", "proxy: {name: naswot, candidates: 1}"))
+    assert load_config("x.yaml").search.proxy is not None  # Recipes differ; it is followed.
+
+
 def test_all_mistakes_come_in_one_message_and_those_that_explain_others_first() -> None:
     text = BASE.replace("name: small\n", "").replace("epochs: 3", "epochs: three").replace("trials: 5", "trails: 5")
     assert message(text).splitlines() == [
         "x.yaml:10:10: search.trails: unknown key, did you mean 'trials'? "
-        "known keys: halving, in_flight, minutes, sampler, stall, trials, warm_start",
+        "known keys: halving, in_flight, minutes, proxy, sampler, stall, trials, warm_start",
         "x.yaml:4:3: recipe.epochs: expected a whole number, got 'three'",
         "x.yaml:1:1: name: this key is missing: Of the search: its folder is runs/NAME, "
         "its MLflow experiment has this name.",

@@ -78,7 +78,7 @@ def test_a_point_is_asked_for_once_as_long_as_it_is_remembered(monkeypatch: pyte
     np.testing.assert_array_equal(anew.rows_PX, again.rows_PX)
 
 
-def test_what_a_space_says_of_structure_has_columns_and_a_trend_of_its_own() -> None:
+def test_what_a_space_says_of_structure_has_columns_of_its_own_and_the_trend_runs_along_costs_alone() -> None:
     objective = Objective(metric="accuracy", higher_is_better=True, worst=0.1, best=1.0)
     context = SearchContext(
         choices=CHOICES,
@@ -88,7 +88,7 @@ def test_what_a_space_says_of_structure_has_columns_and_a_trend_of_its_own() -> 
     )
     read = PointFeatures(context)
     assert read.columns.group_X.tolist()[-4:] == [8, 9, 10, 11]
-    assert read.columns.trend_X.tolist() == [False] * 18 + [True] * 3
+    assert read.columns.trend_X.tolist() == [False] * 20 + [True]
     shallow, deep = read.read([SHALLOW, DEEP]).rows_PX[:, -3:]
     assert shallow[0] < deep[0]
     assert shallow[1] > deep[1]

@@ -24,8 +24,9 @@ def covariance(one: Array, other: Array) -> float:
     """Give the covariance of two points, written out."""
     weights = (0.5, 0.5, 1.0, 0.2)
     distance = sum(weight * (a - b) ** 2 for weight, a, b in zip(weights, one, other, strict=True))
+    far = np.sqrt(5 * distance)
     sharing = sum(a * b for a, b in zip(one[:3], other[:3], strict=True))
-    return float(0.8 * np.exp(-distance) + 0.4 * one[3] * other[3] + 0.1 * sharing)
+    return float(0.8 * (1 + far + far**2 / 3) * np.exp(-far) + 0.4 * one[3] * other[3] + 0.1 * sharing)
 
 
 def test_predictions_are_those_of_the_textbook() -> None:
