@@ -328,7 +328,9 @@ def test_a_student_of_other_classes_cannot_teach(prepared: Prepared, monkeypatch
         (["0", "dog"], r"knows classes dog that the data does not have"),
         ([str(k) for k in range(9, -1, -1)], "in the order .*; name them alike"),
     ):
-        monkeypatch.setattr("automl.loading_teachers.read_description", lambda folder, known=known: {"class_names": known})
+        monkeypatch.setattr(
+            "automl.loading_teachers.read_description", lambda folder, known=known: {"class_names": known}
+        )
         with pytest.raises(UserError, match=rf"small\.yaml:\d+:\d+: teachers\[0\]: it {message}|{message}"):
             load_teachers(prepared, {"left": Path("nowhere")})
 
