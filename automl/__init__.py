@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from automl.attribution import attribute as attribute
     from automl.predicting import predict as predict
     from automl.run_folder import load_run as load_run
+    from automl.searching import distill as distill
     from automl.searching import search as search
 
-__all__ = ["attribute", "load_run", "predict", "search"]
+__all__ = ["attribute", "distill", "load_run", "predict", "search"]
 
 _HOMES = {
     "attribute": "automl.attribution",
+    "distill": "automl.searching",
     "load_run": "automl.run_folder",
     "predict": "automl.predicting",
     "search": "automl.searching",

@@ -8,6 +8,7 @@ from typing import Any
 from automl.caching import probe_rows
 from automl.errors import UserError, WorkFailed, disk_is_full
 from automl.executor import Executor, Share, Task
+from automl.heard_rows import HeardRows
 from automl.nodes import answer_on_node, probe_on_node
 from automl.preparation import Prepared
 from teachers import Assembly, CachePlan, Job, OutputStore, Probe, Shard, view_of
@@ -38,6 +39,7 @@ def answer_all(
         UserError: The answers of a teacher do not fit the data.
     """
     dataset, resources = prepared.dataset, prepared.config.resources
+    heard = HeardRows.of(dataset)
     share = Share(cpus=resources.cpus)  # Teachers answer on the processor.
     most = _most_at_a_time(executor, share, plan)
     assembly = Assembly(missing)
@@ -50,7 +52,8 @@ def answer_all(
             job = waiting.popleft()
             if (job.view, job.start, job.stop) != sent:  # All teachers read one copy.
                 sent = job.view, job.start, job.stop
-                chunk = executor.share(view_of(dataset.inputs, job, dataset.augmentation))
+                rows = slice(job.start, job.stop)
+                chunk = executor.share(view_of(heard[rows], job, dataset.augmentation, numbers=heard.order[rows]))
             name = f"teacher-{prepared.config.teachers[job.teacher].name}"
             arguments = shared[job.teacher], chunk, job, dataset.num_classes, resources.threads
             flights[executor.submit(answer_on_node, *arguments, share=share, name=name)] = job

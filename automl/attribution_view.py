@@ -14,6 +14,9 @@ from automl.numbers import counted, title
 MOST_PARTS = 20
 """Rows of a table on the screen; the report has all."""
 
+_FEWEST_SEEDS = 3
+"""With two, Student's t makes an interval six times as wide as the two differ."""
+
 
 def who(contribution: Contribution, inquiry: Inquiry) -> str:
     """Name who was left out."""
@@ -27,6 +30,8 @@ def signed(value: float) -> str:
 
 def verdict(interval: Interval) -> str:
     """Say what an interval tells."""
+    if interval.holds_zero and interval.num_seeds < _FEWEST_SEEDS:
+        return f"too few seeds to tell, {interval.num_seeds}; give --seeds {_FEWEST_SEEDS} or more"
     if interval.holds_zero:
         return f"cannot be told from nothing with {counted(interval.num_seeds, 'seed')}"
     return "helps" if interval.mean > 0 else "harms"

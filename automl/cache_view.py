@@ -23,7 +23,7 @@ def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher],
     share = min(1.0, bytes_there / plan.num_bytes) if plan.num_bytes else 0.0
     yield (
         f"cache: {byte_count(plan.num_bytes)} of at most {byte_count(plan.budget.disk_bytes)} for the answers of "
-        f"{counted(len(names), 'teacher')} about {form.num_rows:,} rows{views}; {share:.0%} of it is there"
+        f"{counted(len(names), 'teacher')} about {form.rows(LOGITS, 0):,} rows{views}; {share:.0%} of it is there"
     )
     kept: dict[str, list[int]] = {}
     sizes: dict[str, int] = {}

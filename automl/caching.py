@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from automl.config.searchable import possible_values
 from automl.errors import UserError
+from automl.heard_rows import HeardRows
 from automl.numbers import byte_count, counted, listed
 from automl.preparation import Prepared
 from automl.recipe_checks import options_of_choices
@@ -29,6 +30,7 @@ from teachers import (
     plan_shards,
 )
 from teachers.cache.planned import LEADING_COPIES
+from teachers.digests import record_digest, rows_digest
 from trials.data import Dataset
 from trials.losses import needs_of
 from trials.recipe import LossTerm
@@ -89,8 +91,10 @@ def plan_answers(prepared: Prepared, probes: Sequence[Probe], needed: Wanted, *,
         trials: That may run at a time on one machine.
     """
     dataset, cache = prepared.dataset, prepared.config.cache
+    heard = HeardRows.of(dataset)
     form = AnswerForm(
-        num_rows=len(dataset),
+        num_rows=heard.num_train,
+        num_judged=heard.num_judged,
         num_views=0 if dataset.augmentation is None else dataset.augmentation.views,
         num_classes=dataset.num_classes,
         dtype=cache.dtype,
@@ -151,9 +155,11 @@ class Entries:
         logits: Shards of the teachers whose logits are kept, by view; positions are those among them.
         packs: Names of the packs, by view.
         features: Shards of each feature that is kept, by position of the teacher, name and view.
+        heard: The rows that they are of.
     """
 
     plan: CachePlan
+    heard: HeardRows
     logits: Mapping[int, tuple[Shard, ...]]
     packs: Mapping[int, PackKey]
     features: Mapping[tuple[int, str, int], tuple[Shard, ...]]
@@ -184,9 +190,10 @@ class Entries:
         """Say what filling will write."""
         planned = {(each.teacher, each.output): each for each in self.plan.outputs}
         total = sum((s.stop - s.start) * planned[s.teacher, s.output].row_bytes for s in missing)
-        for key in self.packs.values():
+        for view, key in self.packs.items():
             if store.fault(key) is not None:
-                total += self.plan.form.num_rows * sum(planned[k, LOGITS].packed_row_bytes for k in self.plan.packed)
+                rows = self.plan.form.rows(LOGITS, view)
+                total += rows * sum(planned[k, LOGITS].packed_row_bytes for k in self.plan.packed)
         return total
 
 
@@ -199,15 +206,18 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
         plan: What is kept of them.
     """
     dataset = prepared.dataset
-    chunks = Chunks(dataset.inputs)
-    digest = "" if dataset.augmentation is None else dataset.augmentation.digest
+    heard = HeardRows.of(dataset)
+    judged, chunks = Chunks(heard), Chunks(heard.training)
+    digest = ""
+    if dataset.augmentation is not None:  # A view of a row depends on its number, which the contents do not tell.
+        digest = record_digest([dataset.augmentation.digest, rows_digest(heard.training.order)])
     packed = [teachers[k] for k in plan.packed]
     # All teachers of a pack are cut alike.
     rows = min((each.shard_rows for each in plan.outputs if each.output == LOGITS and each.kept), default=1)
     logits = {
         view: plan_shards(
             packed,
-            chunks,
+            chunks if view else judged,
             dtype=plan.form.dtype,
             view=view,
             augmentation=digest if view else "",
@@ -232,4 +242,4 @@ def entries_of(prepared: Prepared, teachers: Sequence[Teacher], plan: CachePlan)
             )
             features[each.teacher, each.output, view] = tuple(replace(s, teacher=each.teacher) for s in shards)
     packs = {view: pack_key(packed, shards, num_classes=dataset.num_classes) for view, shards in logits.items()}
-    return Entries(plan=plan, logits=logits, packs=packs, features=features)
+    return Entries(plan=plan, heard=heard, logits=logits, packs=packs, features=features)

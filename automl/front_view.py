@@ -150,7 +150,9 @@ def _marks(run: Run) -> dict[str, Member]:
 
 
 def _caption(run: Run) -> Text:
-    lines = [f"hypervolume {run.front.hypervolume:.3f}; {_counts(run)}"]
+    # The hypervolume compares searches; of a single student it says nothing.
+    volume = [f"hypervolume {run.front.hypervolume:.3f}"] if len(run.trials) > 1 else []
+    lines = ["; ".join([*volume, _counts(run)])]
     if run.limits:
         lines.append("limits: " + ", ".join(map(str, run.limits)))
     if _ties(run):

@@ -28,24 +28,38 @@ def load_teachers(prepared: Prepared, trained: Mapping[str, Path]) -> list[Teach
     Raises:
         UserError: One cannot be loaded, or knows other classes than the data has.
     """
-    loaded = []
-    for position, teacher in enumerate(prepared.config.teachers):
-        with at(prepared.config, "teachers", position):
-            coverage = prepared.coverages[teacher.name]
-            if teacher.kind in ("train", "run"):
-                path = trained[teacher.name] if teacher.kind == "train" else teacher.path
-                coverage = _students_coverage(path, coverage, prepared.dataset.class_names)
-                model = load_student_teacher(
-                    path,
-                    teacher,
-                    prepared.dataset.inputs,
-                    feature_names=prepared.dataset.feature_names,
-                    of_tokens=_tokenizer_of_tokens(prepared),
-                )
-            else:
-                model = load_teacher(prepared, teacher, coverage, head=trained.get(teacher.name))
-            loaded.append(model.teacher(teacher.name, coverage))
-    return loaded
+    names = [teacher.name for teacher in prepared.config.teachers]
+    return [load_one(prepared, position, trained.get(name)) for position, name in enumerate(names)]
+
+
+def load_one(prepared: Prepared, position: int, trained: Path | None = None) -> Teacher:
+    """Load one teacher.
+
+    Args:
+        prepared: The config's teachers.
+        position: Among these.
+        trained: Folder of one that was trained first, or of its head; None where there is none.
+
+    Raises:
+        UserError: It cannot be loaded, or knows other classes than the data has.
+    """
+    teacher, dataset = prepared.config.teachers[position], prepared.dataset
+    with at(prepared.config, "teachers", position):
+        coverage = prepared.coverages[teacher.name]
+        if teacher.kind in ("train", "run"):
+            path = trained if teacher.kind == "train" else teacher.path
+            assert path is not None, f"{teacher.name} is to be trained first"
+            coverage = _students_coverage(path, coverage, dataset.class_names)
+            model = load_student_teacher(
+                path,
+                teacher,
+                dataset.inputs,
+                feature_names=dataset.feature_names,
+                of_tokens=_tokenizer_of_tokens(prepared),
+            )
+        else:
+            model = load_teacher(prepared, teacher, coverage, head=trained)
+        return model.teacher(teacher.name, coverage)
 
 
 def _tokenizer_of_tokens(prepared: Prepared) -> Tokenizer | None:

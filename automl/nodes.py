@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from automl.errors import WorkFailed
 from automl.executor import Executor, resolve
+from automl.heard_rows import HeardRows
 from search_spaces import StudentSpec
 from teachers import (
     LOGITS,
@@ -33,6 +34,7 @@ from teachers import (
 from teachers.columns import class_columns
 from teachers.head_fitting import Head, fit_head
 from teachers.loading.sentence_encoder import SentenceEncoder
+from trials.data import Dataset
 from trials.records import Artefacts, Judgement, Latency, Trial, TrialResult
 from trials.rounds import MeasuringProcessError
 from trials.run_trial import Setting, judge_on_test, measure_alone, run_rung, run_trial, train_and_judge
@@ -97,8 +99,11 @@ class CachePlace:
             models=bool(plan.models),
         )
 
-    def open(self) -> JoinedOutputs:
+    def open(self, dataset: Dataset) -> JoinedOutputs:
         """Open the outputs on this machine; fetch them first where they are missing or damaged.
+
+        Args:
+            dataset: That teachers were asked about; its splits tell where answers lie.
 
         Raises:
             WorkFailed: They cannot be used and cannot be fetched, so that every other trial would fail as well.
@@ -120,6 +125,7 @@ class CachePlace:
                 packs={view: CachedOutputs.open(store, key) for view, key in self.packs.items()},
                 features={name: CachedFeature(store, each) for name, each in self.features.items()},
                 live=dict(self.at_hand()),
+                positions=HeardRows.of(dataset).positions,
                 holder=held,
             )
         except DamagedEntryError as error:
@@ -176,7 +182,7 @@ def with_teachers(setting: Setting, place: CachePlace | None) -> Setting:
     if place is None:
         return setting
     models = tuple(teacher.model for _, teacher in place.at_hand()) if place.models else ()
-    return replace(setting, teachers=place.open(), teacher_models=models)
+    return replace(setting, teachers=place.open(setting.dataset), teacher_models=models)
 
 
 def measure_on_node(

@@ -35,6 +35,7 @@ class Progress:
         self._begun: float | None = None
         self._ended_here = 0
         self._next_line = time.monotonic()
+        self._last_said = ""
 
     def __enter__(self) -> "Progress":
         """Show the live line, where there is a terminal."""
@@ -50,8 +51,10 @@ class Progress:
             self._live.stop()
 
     def say(self, line: str) -> None:
-        """Write a line that stays."""
-        self._console.print(Text(line), soft_wrap=True)
+        """Write a line that stays, unless it is the one that was written last."""
+        if line != self._last_said:
+            self._console.print(Text(line), soft_wrap=True)
+        self._last_said = line
 
     def on_finished(self, finished: FinishedTrial, standing: Standing) -> None:
         """Count, and tell at once of a trial that failed."""
@@ -74,7 +77,7 @@ class Progress:
             self._live.update(Text(self.line(standing, running=running)))
         else:
             self._next_line = now + PLAIN_SECONDS
-            self._console.print(Text(self.line(standing, running=running)), soft_wrap=True)
+            self.say(self.line(standing, running=running))
 
     def line(self, standing: Standing, *, running: int) -> str:
         """Put how things stand into one line."""

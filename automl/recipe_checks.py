@@ -1,6 +1,7 @@
 """The recipe held against its losses, the data and the teachers: whatever it may choose must work."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from automl.config import Config
@@ -129,6 +130,38 @@ def rows_without_teacher(config: Config, dataset: Dataset, ensemble: TeacherEnse
     return ensemble.only(heard).num_unheard(train, dataset.student_labels[train]) if heard else len(train)
 
 
+def reasons_against(recipe: Recipe, name: str, misfit_of: Callable[[LossTerm], str]) -> list[str]:
+    """Say why a loss cannot be taken, and with which of its options where it can be with others.
+
+    Args:
+        recipe: Has the loss.
+        name: Of the loss.
+        misfit_of: Says why a term cannot be taken; nothing where it can.
+    """
+    choices = list(options_of_choices(recipe, name))
+    unfit: dict[str, list[Options]] = {}
+    for options in choices:
+        if reason := misfit_of(LossTerm(name=name, weight=1.0, options=options)):
+            unfit.setdefault(reason, []).append(options)
+    return [_with_culprits(reason, bad, choices) for reason, bad in unfit.items()]
+
+
+def place_of(config: Config, name: str, reason: str) -> str:
+    """Say where a loss that cannot be taken stands: at the option that names what the reason tells of, else as a whole.
+
+    Args:
+        config: Its recipe has the loss.
+        name: Of the loss.
+        reason: Why it cannot be taken.
+    """
+    for option, setting in config.recipe.losses[name].options.items():
+        texts = [text for text in possible_values(setting) if isinstance(text, str)]
+        layers = {layer for text in texts for layer in re.findall(r"[\w.]+", text)}
+        if any(re.search(rf"(?<![\w.]){re.escape(layer)}(?!\w)", reason) for layer in layers):
+            return config.place("recipe", "losses", name, option)
+    return config.place("recipe", "losses", name)
+
+
 def _values(setting: object) -> Sequence[Value]:
     domain = domain_of(setting)
     if isinstance(domain, Integer) and (domain.high - domain.low) // domain.step < _MOST_VALUES:
@@ -138,13 +171,13 @@ def _values(setting: object) -> Sequence[Value]:
 
 def _check_options(config: Config) -> None:
     for name in config.recipe.listening:
-        if reasons := _reasons(config.recipe, name, _bad_options):
-            raise UserError("; ".join(reasons), place=config.place("recipe", "losses", name))
+        if reasons := reasons_against(config.recipe, name, _bad_options):
+            raise UserError("; ".join(reasons), place=place_of(config, name, reasons[0]))
 
 
 def _check_facts(config: Config, dataset: Dataset) -> None:
     for name in config.recipe.listening:
-        if reasons := _reasons(config.recipe, name, lambda term: without_facts(term, dataset)):
+        if reasons := reasons_against(config.recipe, name, lambda term: without_facts(term, dataset)):
             raise UserError("; ".join(reasons), place=config.place("recipe", "losses", name))
 
 
@@ -168,25 +201,9 @@ def _check_losses_of_aggregation(config: Config) -> None:
             return unfit_losses(alone)
 
         for name in recipe.listening:
-            reasons += _reasons(recipe, name, unfit)
+            reasons += reasons_against(recipe, name, unfit)
     if reasons:
         raise UserError("; ".join(reasons), place=config.place("recipe", "aggregation"))
-
-
-def _reasons(recipe: Recipe, name: str, misfit_of: Callable[[LossTerm], str]) -> list[str]:
-    """Say why a loss cannot be taken, and with which of its options where it can be with others.
-
-    Args:
-        recipe: Has the loss.
-        name: Of the loss.
-        misfit_of: Says why a term cannot be taken; nothing where it can.
-    """
-    choices = list(options_of_choices(recipe, name))
-    unfit: dict[str, list[Options]] = {}
-    for options in choices:
-        if reason := misfit_of(LossTerm(name=name, weight=1.0, options=options)):
-            unfit.setdefault(reason, []).append(options)
-    return [_with_culprits(reason, bad, choices) for reason, bad in unfit.items()]
 
 
 def _with_culprits(reason: str, bad: Sequence[Options], choices: Sequence[Options]) -> str:
@@ -205,7 +222,7 @@ def _check_tokens(config: Config) -> None:
         if reason := unfit_aggregation_of_tokens(aggregation):
             raise UserError(reason, place=config.place("recipe", "aggregation"))
     for name in config.recipe.listening:
-        if reasons := _reasons(config.recipe, name, unfit_loss_of_tokens):
+        if reasons := reasons_against(config.recipe, name, unfit_loss_of_tokens):
             raise UserError("; ".join(reasons), place=config.place("recipe", "losses", name))
 
 

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from automl.batch_check import oversized_batch
+from automl.check.losses import require_losses
 from automl.commands_to_type import typed
 from automl.config import Config, dump_config, load_config
 from automl.controller import Controller
@@ -64,6 +65,7 @@ def search(path: str | Path, *, resume: bool = False, trials: int | None = None,
     prepared = prepare(config)
     sampler_of(prepared)  # A wrong one is told before anything is written.
     require_source(prepared)
+    require_losses(prepared)
     require_proxies(prepared)
     config.folder.mkdir(parents=True, exist_ok=True)
     with RunLock(config.folder):
@@ -95,7 +97,7 @@ def distill(path: str | Path) -> Run:
         UserError: The config leaves something to search, or what ``search`` raises.
         WorkFailed: As ``search``.
     """
-    config = load_config(path)
+    config = load_config(path, must_end=False)
     with at(config, "student"):
         space = config.student.make_space()
     if config.student.fixed_values(space) is None:

@@ -41,7 +41,8 @@ def validation_logits(
     found = {}
     if packed:
         answers = CachedOutputs.open(store, entries.packs[0])
-        found = {k: answers.read(rows, teacher=position) for position, k in enumerate(packed)}
+        kept = entries.heard.positions[rows]
+        found = {k: answers.read(kept, teacher=position) for position, k in enumerate(packed)}
     inputs = [dataset.inputs[row] for row in rows] if isinstance(dataset.inputs, list) else dataset.inputs[rows]
     for k, teacher in enumerate(shared):
         if k not in found:

@@ -13,6 +13,7 @@ from automl.cache_view import plan_lines
 from automl.caching import require_memory
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
+from automl.check.losses import require_losses
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.servers import require_cluster, silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
@@ -54,6 +55,7 @@ def check(path: str | Path) -> CheckReport:
     prepared = prepare(config)
     sampler_of(prepared)
     require_source(prepared)
+    require_losses(prepared)
     require_proxies(prepared)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
@@ -86,6 +88,7 @@ def check(path: str | Path) -> CheckReport:
         cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
+        once=not prepared.choices and found.trials == 1,
     )
 
 

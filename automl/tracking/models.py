@@ -4,6 +4,7 @@ A student of texts is logged as a model that takes texts: its files, and the cod
 """
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -110,7 +111,8 @@ def _upload_texts(experiment: Experiment, model: Any, run_id: str, file: Path, e
     from mlflow.types import ColSpec, Schema
 
     answer = Schema([ColSpec("string", "label"), ColSpec("double", "probability")])
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*type hint", category=UserWarning)  # The signature says more.
         folder = Path(scratch) / "model"
         mlflow.pyfunc.save_model(
             folder,

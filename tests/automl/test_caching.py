@@ -154,12 +154,12 @@ def test_features_are_computed_in_the_pass_that_computes_logits_and_the_next_sea
 ) -> None:
     prepared = make(HINT)
     first = fill(prepared)
-    rows = len(prepared.dataset)
+    rows = sum(len(prepared.dataset.splits[name]) for name in ("train", "validation"))
     for each in first.teachers:
         passes = [rows for rows, names in each.model.asked if rows != 64]
         assert sum(passes) == rows
     assert first.computed == 2 * 3
-    assert first.said[0].endswith("for the answers of 2 teachers about 1,797 rows; 0% of it is there")
+    assert first.said[0].endswith("for the answers of 2 teachers about 1,438 rows; 0% of it is there")
     kept = [line.split(",")[0] for line in first.said[1:-1]]
     assert kept == [f"  kept: {name} of all teachers" for name in ("logits", "stage1", "stage2")]
     second = fill(prepared)
@@ -168,7 +168,10 @@ def test_features_are_computed_in_the_pass_that_computes_logits_and_the_next_sea
     assert all(asked == 64 for each in second.teachers for asked, _ in each.model.asked)  # They are tried out alone.
     assert second.records == first.records
     batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
-    heard, truth = first.place.open()(batch, ("stage1",)), LiveOutputs(teachers(), num_classes=10)(batch, ("stage1",))
+    heard, truth = (
+        first.place.open(prepared.dataset)(batch, ("stage1",)),
+        LiveOutputs(teachers(), num_classes=10)(batch, ("stage1",)),
+    )
     torch.testing.assert_close(heard.logits, truth.logits, rtol=1e-3, atol=1e-3)
     for k in range(2):
         torch.testing.assert_close(heard.features[k]["stage1"], truth.features[k]["stage1"], rtol=1e-3, atol=1e-3)
@@ -178,9 +181,10 @@ def test_what_two_teachers_share_that_are_one_model_is_counted_once(
     make: Make, tmp_path: Path, in_process: Any
 ) -> None:
     prepared = make(HINT)
-    (first, *kept), rows = Filled(prepared, tmp_path, in_process(), alike=True).said[:4], len(prepared.dataset)
+    (first, *kept), rows = Filled(prepared, tmp_path, in_process(), alike=True).said[:4], 1079
     # Logits of 10 classes and features of 40 and 6 numbers, 2 bytes each; a pack holds the logits of both teachers.
-    logits, features = rows * (1 + 2) * 10 * 2, (rows * 40 * 2, rows * 6 * 2)
+    # Teachers are judged by logits of 359 validation rows, too; nobody reads what they say of test rows.
+    logits, features = (rows + 359) * (1 + 2) * 10 * 2, (rows * 40 * 2, rows * 6 * 2)
     assert first.startswith(f"cache: {byte_count(logits + sum(features))} of at most ")
     assert first.endswith("; 0% of it is there")
     assert [line.split(", ")[-1] for line in kept] == [byte_count(size) for size in (logits, *features)]
@@ -192,8 +196,8 @@ def test_what_two_teachers_share_that_are_one_model_is_counted_once(
     assert len(Filled(make(HINT, cache=enough), tmp_path / "other", in_process(), alike=True).said) == 5
 
 
-def gb_for(*bytes_per_row: int) -> dict[str, Any]:
-    return {"gb": 2 * 1797 * sum(bytes_per_row) / 1e9 + 1e-7}
+def gb_for(logits: int, *features: int) -> dict[str, Any]:
+    return {"gb": 2 * ((1079 + 359) * logits + 1079 * sum(features)) / 1e9 + 1e-7}
 
 
 def test_what_finds_no_room_is_asked_on_the_spot_and_its_price_is_told(
@@ -205,10 +209,10 @@ def test_what_finds_no_room_is_asked_on_the_spot_and_its_price_is_told(
     for name, line in zip(("big", "small"), filled.said[3:5], strict=True):
         assert line.startswith(f"  on the spot: {name} runs in each step that reads stage1, ")
         assert " ms for 64 rows, " in line
-        assert line.endswith(" an epoch; 144 kB more would keep its answers")
+        assert line.endswith(" an epoch; 86.3 kB more would keep its answers")
     prepared = make(HINT)
     batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
-    heard = filled.place.open()
+    heard = filled.place.open(prepared.dataset)
     before = [len(each.model.asked) for each in filled.teachers]
     assert heard(batch, ("stage2",)).features[1]["stage2"].shape == (9, 6)
     assert [len(each.model.asked) for each in filled.teachers] == before
@@ -325,32 +329,34 @@ def test_a_machine_that_lacks_shards_of_features_fetches_them(
     contents = {key.digest: filled.store.read_shard_bytes(key) for key in keys}
     elsewhere = replace(filled.place, folder=tmp_path / "elsewhere", contents=contents)
     batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
-    expected = filled.place.open()(batch, ("stage1",)).features[1]["stage1"]
+    expected = filled.place.open(prepared.dataset)(batch, ("stage1",)).features[1]["stage1"]
     for _ in range(2):  # The second time from its own disk.
-        assert torch.equal(elsewhere.open()(batch, ("stage1",)).features[1]["stage1"], expected)
+        assert torch.equal(elsewhere.open(prepared.dataset)(batch, ("stage1",)).features[1]["stage1"], expected)
     for file in (tmp_path / "elsewhere").rglob("*.shard"):
         file.write_bytes(file.read_bytes()[:-10])  # Torn.
-    assert torch.equal(elsewhere.open()(batch, ("stage1",)).features[1]["stage1"], expected)
+    assert torch.equal(elsewhere.open(prepared.dataset)(batch, ("stage1",)).features[1]["stage1"], expected)
 
 
 def test_shards_of_features_that_are_damaged_or_gone_end_the_search_with_its_message(
     make: Make, fill: Callable[[Prepared], Filled]
 ) -> None:
-    filled = fill(make(HINT))
+    prepared = make(HINT)
+    filled = fill(prepared)
     shard = filled.place.features[1, "stage2", 0][0]
     filled.store.path(shard.key).write_bytes(b"torn")
     with pytest.raises(WorkFailed, match=r"answers were removed or damaged during the search: .*--resume"):
-        filled.place.open()
+        filled.place.open(prepared.dataset)
     assert fill(make(HINT)).computed == 1
-    filled.place.open()
+    filled.place.open(prepared.dataset)
 
 
 def test_shards_in_use_by_a_trial_are_not_evicted(make: Make, fill: Callable[[Prepared], Filled]) -> None:
-    filled = fill(make(HINT))
-    opened = filled.place.open()
+    prepared = make(HINT)
+    filled = fill(prepared)
+    opened = filled.place.open(prepared.dataset)
     with pytest.raises(ValueError, match="do not fit"):
         OutputStore(filled.store.folder, limit_bytes=0).make_room(0)
-    assert filled.place.open()  # All that trials read is there still.
+    assert filled.place.open(prepared.dataset)  # All that trials read is there still.
     del opened
 
 
@@ -361,7 +367,7 @@ def test_views_are_kept_and_read_each_in_its_epoch(make: Make, fill: Callable[[P
     assert ", each in 2 augmented views; " in filled.said[0]
     assert sorted(filled.place.packs) == [0, 1, 2]
     assert {view for _, _, view in filled.place.features} == {1, 2}
-    heard = filled.place.open()
+    heard = filled.place.open(prepared.dataset)
     rows = prepared.dataset.splits["train"][:9]
     for epoch in range(3):
         batch = prepared.dataset.batch(rows, view=prepared.dataset.training_view(epoch))
@@ -379,7 +385,10 @@ def test_cut_logits_teach_a_trial(make: Make, fill: Callable[[Prepared], Filled]
     filled = fill(prepared)
     whole = make({"kd": {"weight": 1.0}})
     batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
-    cut, full = filled.place.open()(batch).logits, LiveOutputs(filled.teachers, num_classes=10)(batch).logits
+    cut, full = (
+        filled.place.open(prepared.dataset)(batch).logits,
+        LiveOutputs(filled.teachers, num_classes=10)(batch).logits,
+    )
     given, made = (torch.softmax(each, dim=-1) for each in (full, cut))
     torch.testing.assert_close(made.max(dim=-1).values, given.max(dim=-1).values, atol=2e-3, rtol=2e-3)
     assert fill(whole).computed == 2  # Another way to keep them is another entry.
@@ -392,3 +401,31 @@ def test_a_feature_that_a_teacher_lacks_is_told_with_its_place(make: Make, fill:
 
 def test_what_tells_workers_where_to_read_is_small(make: Make, fill: Callable[[Prepared], Filled]) -> None:
     assert len(pickle.dumps(fill(make(HINT)).place)) < 10_000
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_nobody_is_asked_about_rows_that_nobody_reads(
+    make: Make, fill: Callable[[Prepared], Filled], augmented: bool
+) -> None:
+    section = {"data": {"kind": "sklearn", "name": "digits", "augmentation": {"kind": "image", "shift": 1, "views": 2}}}
+    prepared = make(HINT, **(section if augmented else {}))
+    dataset = prepared.dataset
+    train, validation = (len(dataset.splits[name]) for name in ("train", "validation"))
+    filled = fill(prepared)
+    for each in filled.teachers:
+        told = [(rows, "stage1" in names) for rows, names in each.model.asked if rows != 64]
+        read = train * (2 if augmented else 1)
+        assert sum(rows for rows, features in told if features) == read
+        assert sum(rows for rows, features in told if not features) == validation + (train if augmented else 0)
+    heard = filled.place.open(dataset)
+    with pytest.raises(IndexError, match=f"row {dataset.splits['test'][0]} is not in the cache"):
+        heard(dataset.batch(dataset.splits["test"][:1]))
+    rows = dataset.splits["validation"][:9]
+    expected = LiveOutputs(teachers(), num_classes=10)(dataset.batch(rows)).logits
+    torch.testing.assert_close(heard(dataset.batch(rows)).logits, expected, rtol=1e-3, atol=1e-3)
+    for epoch in range(2):
+        batch = dataset.batch(dataset.splits["train"][5:900:7], view=dataset.training_view(epoch))
+        truth = LiveOutputs(teachers(), num_classes=10)(batch, ("stage2",))
+        found = heard(batch, ("stage2",))
+        torch.testing.assert_close(found.logits, truth.logits, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(found.features[1]["stage2"], truth.features[1]["stage2"], rtol=1e-3, atol=1e-3)

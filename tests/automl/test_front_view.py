@@ -185,3 +185,8 @@ def test_how_near_a_graph_is_to_the_module_has_a_name_for_each_meaning(make_run:
         exact = member["precision"] == "float32"
         assert member["parity_max_abs_difference"] == (3e-6 if exact else None)
         assert member["agreement_share"] == (None if exact else 0.992)
+
+
+def test_of_one_student_no_hypervolume_is_told(make_run: MakeRun) -> None:
+    assert any(line.startswith(" hypervolume") or "hypervolume " in line for line in lines(front_table(make_run(3))))
+    assert not any("hypervolume" in line for line in lines(front_table(make_run(1))))

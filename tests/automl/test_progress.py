@@ -175,3 +175,11 @@ def test_no_more_is_done_than_there_is(make_run: Callable[..., Run], clock: Cloc
     progress = Progress(trials=9, seconds=None, console=plain()[0])
     standing = follow(progress, make_run(trials=10, finished=False), clock, seconds=5)
     assert progress.line(standing, running=2).startswith("10/10 done · 2 running")
+
+
+def test_a_line_that_was_written_last_is_not_written_again(make_run: Callable[..., Run], clock: Clock) -> None:
+    console, file = plain()
+    progress = Progress(trials=1, seconds=None, console=console)
+    standing = follow(progress, make_run(trials=1), clock, seconds=20)
+    progress.say(progress.line(standing, running=2))
+    assert file.getvalue().count("1/1 done") == 1

@@ -53,7 +53,8 @@ def prepared_with(folder: Path, loss: str, aggregation: str = "mean_of_losses", 
 )
 def test_an_option_that_can_be_out_of_bounds_is_told_with_its_loss(tmp_path: Path, loss: str, message: str) -> None:
     name = loss.split(":", maxsplit=1)[0]
-    with pytest.raises(UserError, match=rf"small\.yaml:11:\d+: recipe\.losses\.{name}: {message}"):
+    place = rf"{name}\.layers" if "layers" in loss else name
+    with pytest.raises(UserError, match=rf"small\.yaml:11:\d+: recipe\.losses\.{place}: {message}"):
         prepared_with(tmp_path, loss)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import automl
+from automl.check import check
 from automl.errors import UserError
 from automl.export import export
 from automl.predicting import predict
@@ -58,6 +59,11 @@ def test_distill_trains_one_student_and_leaves_a_whole_run(tmp_path: Path, witho
     assert (run.folder / "report.html").is_file()
 
 
+def test_distill_is_there_from_python() -> None:
+    assert automl.distill is distill
+    assert "distill" in automl.__all__
+
+
 def test_distilling_that_was_stopped_goes_on_by_what_its_refusal_says(tmp_path: Path, without_servers: Any) -> None:
     path = written(tmp_path, more="search: {trials: 5}")
     with mock.patch("automl.searching.measure_front", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
@@ -69,9 +75,23 @@ def test_distilling_that_was_stopped_goes_on_by_what_its_refusal_says(tmp_path: 
     assert len(run.trials) == 1
 
 
+def test_check_of_a_fixed_student_speaks_of_distilling(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    report = check(path)
+    lines = report.__rich__().plain.splitlines()
+    assert lines[0] == f"{path}: no mistakes found; what `automl distill` would do for 'fixed':"
+    assert lines[-1].split(maxsplit=1) == ["next", f"automl distill {path}"]
+    forecast = "\n".join(lines)
+    assert "  1 trial: " in forecast
+    assert "time: about" in forecast
+    assert not any(word in forecast for word in ("at a time", "front", "search"))
+
+
 def test_distill_refuses_what_is_to_be_searched(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"recipe: distill trains once; give one value each for recipe\.learning_rate"):
         distill(written(tmp_path, rate="[0.01, 0.02]", more="search: {trials: 2}"))
+    with pytest.raises(UserError, match=r"recipe: distill trains once"):  # Not that nothing says when to stop.
+        distill(written(tmp_path, rate="[0.01, 0.02]"))
     path = written(tmp_path, more="search: {trials: 2}")
     path.write_text(path.read_text().replace("values: {depth: 1,", "choices: {depth: [1, 2],"))
     with pytest.raises(
