@@ -236,7 +236,7 @@ def _parts(prepared: Prepared) -> Parts:
     """Divide the validation rows by the columns and values by which teachers cover rows."""
     dataset = prepared.dataset
     rows = dataset.splits["validation"]
-    labelled = dataset.labels[rows] != MISSING_LABEL
+    labelled = (dataset.labels[rows] != MISSING_LABEL).reshape(len(rows), -1).any(axis=1)
     coverages = [coverage for coverage in prepared.coverages.values() if coverage.column is not None]
     parts: dict[tuple[str, str], NDArray[np.int64]] = {}
     for column in dict.fromkeys(coverage.column for coverage in coverages):

@@ -92,6 +92,7 @@ def _ends(domain: Domain) -> Sequence[object]:
 def _require(config: Config, space: SearchSpace, name: str, needed: int, why: str) -> None:
     """Make sure that no student has less of a choice than rows need, where its space has the choice."""
     fixed = config.student.fixed_values(space)
+    values: list[object]
     if fixed is not None:
         values: list[object] = [fixed[name]] if name in fixed else []
     else:

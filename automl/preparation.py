@@ -92,8 +92,8 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         space = config.student.make_space()
     with at(config, "tokenizer"):
         reading = reading_for(config, dataset, space)
-    documents = None
-    task: Task
+    documents: Dataset | None = None
+    task: Task | None = None
     if config.task.kind == LANGUAGE_MODELLING:
         with at(config, "data"):
             documents = dataset
@@ -101,7 +101,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     with at(config, "data"):
         statistics = normalisation(dataset)
     dataset = _augmented(config, dataset)
-    if config.task.kind != LANGUAGE_MODELLING:
+    if task is None:
         task = _task_for(config, dataset if reading is None else reading.outline(dataset))
     setting = Setting(
         space=space,

@@ -125,8 +125,8 @@ def _written(
         store.store_shard(key, arrays)
     found: list[list[tuple[int, Generation]]] = [[] for _ in prompts]
     for k, chunk, _, key in jobs:
-        for n, written in zip(chunk, unpacked(store.read_shard(key)), strict=True):
-            found[n] += [(k, text) for text in written]
+        for n, each in zip(chunk, unpacked(store.read_shard(key)), strict=True):
+            found[n] += [(k, text) for text in each]
     return found
 
 

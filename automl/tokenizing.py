@@ -87,6 +87,7 @@ def _wanted_size(config: Config, section: Section, space: SearchSpace) -> int:
 def _sizes(config: Config, space: SearchSpace) -> Iterator[int]:
     """Give the largest vocabulary that students may have, and those of teachers that are trained first."""
     fixed = config.student.fixed_values(space)
+    found: list[object]
     if fixed is not None:
         found: list[object] = [fixed.get(VOCABULARY_CHOICE)]
     else:
