@@ -94,7 +94,7 @@ def _require(config: Config, space: SearchSpace, name: str, needed: int, why: st
     fixed = config.student.fixed_values(space)
     values: list[object]
     if fixed is not None:
-        values: list[object] = [fixed[name]] if name in fixed else []
+        values = [fixed[name]] if name in fixed else []
     else:
         values = [value for choice in space.choices if choice.name == name for value in _ends(choice.domain)]
     small = [value for value in values if isinstance(value, int) and value < needed]

@@ -89,7 +89,7 @@ def _sizes(config: Config, space: SearchSpace) -> Iterator[int]:
     fixed = config.student.fixed_values(space)
     found: list[object]
     if fixed is not None:
-        found: list[object] = [fixed.get(VOCABULARY_CHOICE)]
+        found = [fixed.get(VOCABULARY_CHOICE)]
     else:
         found = [_largest(choice.domain) for choice in space.choices if choice.name == VOCABULARY_CHOICE]
     found += [teacher.student.values.get(VOCABULARY_CHOICE) for teacher in config.teachers if teacher.kind == "train"]
