@@ -25,20 +25,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from automl.cluster.executor import Executor
+from automl.cluster.nodes import with_teachers
 from automl.config import Config, load_config
 from automl.config.running import Halving as HalvingSection
 from automl.config.running import Sampler
 from automl.config.searchable import possible_values
-from automl.executor import Executor
-from automl.halving import Halving
-from automl.ledger import Ledger, Proposal, open_ledger
-from automl.nodes import with_teachers
-from automl.objectives import Objective
-from automl.preparation import Prepared, prepare
-from automl.reach import settle_objectives
-from automl.sampling import sampler_of
-from automl.standing import Standing
-from automl.teaching import teach
+from automl.front.objectives import Objective
+from automl.preparation.prepare import Prepared, prepare
+from automl.searching.halving import Halving
+from automl.searching.reach import settle_objectives
+from automl.searching.sampling import sampler_of
+from automl.searching.standing import Standing
+from automl.study.ledger import Ledger, Proposal, open_ledger
+from automl.teaching.teach import teach
 from trials import templates
 from trials.records import Latency, Outcome, Trial, TrialResult
 from trials.run_trial import Setting, run_rung, run_trial
