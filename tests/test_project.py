@@ -99,7 +99,9 @@ def test_bench_runs_every_benchmark(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "failed" not in done.stdout
     there = {f"benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.py") if path.name[0] != "_"}
-    needs_data = {"benchmarks/search_efficiency.py", "benchmarks/search_halving.py"}  # tables that the user names
+    needs_data = {
+        f"benchmarks/{name}.py" for name in ("multilingual", "search_efficiency", "search_halving")
+    }  # tables that the user names
     assert {run.split()[0] for run in asked} == there - needs_data
 
 
