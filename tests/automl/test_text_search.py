@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import skops.io  # type: ignore[import-untyped] # it ships no types
+from automl.preparation.preparation import prepare
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -21,10 +22,9 @@ from automl.check.tokens import token_lines
 from automl.config import load_config
 from automl.errors import UserError
 from automl.export import export
-from automl.predicting import predict
-from automl.preparation import prepare
+from automl.predicting.predict import predict
 from automl.run import Run
-from automl.searching import search
+from automl.searching.search import search
 from tests.automl.conftest import InProcessExecutor
 from tests.trials.text_trials import CLASSES, texts
 from trials.records import Outcome
@@ -80,10 +80,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Iterator[Run]:
     with (
-        mock.patch("automl.searching.Executor", InProcessExecutor),
-        mock.patch("automl.searching.Tracker") as tracker,
-        mock.patch("automl.searching.write_report"),
-        mock.patch("automl.searching._summary") as summary,
+        mock.patch("automl.searching.search.Executor", InProcessExecutor),
+        mock.patch("automl.searching.search.Tracker") as tracker,
+        mock.patch("automl.searching.search.write_report"),
+        mock.patch("automl.searching.search._summary") as summary,
     ):
         tracker.return_value.ui_hint.return_value = None
         tracker.return_value.close.return_value = ""
