@@ -12,7 +12,6 @@ from unittest import mock
 import numpy as np
 import pytest
 import skops.io  # type: ignore[import-untyped] # it ships no types
-from automl.preparation.preparation import prepare
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -23,6 +22,7 @@ from automl.config import load_config
 from automl.errors import UserError
 from automl.export import export
 from automl.predicting.predict import predict
+from automl.preparation.prepare import prepare
 from automl.run import Run
 from automl.searching.search import search
 from tests.automl.conftest import InProcessExecutor
