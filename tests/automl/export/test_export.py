@@ -277,6 +277,6 @@ def test_a_foreign_run_cannot_name_files_outside(damaged, tmp_path, graphs):
 
 def test_the_card_shows_no_secret_of_the_data_address(small_run):
     config = {"data": {"kind": "csv", "path": "https://me:S3CRET@host/rows.csv"}}
-    text = card._limits_of_knowledge(small_run, config, {})
+    text = card._limits_of_knowledge(small_run, config, {}, {"class_names": ["a", "b"]})
     assert "https://***@host/rows.csv" in text
     assert "S3CRET" not in text
