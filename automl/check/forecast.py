@@ -9,10 +9,10 @@ import psutil
 from automl.check.proxy_price import proxy_price
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
+from automl.cluster.machine import trials_here
 from automl.errors import WorkFailed
-from automl.machine import trials_here
-from automl.preparation import Prepared
-from automl.schooling import Schooling
+from automl.preparation.prepare import Prepared
+from automl.teaching.schooling import Schooling
 from teachers import LOGITS, CachePlan, TeacherModel
 from trials.records import Outcome
 from trials.run_trial import Setting, run_trial

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from automl.answering import answering
 from automl.check.timing import MadeUpAnswers
 from automl.errors import UserError
-from automl.loading_teachers import load_one
-from automl.preparation import Prepared
-from automl.recipe_checks import place_of, reasons_against
-from automl.schooling import schooling
+from automl.preparation.prepare import Prepared
+from automl.preparation.recipe_checks import place_of, reasons_against
+from automl.teaching.answering import answering
+from automl.teaching.loading import load_one
+from automl.teaching.schooling import schooling
 from search_spaces import StudentSpec, sample
 from teachers import LOADERS, Teacher
 from trials.distill import rehearse

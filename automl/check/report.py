@@ -9,7 +9,7 @@ from rich.text import Text
 from automl.check.forecast import Forecast
 from automl.commands_to_type import typed
 from automl.numbers import byte_count, counted, duration, written
-from automl.teachers_strength import METRIC_WORDS
+from automl.teaching.strength import METRIC_WORDS
 
 _MOST_CLASSES = 12
 

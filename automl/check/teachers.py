@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.answering import answering
-from automl.asking import asked, texts_to_ask
-from automl.caching import entries_of, plan_answers, probe_rows, wanted
-from automl.fitting_heads import head_folder_name, unfitted
-from automl.loading_teachers import load_one
-from automl.machine import trials_here
-from automl.preparation import Prepared
-from automl.schooling import Schooling, schooling
-from automl.student_teachers import untrained_student_teacher
-from automl.teachers_strength import metrics_of, strength_on
-from automl.token_strength import home_and_abroad
+from automl.cluster.machine import trials_here
+from automl.preparation.prepare import Prepared
+from automl.teaching.answering import answering
+from automl.teaching.asking import asked, texts_to_ask
+from automl.teaching.caching import entries_of, plan_answers, probe_rows, wanted
+from automl.teaching.fitting_heads import head_folder_name, unfitted
+from automl.teaching.loading import load_one
+from automl.teaching.schooling import Schooling, schooling
+from automl.teaching.strength import metrics_of, strength_on
+from automl.teaching.student_teachers import untrained_student_teacher
+from automl.teaching.token_strength import home_and_abroad
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from teachers.loading.endpoint import EndpointClassifier
 from trials.export import stand_in

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from automl.lopsided import lopsided
 from automl.numbers import percent
 from automl.report.markup import Cell, section, table, words
 from automl.report.points import front_points
 from automl.run import FinishedTrial, Run
+from automl.searching.lopsided import lopsided
 from trials.division import mean_shares
 from trials.records import Outcome
 

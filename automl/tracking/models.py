@@ -4,7 +4,6 @@ A student of texts is logged as a model that takes texts: its files, and the cod
 """
 
 import tempfile
-import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.front import Member
+from automl.front.pareto_front import Member
 from automl.run import FinishedTrial
-from automl.students import Students
+from automl.searching.students import Students
 from automl.tracking.experiment import Experiment
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE
@@ -111,8 +110,7 @@ def _upload_texts(experiment: Experiment, model: Any, run_id: str, file: Path, e
     from mlflow.types import ColSpec, Schema
 
     answer = Schema([ColSpec("string", "label"), ColSpec("double", "probability")])
-    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*type hint", category=UserWarning)  # The signature says more.
+    with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         mlflow.pyfunc.save_model(
             folder,

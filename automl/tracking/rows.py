@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from automl.front import Member
-from automl.lopsided import sentence
+from automl.front.pareto_front import Member
 from automl.masking import mask
 from automl.numbers import counted, percent
 from automl.run import FinishedTrial
+from automl.searching.lopsided import sentence
 from automl.tracking.proxy_rows import proxy_metrics
 from automl.tracking.rung_rows import rung_lines, rung_metrics, rung_tags
 from trials.division import imbalances

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from automl.attribution_view import attribution_tables, attribution_text, verdict
-from automl.contributions import LABEL, Attribution, Contribution, Inquiry, Interval
+from automl.attribution.contributions import LABEL, Attribution, Contribution, Inquiry, Interval
+from automl.attribution.view import attribution_tables, attribution_text, verdict
 from automl.report import render
 from automl.report.attribution import MOST_COLUMNS, MOST_TEXTS
 

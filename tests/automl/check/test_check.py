@@ -13,9 +13,9 @@ from automl.check.space import draw
 from automl.check.timing import MadeUpAnswers, num_steps
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
-from automl.objectives import parse_limit
-from automl.preparation import prepare
-from automl.schooling import schooling
+from automl.front.objectives import parse_limit
+from automl.preparation.prepare import prepare
+from automl.teaching.schooling import schooling
 from search_spaces import cost_of
 from trials.distill import distill
 from trials.lesson import Lesson

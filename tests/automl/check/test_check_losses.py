@@ -11,8 +11,8 @@ from automl.check import check
 from automl.check.losses import require_losses
 from automl.config import load_config
 from automl.errors import UserError
-from automl.preparation import prepare
-from automl.searching import distill, search
+from automl.preparation.prepare import prepare
+from automl.searching.search import distill, search
 from trials.losses import Needs
 
 CONVNET = {
@@ -146,7 +146,7 @@ def test_a_loss_that_fits_some_students_of_a_space_is_let_pass_and_one_that_fits
 
 @pytest.mark.parametrize("command", [check, search, distill])
 def test_every_command_tells_it_before_anything_is_trained_or_written(write, command, monkeypatch):
-    for name in ("automl.searching.Executor", "automl.check.checking.examine_teachers"):
+    for name in ("automl.searching.search.Executor", "automl.check.checking.examine_teachers"):
         monkeypatch.setattr(name, lambda *_, **__: pytest.fail("it must not come to this"))
     path = write({"attention_transfer": {"layers": "last.pooled"}})
     with pytest.raises(UserError, match=r"recipe\.losses\.attention_transfer\.layers: attention_transfer needs"):

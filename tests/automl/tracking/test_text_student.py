@@ -1,7 +1,6 @@
 """A student of texts in MLflow: a model that takes texts, without pickle and without this program."""
 
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -47,9 +46,7 @@ def test_a_student_of_texts_loads_back_as_a_model_that_takes_texts(
     assert str(tracker.close(seconds=60)) == ""
     experiment = store.experiment()
     (model,) = experiment.client.search_logged_models([experiment.id])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*Add type hints", category=UserWarning)  # MLflow's own advice
-        loaded = mlflow.pyfunc.load_model(model.artifact_location)
+    loaded = mlflow.pyfunc.load_model(model.artifact_location)
     assert [str(kind) for kind in loaded.metadata.signature.inputs.input_types()] == ["DataType.string"]
     assert loaded.metadata.saved_input_example_info is not None
     answers = loaded.predict(TEXTS)
