@@ -142,7 +142,7 @@ def _judge_members(
             _graph_file(students, member).read_bytes(),
             standing.spec_of(member),
             setting,
-            _writing_graph(students, member),
+            *_writing_graph(students, member),
             share=Share(),
             name="test",
         )
@@ -177,10 +177,10 @@ def _timed_file(students: Students, member: Member) -> Path:
     return writing if writing.exists() else _graph_file(students, member)
 
 
-def _writing_graph(students: Students, member: Member) -> bytes | None:
-    """Read the graph that writes; None where there is none."""
+def _writing_graph(students: Students, member: Member) -> list[bytes]:
+    """Read the graph that writes; empty where there is none."""
     file = _timed_file(students, member)
-    return None if file == _graph_file(students, member) else file.read_bytes()
+    return [] if file == _graph_file(students, member) else [file.read_bytes()]
 
 
 def _graph_file(students: Students, member: Member) -> Path:

@@ -12,6 +12,7 @@ _COMPARED = (
     "data",
     "task",
     "tokenizer",
+    "sequences",
     "student",
     "recipe",
     "teachers",

@@ -23,7 +23,7 @@ from automl.transfer.warm_start import TAKEN, Earlier, WarmStart
 from search_spaces.carrying import Carried, carry_over
 from trials.records import Limit, Outcome, TrialResult
 
-_COMPARED = ("seed", "data", "task", "tokenizer", "teachers", "precisions", "latency")
+_COMPARED = ("seed", "data", "task", "tokenizer", "teachers", "sequences", "precisions", "latency")
 """Sections that decide what becomes of one student trained by one recipe."""
 
 
