@@ -14,7 +14,8 @@ JOBS ?= 2
 
 # Those of benchmarks/ that need no data of yours, each with its arguments.
 BENCHMARKS := cache.py code_distillation.py controller.py 'distillation_gains.py digits' \
-	'distillation_gains.py classes' distillation_step.py footprint.py language_modelling.py method_costs.py \
+	'distillation_gains.py digits --only fcfd' 'distillation_gains.py attention' \
+	'distillation_gains.py classes --seeds 10' distillation_step.py footprint.py language_modelling.py method_costs.py \
 	'own_jobs.py examples/digits.yaml' proxies.py 'proxies.py --space mlp' specialists.py token_step.py
 
 .DEFAULT_GOAL := help

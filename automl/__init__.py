@@ -6,18 +6,20 @@ Names are imported when they are first used, so that running an exported student
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.attribution import attribute as attribute
-    from automl.predicting import predict as predict
+    from automl.attribution.attribute import attribute as attribute
+    from automl.predicting.predict import predict as predict
     from automl.run_folder import load_run as load_run
-    from automl.searching import search as search
+    from automl.searching.search import distill as distill
+    from automl.searching.search import search as search
 
-__all__ = ["attribute", "load_run", "predict", "search"]
+__all__ = ["attribute", "distill", "load_run", "predict", "search"]
 
 _HOMES = {
-    "attribute": "automl.attribution",
+    "attribute": "automl.attribution.attribute",
+    "distill": "automl.searching.search",
     "load_run": "automl.run_folder",
-    "predict": "automl.predicting",
-    "search": "automl.searching",
+    "predict": "automl.predicting.predict",
+    "search": "automl.searching.search",
 }
 
 

@@ -18,9 +18,9 @@ from automl.errors import UserError
 def load(command: str) -> None:
     """Import what a long command needs, so that it is there when the command begins."""
     if command in ("search", "distill"):
-        import automl.searching
+        import automl.searching.search
     if command == "attribute":
-        import automl.attribution  # noqa: F401 - the same
+        import automl.attribution.attribute  # noqa: F401 - the same
 
 
 def run_init(arguments: Namespace) -> None:
@@ -40,21 +40,21 @@ def run_check(arguments: Namespace) -> None:
 
 def run_search(arguments: Namespace) -> None:
     """Search, and show the front."""
-    from automl.searching import search
+    from automl.searching.search import search
 
     _say_result(search(arguments.config, resume=arguments.resume, trials=arguments.trials, address=arguments.address))
 
 
 def run_distill(arguments: Namespace) -> None:
     """Train one student, and show it."""
-    from automl.searching import distill
+    from automl.searching.search import distill
 
     _say_result(distill(arguments.config))
 
 
 def run_front(arguments: Namespace) -> None:
     """Show the front of a run."""
-    from automl.front_view import front_json
+    from automl.front.view import front_json
 
     run = _load_run(arguments.run)
     if arguments.json:
@@ -74,8 +74,8 @@ def run_export(arguments: Namespace) -> None:
 
 def run_attribute(arguments: Namespace) -> None:
     """Tell what each teacher contributed to a student."""
-    from automl.attribution import attribute
-    from automl.attribution_view import attribution_tables, attribution_text
+    from automl.attribution.attribute import attribute
+    from automl.attribution.view import attribution_tables, attribution_text
 
     if not arguments.trial.isdecimal():
         raise UserError(f"expected the number of a trial, such as 17, got {arguments.trial!r}", place="TRIAL")
@@ -95,7 +95,7 @@ def run_report(arguments: Namespace) -> None:
 def run_predict(arguments: Namespace) -> None:
     """Run an exported student."""
     with _mistakes_of_the_user():
-        from automl.predicting import format_table, predict, texts_after
+        from automl.predicting.predict import format_table, predict, texts_after
 
         folder, given = Path(arguments.folder), Path(arguments.input)
         texts = texts_after(folder, given)
@@ -123,13 +123,13 @@ def _mistakes_of_the_user(place: str = "") -> Iterator[None]:
 def _say_front(run: Any) -> None:
     from rich.console import Console
 
-    from automl.front_view import WIDTH, front_table
+    from automl.front.view import WIDTH, front_table
 
     _say(front_table(run, width=max(WIDTH, Console().width)))
 
 
 def _say_result(run: Any) -> None:
-    from automl.front_view import next_steps
+    from automl.front.view import next_steps
 
     _say_front(run)
     _write(f"\n{next_steps(run)}")

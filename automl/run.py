@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from automl.contributions import Attribution
-from automl.front import Member, ParetoFront
-from automl.rungs import RungRecord
-from automl.warm_start import WarmStart
+from automl.attribution.contributions import Attribution
+from automl.front.pareto_front import Member, ParetoFront
+from automl.searching.rungs import RungRecord
+from automl.transfer.warm_start import WarmStart
 from search_spaces import Value
 from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from automl import stored
-from automl.attribution_facts import attributions_in
+from automl.attribution.facts import attributions_in
 from automl.config.environment import expanded
 from automl.config.masked import masked_config
 from automl.config.places import read_yaml
 from automl.errors import UserError
-from automl.finale import final_measurements
-from automl.ledger import Ledger, open_ledger
 from automl.run import PROXY_USED, Run
-from automl.standing import Standing
-from automl.warm_start import TAKEN
+from automl.searching.finale import final_measurements
+from automl.searching.standing import Standing
+from automl.study import stored
+from automl.study.ledger import Ledger, open_ledger
+from automl.transfer.warm_start import TAKEN
 
 CONFIG_FILE = "config.yaml"
 REPORT_FILE = "report.html"

@@ -16,7 +16,7 @@ from pymoo.core.variable import Choice
 from pymoo.operators.crossover.ux import UX
 from pymoo.operators.mutation.rm import ChoiceRandomMutation
 
-from automl.objectives import to_losses
+from automl.front.objectives import to_losses
 from automl.samplers import SearchContext
 from search_spaces import Categorical, Values, sample
 

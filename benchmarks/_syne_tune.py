@@ -15,7 +15,7 @@ from syne_tune.optimizer.schedulers.multiobjective.multi_objective_regularized_e
 )
 from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import NonDominatedPriority
 
-from automl.objectives import to_losses
+from automl.front.objectives import to_losses
 from automl.samplers import SearchContext
 from search_spaces import Categorical, Values
 

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from automl.controller import Controller
-from automl.executor import Executor, Share
-from automl.ledger import Ledger, Proposal, open_ledger
-from automl.objectives import Objective
+from automl.cluster.executor import Executor, Share
+from automl.front.objectives import Objective
 from automl.samplers import SearchContext, make_sampler
-from automl.standing import Standing
-from automl.stop_rule import StopRule
-from automl.students import Students
+from automl.searching.controller import Controller
+from automl.searching.standing import Standing
+from automl.searching.stop_rule import StopRule
+from automl.searching.students import Students
+from automl.study.ledger import Ledger, Proposal, open_ledger
 from automl.tracking import SendingTrials, Tracker
 from search_spaces import StudentSpec, convnet
 from trials.recipe import LossTerm, Recipe

@@ -37,6 +37,9 @@ from trials.tokenization import END, Tokenizer, train_tokenizer
 from trials.writers import Writer, decoder_text
 
 PARTS = ("docstrings", "reference")
+MODULES = """argparse collections datetime decimal difflib email.message fractions functools heapq http.client inspect
+ipaddress itertools json logging mailbox math os pathlib pickletools random shutil smtplib socket statistics string
+subprocess tarfile tempfile textwrap threading turtle typing unittest uuid"""
 VOCABULARY, LENGTH, KEPT = 1024, 64, 64
 PROMPTS, PROMPT_TOKENS, SAMPLES = 300, 12, 4
 TEACHER = {"layers": 3, "width": 96, "heads": 4, "heads4.kv_heads": 4}
@@ -62,12 +65,8 @@ def texts(characters: int) -> tuple[list[str], list[str]]:
 
 def _docstrings() -> list[str]:
     """Read those of modules that are written in Python, in the order of their names."""
-    modules = ("argparse", "collections", "datetime", "decimal", "difflib", "email.message", "fractions", "functools")
-    modules += ("heapq", "http.client", "inspect", "ipaddress", "itertools", "json", "logging", "mailbox", "math")
-    modules += ("os", "pathlib", "pickletools", "random", "shutil", "smtplib", "socket", "statistics", "string")
-    modules += ("subprocess", "tarfile", "tempfile", "textwrap", "threading", "turtle", "typing", "unittest", "uuid")
     found: dict[str, None] = {}
-    for name in modules:
+    for name in MODULES.split():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = pkgutil.resolve_name(name)
@@ -140,8 +139,9 @@ class _Bench:
             prompts = [self.tokenizer.decode(each[:PROMPT_TOKENS]) for each in ids]
             assert isinstance(teacher.model, partial)
             writer = Writer(decoder_text(teacher.model.args[0].body), self.tokenizer, length=LENGTH)
-            how = {"samples": SAMPLES, "temperature": 0.8, "max_new_tokens": LENGTH - PROMPT_TOKENS - 1, "seed": 0}
-            for row, prompt, written in zip(own, prompts, writer.generate(prompts, **how), strict=True):
+            tokens = LENGTH - PROMPT_TOKENS - 1
+            found = writer.generate(prompts, samples=SAMPLES, temperature=0.8, max_new_tokens=tokens, seed=0)
+            for row, prompt, written in zip(own, prompts, found, strict=True):
                 texts_and_writers = [(k, text) for text in written]
                 kept += best_of(texts_and_writers, document=row, prompt=prompt, reference="", score=score, keep=1)
         return with_completions(
@@ -158,7 +158,14 @@ def build(values: Mapping[str, int], seed: int) -> Student:
     """Build an untrained decoder."""
     torch.manual_seed(seed)
     space = decoder(lengths=(LENGTH,))
-    rest = {"length": LENGTH, "dropout": 0.0, "embedding": 1.0, "tied": True, "positions": "rotary", "norm": "rms"}
+    rest: dict[str, str | int | float | bool] = {
+        "length": LENGTH,
+        "dropout": 0.0,
+        "embedding": 1.0,
+        "tied": True,
+        "positions": "rotary",
+        "norm": "rms",
+    }
     spec: StudentSpec = space.spec({**rest, "feedforward": 4, "feedforward.kind": "gelu", **values})
     from search_spaces import ModelSignature, TensorSpec
 

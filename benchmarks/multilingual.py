@@ -163,8 +163,8 @@ def lines(bench: Bench, alone: Sequence[Accuracies], taught: Sequence[Mapping[st
         yield f"{'teacher ' + name:24s}" + "".join(f"{found[language]:14.3f}" for language in languages)
     yield f"{'its own specialist':24s}" + "".join(f"{bench.ceiling[language]:14.3f}" for language in languages)
     students = {"labels only": alone} | {f"distilled, {name}": [each[name] for each in taught] for name in taught[0]}
-    for name, found in students.items():
-        cells = [interval([each[language] for each in found]) for language in languages]
+    for name, seeds in students.items():
+        cells = [interval([each[language] for each in seeds]) for language in languages]
         yield f"{name:24s}" + "".join(f"{mean:8.3f}±{half:.3f}" for mean, half in cells)
 
 
@@ -185,7 +185,9 @@ def main() -> None:
         taught.append({name: accuracies for name, (accuracies, _) in found.items()})
         num_bytes |= {name: size for name, (_, size) in found.items()}
         print(f"seed {seed}: {alone[-1]['mean']:.3f}, distilled {taught[-1]['float32']['mean']:.3f}", file=sys.stderr)
-    num_bytes["tokenizer.json"] = len(bench.setting.reading_of(SPEC).tokenizer.definition.encode())
+    reading = bench.setting.reading_of(SPEC)
+    assert reading is not None
+    num_bytes["tokenizer.json"] = len(reading.tokenizer.definition.encode())
     if arguments.json:
         told = {"teachers": bench.homes, "ceiling": bench.ceiling, "labels only": alone, "distilled": taught}
         print(json.dumps({**told, "bytes": num_bytes}))

@@ -25,20 +25,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from automl.cluster.executor import Executor
+from automl.cluster.nodes import with_teachers
 from automl.config import Config, load_config
 from automl.config.running import Halving as HalvingSection
 from automl.config.running import Sampler
 from automl.config.searchable import possible_values
-from automl.executor import Executor
-from automl.halving import Halving
-from automl.ledger import Ledger, Proposal, open_ledger
-from automl.nodes import with_teachers
-from automl.objectives import Objective
-from automl.preparation import Prepared, prepare
-from automl.reach import settle_objectives
-from automl.sampling import sampler_of
-from automl.standing import Standing
-from automl.teaching import teach
+from automl.front.objectives import Objective
+from automl.preparation.prepare import Prepared, prepare
+from automl.searching.halving import Halving
+from automl.searching.reach import settle_objectives
+from automl.searching.sampling import sampler_of
+from automl.searching.standing import Standing
+from automl.study.ledger import Ledger, Proposal, open_ledger
+from automl.teaching.teach import teach
 from trials import templates
 from trials.records import Latency, Outcome, Trial, TrialResult
 from trials.run_trial import Setting, run_rung, run_trial
@@ -145,6 +145,14 @@ def _train(trial: Trial, setting: Setting, halving: Halving | None) -> TrialResu
     return run_trial(trial, setting, underway)[0]
 
 
+def _shortened(config: Config, rows: int | None) -> Config:
+    """Let students and teachers learn from so many training rows at most."""
+    if rows is None:
+        return config
+    limits = config.data.limit_rows.model_copy(update={"train": rows})
+    return config.model_copy(update={"data": config.data.model_copy(update={"limit_rows": limits})})
+
+
 def _with_sampler(prepared: Prepared, name: str) -> Prepared:
     config = prepared.config
     grace = max(1, max(map(int, possible_values(config.recipe.epochs))) // 5)
@@ -223,7 +231,7 @@ def main() -> None:
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         with ExitStack() as leases:
             folder = Path(leases.enter_context(tempfile.TemporaryDirectory(prefix="own-jobs-")))
-            config = load_config(arguments.config)
+            config = _shortened(load_config(arguments.config), arguments.rows)
             runs = arguments.runs or folder / "runs"
             job = make_job(config.model_copy(update={"seed": seed, "runs": runs}), folder, leases)
             for name in arguments.samplers:
@@ -249,6 +257,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=120.0, help="of the processor, for each search")
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--first-seed", type=int, default=0, help="the first of them")
+    parser.add_argument("--rows", type=int, help="training rows, instead of those of the config")
     parser.add_argument(
         "--samplers",
         nargs="+",

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from specialists import LABELS, TEACHERS, ensemble_of, heard, teachers_of, trained
 
-from automl.agreement import agreements
 from automl.config import load_config
-from automl.preparation import Prepared, prepare
+from automl.preparation.prepare import Prepared, prepare
+from automl.proxies.agreement import agreements
 from search_spaces import SPACES, StudentSpec, sample
 from trials.proxies import PROXIES, Scorer
 from trials.recipe import Recipe

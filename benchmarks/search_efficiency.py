@@ -30,7 +30,7 @@ from _searchers import UNIQUE, OptunaSearcher, Searcher
 from _tabular import TASKS, TabularTask, load_task
 from numpy.typing import NDArray
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SAMPLERS, SearchContext
 from search_spaces import Values, sample
 

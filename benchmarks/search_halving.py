@@ -6,8 +6,8 @@ Run it from the root of the repository, with the folder of the tables (see ``ben
 
 NAS-Bench-201 holds what each cell reaches after 12 epochs of a short training and after 200 of the whole one. Here a
 trial is 200 epochs. With halving it comes to a rung after 12, where it is compared by these accuracies, and goes on if
-it is among the best of those that have come there (``automl.halving``); one that is stopped took 12. Trials run beside
-each other, each epoch of one as long as that of another. Latency and parameters are known before a trial.
+it is among the best of those that have come there (``automl.searching.halving``); one that is stopped took 12. Trials
+run beside each other, each epoch of one as long as that of another. Latency and parameters are known before a trial.
 
 Shape letters: S = seeds, B = budgets.
 """
@@ -25,10 +25,10 @@ from _tabular import TabularTask, load_task
 from numpy.typing import NDArray
 from search_efficiency import context_of
 
-from automl.halving import is_among_best
-from automl.objectives import to_losses
+from automl.front.objectives import to_losses
 from automl.samplers import SAMPLERS, make_sampler
 from automl.samplers.distributions import distribution_of
+from automl.searching.halving import is_among_best
 
 WHOLE, RUNG = 200, 12
 REPORTED = (25, 50, 100)

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from automl.config import load_config
-from automl.preparation import Prepared, prepare
-from automl.schooling import schooling
+from automl.preparation.prepare import Prepared, prepare
+from automl.teaching.schooling import schooling
 from search_spaces import SPACES, SearchSpace, StudentSpec
 from teachers import Batch, Coverage, TeacherEnsemble, TeacherOutputs, teacher_strength
 from trials.data import Dataset

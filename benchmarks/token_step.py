@@ -110,11 +110,11 @@ def _measure(sizes: tuple[int, int, int, int], rounds: int, at_once: bool) -> tu
     assert isinstance(batch.inputs, Tensor)
     tokens = batch.inputs.numel()
     few = replace(batch, index=batch.index[:1], inputs=batch.inputs[:1, :8], labels=batch.labels[:1, :8])
-    token_means(loss, speak(batch.inputs[:1, :8]), None, few)["hard_label"].backward()
+    torch.autograd.backward(token_means(loss, speak(batch.inputs[:1, :8]), None, few)["hard_label"])
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     for _ in range(rounds):
         means = token_means(loss, speak(batch.inputs), teachers, batch, chunk=tokens if at_once else None)
-        torch.stack(list(means.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(means.values())).sum())
     seconds = (time.perf_counter() - started) / rounds
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, seconds
 

@@ -215,7 +215,7 @@ def _unknown(given: str, name: str, seen: Exploration) -> str:
     parts = ", ".join(f".{part}" for part in PARTS)
     message = (
         f"unknown feature {given!r}{meant}; stages with shapes after the batch: {', '.join(stages) or 'none'}; "
-        f"attentions, each with {parts}: {', '.join(attentions) or 'none'}; modules such as {close}"
+        f"attentions, each with {parts}: {', '.join(attentions) or 'none'}; modules such as {', '.join(close)}"
     )
     if name in seen.paths:
         message += f"; the module {name!r} is there, but gave no tensor when the network ran"

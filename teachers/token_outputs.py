@@ -92,7 +92,7 @@ class TokenOutputs:
         """Give everything (K, B, T, V): of a few rows."""
         shape = self._shape
         whole = self.at(torch.arange(shape.numel(), device=self.of_rows().logits.device)).logits
-        return TeacherOutputs(logits=whole.unflatten(1, shape), features=self.features)
+        return TeacherOutputs(logits=whole.reshape(len(whole), *shape, -1), features=self.features)
 
     @property
     def _shape(self) -> torch.Size:

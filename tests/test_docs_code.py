@@ -98,7 +98,8 @@ def test_python_runs(page: Path, desk: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "page"}
     try:
         for block in blocks(page):
-            needs_a_run = "automl.search(" in block.text or block.text.startswith("# after a search")
+            trains = "automl.search(" in block.text or "automl.distill(" in block.text
+            needs_a_run = trains or block.text.startswith("# after a search")
             if block.language == "python" and not block.title and not needs_a_run:
                 exec(compile(block.text, name_of(page), "exec"), namespace)
     finally:

@@ -108,7 +108,17 @@ def test_bench_goes_on_after_a_failure_and_ends_with_the_names_of_those_that_fai
     assert len(asked) > 4
     assert done.returncode != 0
     last = done.stdout.splitlines()[-1]
-    assert last == "failed: distillation_gains.py digits, distillation_gains.py classes, distillation_step.py"
+    gains = [
+        f"distillation_gains.py {of}" for of in ("digits", "digits --only fcfd", "attention", "classes --seeds 10")
+    ]
+    assert last == f"failed: {', '.join(gains)}, distillation_step.py"
+
+
+def test_bench_runs_each_study_with_the_seeds_that_the_page_quotes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for run in bench(tmp_path)[0]:
+        if "distillation_gains" in run:
+            assert f"`python {run}`" in page
 
 
 def test_benchmarks_take_the_arguments_that_bench_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

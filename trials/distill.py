@@ -1,6 +1,7 @@
 """Training: one loop, from labels and teachers together; a teacher that is trained first goes through it alone."""
 
 import copy
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from trials.optimizing import learning_rate, make_optimizer
 from trials.ordering import batches_of_epoch
 from trials.placing import choose_device, place_batch, random_state_kept
 from trials.records import EpochRecord
-from trials.shares import GradientShares, is_measured
+from trials.shares import GradientShares, carried, is_measured
 from trials.steps import make_steps
 
 
@@ -79,9 +80,29 @@ def distill(
             training.load(checkpoint)
             history = checkpoint.history
         for epoch in range(len(history), end):
-            history += (training.epoch(epoch),)
+            history += (carried(training.epoch(epoch), history),)
     student.cpu().eval()
     return training.checkpoint(history)
+
+
+def rehearse(student: nn.Module, lesson: Lesson) -> None:
+    """Make the losses of a lesson and their gradient on all of its rows at once, to see whether they fit.
+
+    Args:
+        student: As for ``distill``; it is in no state to be used afterwards.
+        lesson: With few rows.
+
+    Raises:
+        ValueError: The recipe does not fit the data, the student or the teachers.
+    """
+    device = choose_device(lesson.device)
+    with random_state_kept(device):
+        torch.manual_seed(lesson.seed)
+        training = _Training(student.to(device), lesson, device)
+        batch, teachers = training.schooling(0, np.random.default_rng(lesson.seed))(training.rows)
+        answer = training.steps.speak(batch.inputs)
+        means = training.steps.means(training.loss, answer, teachers, batch, epoch=1)
+        torch.autograd.backward([mean for mean in means.values() if mean.requires_grad])
 
 
 class _Training:
@@ -99,8 +120,12 @@ class _Training:
         batch = lesson.dataset.batch(self.rows[:EXAMPLE_ROWS], view=lesson.dataset.training_view(0))
         self.steps = make_steps(student, lesson, place_batch(batch, device))
         self.loss = DistillationLoss(lesson, see(student, self.steps.example, lesson, batch, device))
-        self.optimizer = make_optimizer([student, self.loss], lesson.recipe)
         student.train()
+
+    @functools.cached_property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Made when it is first needed: PyTorch imports for seconds before its first one."""
+        return make_optimizer([self.student, self.loss], self.lesson.recipe)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint was made."""
@@ -131,9 +156,9 @@ class _Training:
         # Seeded by epoch, so that an epoch does not depend on whether training was stopped before it.
         generator = np.random.default_rng([self.lesson.seed, epoch])
         torch.manual_seed(int(generator.integers(2**62)))
-        schooling = self._schooling(epoch, generator)
+        schooling = self.schooling(epoch, generator)
         seen: dict[str, list[Tensor]] = {}
-        shares = GradientShares()
+        shares, measured = GradientShares(), is_measured(epoch, recipe=recipe, num_batches=self.num_batches)
         dataset = self.lesson.dataset
         lengths = None if dataset.vocabulary_size is None or dataset.of_tokens else dataset.num_tokens
         batches = batches_of_epoch(self.rows, num_batches=self.num_batches, generator=generator, lengths=lengths)
@@ -143,7 +168,7 @@ class _Training:
             answer = self.steps.speak(batch.inputs)
             means = self.steps.means(self.loss, answer, teachers, batch, epoch=epoch + 1)
             factors = self.loss.factors(means, epoch + 1)
-            if step == 0 and is_measured(epoch, epochs=recipe.epochs, num_batches=self.num_batches):
+            if step == 0 and measured:
                 shares = self.steps.shares(self.loss, answer, teachers, batch, means=means, factors=factors)
             self._descend([mean * factors[name] for name, mean in means.items()])
             for name, mean in means.items():
@@ -155,11 +180,10 @@ class _Training:
             seconds=time.perf_counter() - started,
             shares=shares.terms,
             teacher_shares=shares.teachers,
+            shares_epoch=epoch + 1 if measured else None,
         )
 
-    def _schooling(
-        self, epoch: int, generator: np.random.Generator
-    ) -> Callable[[NDArray[np.int64]], tuple[Batch, Any]]:
+    def schooling(self, epoch: int, generator: np.random.Generator) -> Callable[[NDArray[np.int64]], tuple[Batch, Any]]:
         """Give ``read(rows)``: a batch as it is shown in this epoch, and what the teachers say of it if anyone asks."""
         lesson, labels = self.lesson, self.lesson.dataset.student_labels
         features, listens = lesson.features_in(epoch + 1), self.loss.listens_in(epoch + 1)
@@ -229,4 +253,4 @@ def _on_processor(state: object) -> object:
     return state
 
 
-__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill", "steps_per_epoch"]
+__all__ = ["Checkpoint", "DistillationLoss", "DivergedError", "Lesson", "distill", "rehearse", "steps_per_epoch"]

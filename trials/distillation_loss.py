@@ -24,7 +24,7 @@ Sums = dict[str, tuple[Tensor, Tensor | int]]
 """Of each term by name: its sum over the samples that it speaks of, and how many these are."""
 
 _SMALLEST_MAGNITUDE = 1e-4
-"""Below it a term counts as learnt, and is not blown up any further."""
+"""Of a term's first one: below it a term counts as learnt, and is not blown up any further."""
 
 _SMALLEST_WEIGHT = 1e-12
 """Of a teacher that votes: too little to teach anything."""
@@ -42,6 +42,7 @@ class DistillationLoss(nn.Module):
     """All terms of a recipe; a module, since terms may have learnt parts, and magnitudes go on over epochs."""
 
     magnitudes: Tensor
+    first_magnitudes: Tensor
 
     def __init__(self, lesson: Lesson, example: Example | None = None) -> None:
         """Look the methods of the lesson's recipe up, and put everything where the lesson is taught.
@@ -66,6 +67,7 @@ class DistillationLoss(nn.Module):
         )
         self.balanced = recipe.balance == "magnitude"
         self.register_buffer("magnitudes", torch.zeros(len(self.plan)))
+        self.register_buffer("first_magnitudes", torch.zeros(len(self.plan)))
         names = () if given is None else given.names
         self.fixed_K = torch.tensor([recipe.teacher_weights.get(name, 1.0) for name in names], device=device)
         # Where every teacher votes on every row, votes and fixed weights are the same in each step.
@@ -173,7 +175,12 @@ class DistillationLoss(nn.Module):
             kept = self.magnitudes[positions]
             # The first value as it is, then one that forgets half of itself in about seven steps.
             self.magnitudes[positions] = torch.where(kept > 0, 0.9 * kept + 0.1 * seen, seen)
-        return dict(zip(means, 1 / self.magnitudes[positions].clamp(min=_SMALLEST_MAGNITUDE), strict=True))
+            first = self.first_magnitudes[positions]
+            self.first_magnitudes[positions] = torch.where(first > 0, first, seen)
+        # The first one tells the unit of a loss; of a term that has been 0 so far nothing is known.
+        first = self.first_magnitudes[positions]
+        magnitudes = torch.maximum(self.magnitudes[positions], _SMALLEST_MAGNITUDE * first)
+        return dict(zip(means, 1 / magnitudes.where(first > 0, 1.0), strict=True))
 
     def weights(self, teachers: TeacherOutputs, batch: Batch) -> tuple[Tensor, Tensor | int]:
         """Weigh the teachers (K, B), and count the rows on which any of them votes.

@@ -48,6 +48,7 @@ def imbalances(recipe: Recipe, history: Sequence[EpochRecord]) -> tuple[Imbalanc
     Returns:
         Terms before teachers, in the order of the recipe; nothing where no shares were measured.
     """
+    history = [record for record in history if record.has_own_shares]
     found = [Imbalance(kind=LOSS, name=name, share=share) for name, share in _own_shares(recipe, history).items()]
     faint = [each for each in found if each.is_faint]
     together = mean_shares(record.shares for record in history if _all_taught(recipe, record.epoch))

@@ -55,6 +55,7 @@ class Example:
             student_paths={} if taps is None else taps.paths,
             teacher_paths=tuple(_paths(model, needs.teacher, self.inputs) for model in models),
             num_epochs=self.lesson.recipe.epochs,
+            knows_all=group.classes is None,
         )
 
     def _model(self, position: int) -> RunnableTeacher:

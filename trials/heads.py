@@ -15,6 +15,8 @@ from torch import Tensor
 from search_spaces import ModelSignature, SearchSpace, StudentSpec
 from trials.student import Normalisation, Student
 
+_TRIED = 4
+"""Samples on which heads are tried out, and tokens of each."""
 _TOLERANCE = 1e-3
 """Of the largest logit: float32 adds up the same numbers in another order."""
 
@@ -84,7 +86,13 @@ def check_foldable(space: SearchSpace, spec: StudentSpec, signature: ModelSignat
         torch.manual_seed(0)
         headed = build_student(space, spec, signature=signature, statistics=None, head_weights=(0.25, 0.75))
         plain = build_student(space, spec, signature=signature, statistics=None)
-        fold(headed, plain, torch.randn(4, *signature.sole_input_shape))
+        fold(headed, plain, _any_inputs(signature))
+
+
+def _any_inputs(signature: ModelSignature) -> Tensor:
+    if signature.vocabulary_size is not None:
+        return torch.randint(1, signature.vocabulary_size, (_TRIED, _TRIED))
+    return torch.randn(_TRIED, *signature.sole_input_shape)
 
 
 def _with_heads(signature: ModelSignature, num_heads: int) -> ModelSignature:

@@ -95,8 +95,9 @@ def _length(signature: ModelSignature) -> int | None:
         return None
     (tokens, *past) = signature.inputs
     (size, *_) = tokens.shape
-    before = past[0].shape[1] or 0 if past else 0  # Tokens whose keys and values are kept.
-    return (VARYING_SIZE if size is None else size) + before
+    # Of keys and values that are kept (heads, tokens, width), the tokens count, too.
+    before = [each.shape[1] or 0 for each in past if len(each.shape) == 3]
+    return (VARYING_SIZE if size is None else size) + (before[0] if before else 0)
 
 
 def _turn(settings: LatencySettings) -> Turn:

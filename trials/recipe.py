@@ -54,7 +54,8 @@ class Recipe:
             of weight 0; teachers without a weight get 1.
         taking_part: Whether a teacher is listened to, by its name; those without an entry are.
         balance: How terms are weighed against each other: ``none`` adds them up with their weights as they are,
-            ``magnitude`` divides each by its running magnitude before, so that weights are shares.
+            ``magnitude`` divides each by its running magnitude before, so that weights are shares of the value of the
+            loss; of the gradient they are not.
         epochs: Passes over the training split.
         batch_size: Rows of a step.
         optimizer: A name in ``trials.optimizing``: ``adamw`` or ``sgd``.

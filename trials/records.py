@@ -187,9 +187,10 @@ class EpochRecord:
         losses: Mean of each term before its weight, by name.
         learning_rate: At the end of the epoch.
         seconds: Time it took.
-        shares: Each term's share of the gradient, by name, at the first step of the epoch; they add up to 1. Empty
-            where it was not measured, as in some epochs of few steps.
+        shares: Each term's share of the gradient, by name, at the first step of an epoch; they add up to 1.
         teacher_shares: Each teacher's share of the gradient of what teachers teach, by name, at the same step.
+        shares_epoch: The epoch of that step: an earlier one where shares are carried on, as over epochs of few steps,
+            which are not all measured; None counts as this one.
     """
 
     epoch: int
@@ -198,6 +199,12 @@ class EpochRecord:
     seconds: float
     shares: Mapping[str, float] = field(default_factory=dict)
     teacher_shares: Mapping[str, float] = field(default_factory=dict)
+    shares_epoch: int | None = None
+
+    @property
+    def has_own_shares(self) -> bool:
+        """Whether its shares were measured in it, and not carried on from an earlier epoch."""
+        return self.shares_epoch in (None, self.epoch)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 Shape letters: K = teachers, B = batch.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from teachers import Batch, Outputs, TeacherOutputs, TokenOutputs
 from trials.aggregation import HEADS
 from trials.distillation_loss import GATE, DistillationLoss
+from trials.recipe import Recipe
+from trials.records import EpochRecord
 from trials.spoken_tokens import SpokenTokens
 from trials.term import Term
 from trials.token_losses import token_teacher_norms
@@ -34,17 +36,33 @@ class GradientShares:
     teachers: Mapping[str, float] = field(default_factory=dict)
 
 
-def is_measured(epoch: int, *, epochs: int, num_batches: int) -> bool:
-    """Say whether an epoch begins with a measurement: the first and the last do, and between them those that are due.
+def is_measured(epoch: int, *, recipe: Recipe, num_batches: int) -> bool:
+    """Say whether an epoch begins with a measurement.
+
+    The first and the last do, those in which a term comes in or has risen, and between them those that are due.
 
     Args:
         epoch: Counted from 0.
-        epochs: In all.
+        recipe: That is taught.
         num_batches: Steps of an epoch.
     """
     since_start = epoch * num_batches
     is_due = since_start // STEPS_BETWEEN > (since_start - num_batches) // STEPS_BETWEEN
-    return is_due or epoch in (0, epochs - 1)
+    begun = {each for term in recipe.losses for each in (term.first_epoch, max(term.first_epoch, term.warmup_epochs))}
+    return is_due or epoch in (0, recipe.epochs - 1) or epoch + 1 in begun
+
+
+def carried(record: EpochRecord, history: Sequence[EpochRecord]) -> EpochRecord:
+    """Give an epoch that was not measured the shares of the one before, marked with the epoch that they are of.
+
+    Args:
+        record: Of the epoch.
+        history: Of the epochs before.
+    """
+    if record.shares_epoch is not None or not history:
+        return record
+    last = history[-1]
+    return replace(record, shares=last.shares, teacher_shares=last.teacher_shares, shares_epoch=last.shares_epoch)
 
 
 def gradient_shares(

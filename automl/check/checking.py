@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from automl.batch_check import oversized_batch
-from automl.cache_view import plan_lines
-from automl.caching import require_memory
 from automl.check.forecast import Forecast, forecast
 from automl.check.input_notes import input_notes
+from automl.check.losses import require_losses
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.servers import require_cluster, silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
@@ -20,14 +18,17 @@ from automl.check.teachers import Examined, examine_teachers, foresee, stand_ins
 from automl.check.tokens import token_lines
 from automl.config import load_config
 from automl.errors import UserError
-from automl.preparation import Prepared, at, prepare
-from automl.ranges import broken_limits, probes
-from automl.recipe_checks import rows_without_teacher
+from automl.preparation.prepare import Prepared, at, prepare
+from automl.preparation.recipe_checks import rows_without_teacher
+from automl.proxies.screening import require_proxies
 from automl.run_folder import CONFIG_FILE
-from automl.sampling import sampler_of
-from automl.screening import require_proxies
-from automl.teachers_strength import describe_coverage
-from automl.transfer import require_source
+from automl.searching.batch_check import oversized_batch
+from automl.searching.ranges import broken_limits, probes
+from automl.searching.sampling import sampler_of
+from automl.teaching.cache_view import plan_lines
+from automl.teaching.caching import require_memory
+from automl.teaching.strength import describe_coverage
+from automl.transfer.take_over import require_source
 from teachers import MISSING_LABEL
 from trials.records import METRICS_OF_COST, Candidate
 from trials.run_trial import measure_untrained
@@ -54,6 +55,7 @@ def check(path: str | Path) -> CheckReport:
     prepared = prepare(config)
     sampler_of(prepared)
     require_source(prepared)
+    require_losses(prepared)
     require_proxies(prepared)
     require_cluster(config)
     with at(config, "latency", "provider"):  # of this machine too, where the search goes to another
@@ -86,6 +88,7 @@ def check(path: str | Path) -> CheckReport:
         cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
+        once=not prepared.choices and found.trials == 1,
     )
 
 

@@ -9,11 +9,11 @@ import psutil
 from automl.check.proxy_price import proxy_price
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
+from automl.cluster.machine import trials_here
 from automl.errors import WorkFailed
-from automl.machine import trials_here
-from automl.preparation import Prepared
-from automl.schooling import Schooling
-from teachers import CachePlan, TeacherModel
+from automl.preparation.prepare import Prepared
+from automl.teaching.schooling import Schooling
+from teachers import LOGITS, CachePlan, TeacherModel
 from trials.records import Outcome
 from trials.run_trial import Setting, run_trial
 
@@ -136,8 +136,9 @@ def forecast(
         setting = replace(setting, teachers=answers, teacher_models=teacher_models if plan.models else ())
     parallel = trials_here(config)
     overhead, worker_bytes = _overhead(sampled, setting)
-    schooling_seconds, answering_seconds = _schooling(prepared, schoolings, overhead)
-    answering_seconds += sum(len(prepared.dataset) / speed for speed in rows_per_second.values())
+    asked = 0 if plan is None else plan.form.answers(LOGITS)
+    schooling_seconds, answering_seconds = _schooling(prepared, schoolings, overhead, rows=asked)
+    answering_seconds += sum(asked / speed for speed in rows_per_second.values())
     inputs = prepared.dataset.inputs
     proxy_seconds, proxy_start_seconds = proxy_price(config.search.proxy, sampled, setting, seed=config.seed)
     share_of_epochs = 1.0 if (rungs := config.rungs()) is None else rungs.share
@@ -148,7 +149,7 @@ def forecast(
         training_seconds=share_of_epochs * (_training(sampled, setting) + _on_the_spot(sampled, setting, plan)),
         overhead_seconds=overhead,
         end_seconds=END_SECONDS,
-        trials=config.search.trials,
+        trials=config.search.trials or (None if prepared.choices else 1),
         minutes=config.search.minutes,
         parallel=parallel,
         share_trained=sampled.share_kept,
@@ -197,9 +198,9 @@ def _training(sampled: Sampled, setting: Setting) -> float:
 
 
 def _schooling(
-    prepared: Prepared, schoolings: Mapping[int, Schooling], overhead: float
+    prepared: Prepared, schoolings: Mapping[int, Schooling], overhead: float, *, rows: int
 ) -> tuple[dict[int, float], float]:
-    """Give the time to train each teacher, and the time that all of these will take to answer."""
+    """Give the time to train each teacher, and the time that all of these will take to answer about some rows."""
     training, answering = {}, 0.0
     known: dict[str, float] = {}
     for position, lesson in schoolings.items():
@@ -212,5 +213,5 @@ def _schooling(
             known[name] = step_seconds(lesson.trial, setting)
         training[position] = overhead + num_steps(lesson.trial, setting) * known[name]
         # A step goes forward once and backward once, which costs twice as much; answering goes forward alone.
-        answering += len(prepared.dataset) / recipe.batch_size * known[name] / 3
+        answering += rows / recipe.batch_size * known[name] / 3
     return training, answering

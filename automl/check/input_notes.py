@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from automl.check.teachers import Examined
-from automl.preparation import Prepared
+from automl.preparation.prepare import Prepared
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 

@@ -2,10 +2,10 @@
 
 import time
 
-from automl.agreement import BASELINE
 from automl.check.space import Sampled
 from automl.config.running import Proxy
-from automl.screening import REFERENCES
+from automl.proxies.agreement import BASELINE
+from automl.proxies.screening import REFERENCES
 from trials.proxies import Scorer
 from trials.run_trial import Setting
 

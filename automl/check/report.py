@@ -9,7 +9,7 @@ from rich.text import Text
 from automl.check.forecast import Forecast
 from automl.commands_to_type import typed
 from automl.numbers import byte_count, counted, duration, written
-from automl.teachers_strength import METRIC_WORDS
+from automl.teaching.strength import METRIC_WORDS
 
 _MOST_CLASSES = 12
 
@@ -124,6 +124,7 @@ class CheckReport:
         cache: What is kept of the teachers' answers and what runs on the spot, in words.
         ranges: One an objective, then one of each other metric that has a limit.
         forecast: What the search will take.
+        once: Whether one student is trained, as by ``distill``, and nothing is searched.
     """
 
     path: str
@@ -135,6 +136,7 @@ class CheckReport:
     cache: tuple[str, ...]
     ranges: tuple[RangeCheck, ...]
     forecast: Forecast
+    once: bool = False
 
     def __rich__(self) -> Text:
         """Say it, section by section."""
@@ -146,10 +148,11 @@ class CheckReport:
             ("forecast", self._forecast()),
             ("note", iter(self.notes)),
         )
-        lines = [f"{self.path}: no mistakes found; what the search {self.name!r} would do:"]
+        what = f"`automl distill` would do for {self.name!r}" if self.once else f"the search {self.name!r} would do"
+        lines = [f"{self.path}: no mistakes found; what {what}:"]
         for title, content in sections:
             lines += [f"{title if number == 0 else '':<12}{line}" for number, line in enumerate(content)]
-        lines.append(f"{'next':<12}{typed('automl', 'search', self.path)}")
+        lines.append(f"{'next':<12}{typed('automl', 'distill' if self.once else 'search', self.path)}")
         return Text("\n".join(lines))
 
     def _data(self) -> Iterator[str]:
@@ -217,11 +220,15 @@ class CheckReport:
                 f"  start {duration(found.start_seconds)}, teachers {duration(found.teachers_seconds)}, "
                 f"trials {duration(found.trials_seconds)}, end {duration(found.end_seconds)}"
             )
-        number = "trials" if found.trials is None else counted(found.trials, "trial")
-        yield (
-            f"  {number}, {found.parallel} at a time; each {duration(found.overhead_seconds)} to export and "
-            f"measure, and {duration(found.training_seconds)} to train on average if it keeps the limits"
-        )
+        overhead, training = duration(found.overhead_seconds), duration(found.training_seconds)
+        if found.trials == 1:
+            yield f"  1 trial: {overhead} to export and measure, and {training} to train if it keeps the limits"
+        else:
+            number = "trials" if found.trials is None else counted(found.trials, "trial")
+            yield (
+                f"  {number}, {found.parallel} at a time; each {overhead} to export and measure, and {training} to "
+                "train on average if it keeps the limits"
+            )
         if found.share_of_epochs < 1:
             yield (
                 f"  halving: {found.share_of_epochs:.0%} of a recipe's epochs on average once many trials have passed; "

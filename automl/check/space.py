@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.preparation import Prepared
+from automl.preparation.prepare import Prepared
 from search_spaces import Cost, cost_of, sample, size
 from trials.records import Candidate, Limit, Trial
 

@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.answering import answering
-from automl.asking import asked, texts_to_ask
-from automl.caching import entries_of, plan_answers, probe_rows, wanted
-from automl.errors import UserError
-from automl.fitting_heads import head_folder_name, unfitted
-from automl.loading_teachers import load_teachers
-from automl.machine import trials_here
-from automl.preparation import Prepared
-from automl.schooling import Schooling, schooling
-from automl.student_teachers import untrained_student_teacher
-from automl.teachers_strength import metrics_of, strength_on
-from automl.token_strength import home_and_abroad
+from automl.cluster.machine import trials_here
+from automl.preparation.prepare import Prepared
+from automl.teaching.answering import answering
+from automl.teaching.asking import asked, texts_to_ask
+from automl.teaching.caching import entries_of, plan_answers, probe_rows, wanted
+from automl.teaching.fitting_heads import head_folder_name, unfitted
+from automl.teaching.loading import load_one
+from automl.teaching.schooling import Schooling, schooling
+from automl.teaching.strength import metrics_of, strength_on
+from automl.teaching.student_teachers import untrained_student_teacher
+from automl.teaching.token_strength import home_and_abroad
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from teachers.loading.endpoint import EndpointClassifier
 from trials.export import stand_in
@@ -76,17 +75,17 @@ def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int
     schoolings: dict[int, Schooling] = {}
     examined: dict[int, Examined] = {}
     for position, teacher in enumerate(config.teachers):
-        trained = {}
+        trained = None
         if teacher.kind == "train":
             lesson = schooling(prepared, position)
-            trained[teacher.name] = folder / "teachers" / lesson.folder_name()
-            if not trained[teacher.name].exists():
+            trained = folder / "teachers" / lesson.folder_name()
+            if not trained.exists():
                 schoolings[position] = lesson
                 continue
         if teacher.kind == "sentence_encoder":
             place = folder / "teachers" / head_folder_name(prepared, position, unfitted(prepared, position))
-            trained |= {teacher.name: place} if place.exists() else {}
-        loaded = _load(prepared, position, trained)
+            trained = place if place.exists() else None
+        loaded = load_one(prepared, position, trained)
         with answering(prepared, position):
             if isinstance(loaded.model, EndpointClassifier):
                 examined[position] = _ask(prepared, position, loaded, features)
@@ -157,18 +156,6 @@ def _probe(prepared: Prepared, position: int, teacher: Teacher, features: tuple[
     with answering(prepared, position):
         found = probe(teacher, probe_rows(prepared.dataset), features, num_threads=threads)
     return replace(found, digest=f"to be trained, {position}")  # Two that are not trained yet look like one model.
-
-
-def _load(prepared: Prepared, position: int, trained: Mapping[str, Path]) -> Teacher:
-    """Load one teacher; a mistake is told with its place among all."""
-    config = prepared.config
-    alone = config.model_copy(update={"teachers": (config.teachers[position],)})
-    try:
-        (loaded,) = load_teachers(replace(prepared, config=alone), trained)
-    except UserError as error:
-        message = str(error).removeprefix(f"{error.place}: ")
-        raise UserError(message, place=config.place("teachers", position)) from error
-    return loaded
 
 
 def _ask(prepared: Prepared, position: int, teacher: Teacher, features: tuple[str, ...]) -> Examined:

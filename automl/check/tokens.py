@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from automl.preparation import Prepared
+from automl.preparation.prepare import Prepared
 from search_spaces import Categorical, Domain, Value
 from trials.reading import LENGTH_CHOICE, VOCABULARY_CHOICE, Reading
 

@@ -17,7 +17,7 @@ from automl.config.sequences import Sequences
 from automl.config.student import Student
 from automl.config.teachers import Teacher
 from automl.config.tokenizer import Tokenizer
-from automl.rungs import Rungs
+from automl.searching.rungs import Rungs
 
 LANGUAGE_MODELLING = "language_modelling"
 """Name of the task whose labels are the next tokens."""

@@ -33,10 +33,14 @@ CATALOGS: dict[str, Collection[str]] = {
 """Names that a setting of the recipe can have, by the setting."""
 
 
-def mistakes_across(config: Config) -> Iterator[Mistake]:
+def mistakes_across(config: Config, *, must_end: bool = True) -> Iterator[Mistake]:
     """Find what does not fit together.
 
     Code of the user's is imported for its search space and losses only; data and models are not read.
+
+    Args:
+        config: As read.
+        must_end: Whether something must say when the search stops.
     """
     yield from _metrics(config)
     yield from student_mistakes(config.student, ("student",))
@@ -47,6 +51,8 @@ def mistakes_across(config: Config) -> Iterator[Mistake]:
     yield from _silent(config)
     yield from sequence_mistakes(config)
     yield from _running(config)
+    if must_end:
+        yield from _endless(config)
     yield from proxy_mistakes(config)
 
 
@@ -188,15 +194,22 @@ def _listening(config: Config) -> Iterator[Mistake]:
 
 
 def _silent(config: Config) -> Iterator[Mistake]:
-    """Find that a recipe may listen to no teacher, and not to labels either."""
+    """Find that a recipe listens to no teacher, or may listen to none, and not to labels either."""
     recipe = config.recipe
     heard = [recipe.hears(each.name) for each in config.teachers]
     if not config.teachers or not recipe.listening or not all(False in possible for possible in heard):
         return
+    setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
     labels = recipe.losses.get(HARD_LABEL)
+    if labels is not None and not any(True in possible for possible in heard):
+        message = (
+            f"no teacher is listened to, by a weight of 0 or by taking_part, so that {', '.join(recipe.listening)} "
+            f"would teach nothing; listen to one, or remove the teachers and all losses but {HARD_LABEL}"
+        )
+        yield Mistake(path=("recipe", setting), message=message)
+        return
     if labels is not None and all(float(weight) > 0 for weight in possible_values(labels.weight)):
         return
-    setting = "teacher_weights" if recipe.teacher_weights else "taking_part"
     if any(True in possible for possible in heard) or (labels is not None and labels.may_count):
         told = "the search may listen to no teacher"
         remedy = f"let one teacher always be listened to, or give {HARD_LABEL} a weight that is never 0"
@@ -212,20 +225,23 @@ def _running(config: Config) -> Iterator[Mistake]:
     if ":" not in sampler and sampler not in SAMPLERS:
         message = unknown(sampler, SAMPLERS, "sampler") + ", or package.module:name"
         yield Mistake(path=("search", "sampler"), message=message)
-    bounds = (config.search.trials, config.search.minutes, config.search.stall)
-    if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
-        message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
-        yield Mistake(path=("search",), message=message)
     try:
         config.rungs()
     except ValueError as error:
         yield Mistake(path=("search", "halving"), message=str(error))
 
 
+def _endless(config: Config) -> Iterator[Mistake]:
+    bounds = (config.search.trials, config.search.minutes, config.search.stall)
+    if all(bound is None for bound in bounds) and (config.recipe.choices() or _searches_students(config.student)):
+        message = "nothing says when to stop; add trials (such as 50), minutes, or stall"
+        yield Mistake(path=("search",), message=message)
+
+
 def missing_files(config: Config) -> list[Mistake]:
-    """Find files of data and teachers that are not there."""
+    """Find files of data, tokenizer and teachers that are not there."""
     found: list[tuple[Place, Path]] = []
-    sections: list[tuple[Place, object]] = [(("data",), config.data)]
+    sections: list[tuple[Place, object]] = [(("data",), config.data), (("tokenizer",), config.tokenizer)]
     sections += [(("teachers", position), teacher) for position, teacher in enumerate(config.teachers)]
     for place, section in sections:
         for key in ("path", "weights"):

@@ -114,7 +114,7 @@ class TableData(Part):
     features: Listed[str] | None = None
     """Numeric columns that make the vector; null takes all that are named nowhere else."""
     text: str | None = None
-    """Column of texts, instead of features."""
+    """Column of texts, instead of features; students read them as tokens, see tokenizer."""
     columns: Columns = ()
     # The reader calls it `split` too, and so do the shares of all kinds; the key of the file's own column differs.
     split_column: str | None = None

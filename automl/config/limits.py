@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from automl.objectives import parse_limit
+from automl.front.objectives import parse_limit
 from trials.records import Limit
 
 

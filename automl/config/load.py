@@ -17,7 +17,7 @@ from automl.errors import UserError
 MOST_SHOWN = 20
 
 
-def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
+def load_config(path: str | Path, *, files_must_exist: bool = True, must_end: bool = True) -> Config:
     """Read a config.
 
     Relative paths of data and teachers start from the folder of the file, and are absolute in the result; ``runs``
@@ -27,6 +27,7 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
         path: A YAML file.
         files_must_exist: Whether files of data and teachers must be there, and the run's folder be one to write to;
             False to look at an old run.
+        must_end: Whether something must say when the search stops; False where nothing shall be searched.
 
     Raises:
         UserError: The file cannot be read or says something wrong; one line a mistake, each with its place.
@@ -43,7 +44,7 @@ def load_config(path: str | Path, *, files_must_exist: bool = True) -> Config:
     except ValidationError as error:
         raise _as_one(mistakes(error, Config), places) from error
     config._places = places  # noqa: SLF001 RUF100 - the one who reads the file tells where its settings stand
-    found = list(mistakes_across(config))
+    found = list(mistakes_across(config, must_end=must_end))
     if files_must_exist:
         found += [*missing_files(config), *unusable_run_place(config)]
     if found:

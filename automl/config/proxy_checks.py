@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from automl.agreement import BASELINE
 from automl.config.config import Config
 from automl.config.messages import Mistake, unknown
 from automl.config.places import Path as Place
 from automl.config.running import Proxy
 from automl.config.student import Student
+from automl.proxies.agreement import BASELINE
 from trials.proxies import OF_TEACHERS, PROXIES, find_proxy
 
 

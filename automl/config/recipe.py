@@ -71,7 +71,7 @@ class Recipe(Part):
     """Whether a teacher is listened to, by its name: true, false, or [true, false] to search it; others are."""
     balance: OneOrSeveral[str] = "none"
     """none adds the terms up with their weights; magnitude first divides each by its running magnitude, so that weights
-    are shares."""
+    are shares of the value of the loss."""
     epochs: Searchable[PositiveInt, PositiveIntRange]
     """Passes over the training split."""
     batch_size: Searchable[PositiveInt, PositiveIntRange]

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from automl.config.environment import expanded
 from automl.config.part import CatalogName, Listed, NaturalInt, NaturalReal, Options, Part, PositiveInt, PositiveReal
-from automl.rungs import Rungs
+from automl.searching.rungs import Rungs
 from trials.records import LEAST_ROUNDS, LatencySettings
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from automl.export.feeding import PREPROCESSING_FILE, inputs_in_words, python_example, takes_in_words
 from automl.export.parity import Parity
-from automl.front import Member
+from automl.front.pareto_front import Member
 from automl.masking import mask
 from automl.numbers import counted
 from automl.run import Run
-from automl.teachers_strength import METRIC_WORDS
+from automl.teaching.strength import METRIC_WORDS
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
 from trials.records import METRICS_OF_COST, Latency

@@ -16,13 +16,13 @@ from automl.export.card import CARD_FILE, write_card
 from automl.export.feeding import PREPROCESSING_FILE, preprocessing
 from automl.export.parity import DamagedGraphError, Parity, compare
 from automl.export.picking import names, pick_member
-from automl.front import Member
+from automl.front.pareto_front import Member
 from automl.numbers import written
-from automl.preparation import at
+from automl.preparation.prepare import at
 from automl.run import Run
 from automl.run_folder import CONFIG_FILE
-from automl.standing import members_of
-from automl.students import Students, write_folder
+from automl.searching.standing import members_of
+from automl.searching.students import Students, write_folder
 from search_spaces import ModelSignature
 from trials.compress import PRECISIONS
 from trials.decoding import DECODING_FILES

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from automl.empty_front import why_empty
 from automl.errors import UserError
-from automl.front import Member, ParetoFront, best, keeps, knee, require_metric, where
-from automl.objectives import parse_limit
+from automl.front.empty_front import why_empty
+from automl.front.objectives import parse_limit
+from automl.front.pareto_front import Member, ParetoFront, best, keeps, knee, require_metric, where
 from automl.run import Run
 from trials.compress import PRECISIONS
 from trials.records import Limit

@@ -5,8 +5,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from automl.attribution_view import explanation, remarks, signed, verdict, who
-from automl.contributions import Attribution, Contribution, Interval
+from automl.attribution.contributions import Attribution, Contribution, Interval
+from automl.attribution.view import explanation, remarks, signed, verdict, who
 from automl.numbers import counted, title
 from automl.report.looks import ACCENT, BAD, FAINT, LINE, layout
 from automl.report.markup import Cell, Figures, section, table, words

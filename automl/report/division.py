@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from automl.lopsided import lopsided
 from automl.numbers import percent
 from automl.report.markup import Cell, section, table, words
 from automl.report.points import front_points
 from automl.run import FinishedTrial, Run
+from automl.searching.lopsided import lopsided
 from trials.division import mean_shares
 from trials.records import Outcome
 
@@ -21,8 +21,9 @@ _NAMED_FROM, _NUMBERED_FROM = 0.3, 0.09
 def division_section(run: Run) -> str:
     """Show who moved the students on the front; nothing where no student had several terms or teachers."""
     students = _students(run)
-    terms = {each.trial.number: mean_shares(r.shares for r in each.result.history) for each in students}
-    teachers = {each.trial.number: mean_shares(r.teacher_shares for r in each.result.history) for each in students}
+    histories = {e.trial.number: [r for r in e.result.history if r.has_own_shares] for e in students}
+    terms = {number: mean_shares(r.shares for r in history) for number, history in histories.items()}
+    teachers = {number: mean_shares(r.teacher_shares for r in history) for number, history in histories.items()}
     if not any(len(shares) > 1 for shares in [*terms.values(), *teachers.values()]):
         return ""
     of_terms, of_teachers = _colours(terms.values(), TERM_COLOURS), _colours(teachers.values(), TEACHER_COLOURS)

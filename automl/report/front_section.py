@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 
-from automl.empty_front import why_empty
+from automl.front.empty_front import why_empty
 from automl.numbers import counted, duration, listed, milliseconds, title, written
 from automl.report.details import aligned, folded_metrics
 from automl.report.figures import front_figure

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from automl.front import Member, best, knee
-from automl.latency_ties import latency_ties
+from automl.front.latency_ties import latency_ties
+from automl.front.pareto_front import Member, best, knee
 from automl.run import Run
-from automl.standing import members_of
+from automl.searching.standing import members_of
 from search_spaces import Value
 from trials.records import METRICS_OF_COST, Latency
 

@@ -4,9 +4,9 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from automl.agreement import BASELINE, Agreement, Interval
 from automl.numbers import title, written
-from automl.proxy_judge import JUDGED_EVERY, JUDGED_FROM, ProxyJudge, Quality, proxy_agreements
+from automl.proxies.agreement import BASELINE, Agreement, Interval
+from automl.proxies.judge import JUDGED_EVERY, JUDGED_FROM, ProxyJudge, Quality, proxy_agreements
 from automl.report.looks import ACCENT, layout
 from automl.report.markup import Cell, Figures, section, table, words
 from automl.run import Run

@@ -9,7 +9,7 @@ from automl.report.looks import ACCENT, layout
 from automl.report.markup import Cell, Figures, section, table, words
 from automl.report.points import quality_metric
 from automl.run import Run
-from automl.rung_agreement import Correlation, RungAgreement, rung_agreements
+from automl.searching.rung_agreement import Correlation, RungAgreement, rung_agreements
 from trials.records import Outcome
 
 

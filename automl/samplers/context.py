@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from search_spaces import Choice, Values
 from trials.records import Limit
 

@@ -9,7 +9,7 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from automl.ranking import places
+from automl.front.ranking import places
 from automl.samplers.context import SearchContext
 from automl.samplers.points import first_new, other_points
 from automl.samplers.scalarised import Told

@@ -7,7 +7,7 @@ import optuna
 from optuna.study._constrained_optimization import _CONSTRAINTS_KEY  # Where ``Trial.set_constraint`` writes.
 from optuna.trial import FrozenTrial, TrialState
 
-from automl import stored
+from automl.study import stored
 from trials.records import METRICS_OF_COST, Limit, Outcome, TrialResult, may_keep
 
 

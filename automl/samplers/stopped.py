@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from automl import stored
-from automl.objectives import Objective, to_losses
+from automl.front.objectives import Objective, to_losses
+from automl.study import stored
 
 Array = NDArray[np.float64]
 

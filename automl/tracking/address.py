@@ -4,7 +4,7 @@ import os
 from importlib.metadata import entry_points
 
 from automl.masking import mask
-from automl.storage_driver import require_driver
+from automl.study.storage_driver import require_driver
 
 DATABASES = ("mssql", "mysql", "postgresql", "sqlite")
 SERVERS = ("databricks", "http", "https")

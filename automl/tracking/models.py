@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.front import Member
+from automl.front.pareto_front import Member
 from automl.run import FinishedTrial
-from automl.students import Students
+from automl.searching.students import Students
 from automl.tracking.experiment import Experiment
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from automl.proxy_judge import Quality, proxy_agreements
+from automl.proxies.judge import Quality, proxy_agreements
 from automl.run import FinishedTrial, Run
 
 PROXY = "proxy/"

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from automl.front import Member
-from automl.lopsided import sentence
+from automl.front.pareto_front import Member
 from automl.masking import mask
 from automl.numbers import counted, percent
 from automl.run import FinishedTrial
+from automl.searching.lopsided import sentence
 from automl.tracking.proxy_rows import proxy_metrics
 from automl.tracking.rung_rows import rung_lines, rung_metrics, rung_tags
 from trials.division import imbalances
@@ -147,6 +147,8 @@ def _trial_metrics(finished: FinishedTrial, logarithmic: Collection[str]) -> lis
         named = {f"loss/{name}": value for name, value in record.losses.items()}
         named |= {f"{SHARE}{name}": value for name, value in record.shares.items()}
         named |= {f"{TEACHER_SHARE}{name}": value for name, value in record.teacher_shares.items()}
+        if record.shares_epoch is not None:  # Between measurements the last one is carried on.
+            named["shares_epoch"] = record.shares_epoch
         named["learning_rate"] = record.learning_rate
         rows += [_row(key, value, moment_ms, step=record.epoch) for key, value in named.items()]
     return [row for row in rows if math.isfinite(row.value)]

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from automl.numbers import written
 from automl.run import FinishedTrial, Run
-from automl.rung_agreement import rung_agreements
-from automl.rungs import RungRecord
+from automl.searching.rung_agreement import rung_agreements
+from automl.searching.rungs import RungRecord
 from trials.records import METRICS_OF_COST, Outcome, TrialResult
 
 RUNG = "rung/"

@@ -1,7 +1,7 @@
 """Follows a search, and hands the trials that end on to MLflow."""
 
 from automl.run import FinishedTrial
-from automl.standing import Standing
+from automl.searching.standing import Standing
 from automl.tracking.tracker import Tracker
 
 

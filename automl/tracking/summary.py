@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from automl.front import Member
+from automl.front.pareto_front import Member
 from automl.run import FinishedTrial, Run
 from automl.run_folder import REPORT_FILE
 from automl.tracking.experiment import Experiment

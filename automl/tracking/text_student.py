@@ -34,26 +34,26 @@ class TextStudent(mlflow.pyfunc.PythonModel):  # type: ignore[misc] # mlflow is 
         self._session = onnxruntime.InferenceSession(files["graph"], providers=["CPUExecutionProvider"])
         (self._input,) = (tensor.name for tensor in self._session.get_inputs())
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> pd.DataFrame:  # noqa: ANN401 RUF100 - the same
+    def predict(self, context: Any, model_input: list[str], params: Any = None) -> pd.DataFrame:  # noqa: ANN401 RUF100 - the same
         """Answer for texts.
 
         Args:
             context: Not used.
-            model_input: A list of texts, or a table with one column of them.
+            model_input: Texts.
             params: There are none.
 
         Returns:
             ``label`` and its ``probability``, one row a text.
         """
         del context, params
-        given = model_input.iloc[:, 0] if isinstance(model_input, pd.DataFrame) else model_input
-        texts = [str(text) for text in given]
-        logits_BC = np.concatenate([self._logits(texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)])
+        logits_BC = np.concatenate(
+            [self._logits(model_input[at : at + _BATCH]) for at in range(0, len(model_input), _BATCH)]
+        )
         exponent_BC = np.exp(logits_BC.astype(np.float64) - logits_BC.max(axis=1, keepdims=True))
         probability_BC = exponent_BC / exponent_BC.sum(axis=1, keepdims=True)
         best_B = probability_BC.argmax(axis=1)
         labels = [self._class_names[label] for label in best_B]
-        return pd.DataFrame({"label": labels, "probability": probability_BC[np.arange(len(texts)), best_B]})
+        return pd.DataFrame({"label": labels, "probability": probability_BC[np.arange(len(model_input)), best_B]})
 
     def _logits(self, texts: list[str]) -> Any:  # noqa: ANN401 RUF100 - ONNX Runtime has no types
         rows = [encoding.ids[: self._length] for encoding in self._tokenizer.encode_batch(texts)]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.run import FinishedTrial, Run
 from automl.tracking.connection import default_uri
 from automl.tracking.delivery import TrackingReport, is_refusal

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from automl.commands_to_type import typed
+from automl.front.objectives import Objective
 from automl.masking import mask
-from automl.objectives import Objective
 from automl.tracking.connection import is_server
 from automl.tracking.rows import FRONT_TAG, LOGARITHM, MEMBER, PROVISIONAL, SHARE, TEACHER_SHARE
 from automl.tracking.rung_rows import RUNG

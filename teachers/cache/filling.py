@@ -188,7 +188,7 @@ def fill(
     for job in assembly.jobs:
         answers = compute_shard(
             teachers[job.teacher],
-            view_of(inputs, job, augment),
+            view_of(inputs[job.start : job.stop], job, augment),
             num_classes=num_classes,
             dtype=job.shards[0].key.dtype,
             outputs=job.outputs,
@@ -200,14 +200,20 @@ def fill(
     return len(missing)
 
 
-def view_of(inputs: RawRows, job: Job, augment: Augment | None) -> RawRows:
-    """Give the rows of a job as its teacher is asked about them."""
-    rows = inputs[job.start : job.stop]
+def view_of(rows: RawRows, job: Job, augment: Augment | None, *, numbers: NDArray[np.int64] | None = None) -> RawRows:
+    """Give the rows of a job as its teacher is asked about them.
+
+    Args:
+        rows: Raw inputs of the job.
+        job: Says which view.
+        augment: Makes views; None where there are none.
+        numbers: Of these rows in the data set (n,); None where the job counts as the data set does.
+    """
     if job.view == 0:
         return rows
     assert augment is not None, f"view {job.view} without an augmentation"
     assert not isinstance(rows, list), "texts are not augmented"
-    return augment(rows, rows=np.arange(job.start, job.stop), view=job.view)
+    return augment(rows, rows=np.arange(job.start, job.stop) if numbers is None else numbers, view=job.view)
 
 
 def cut_of(job: Job) -> Cut:

@@ -4,8 +4,11 @@ Shape letters: K = teachers, B = batch, C = classes.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from teachers.cache.reading import CachedFeature, CachedOutputs
@@ -27,6 +30,7 @@ class JoinedOutputs:
         packs: Mapping[int, CachedOutputs] | None = None,
         features: Mapping[tuple[int, str, int], CachedFeature] | None = None,
         live: Mapping[int, Teacher] | None = None,
+        positions: NDArray[np.int64] | None = None,
         holder: object = None,
     ) -> None:
         """Put together what there is.
@@ -38,11 +42,13 @@ class JoinedOutputs:
             packs: Cached logits by view.
             features: Cached features by position of the teacher, name and view.
             live: Teachers that can be run, by position.
+            positions: Where each row of the data set lies in what is cached (N,), -1 where it does not; None where all
+                do in their order.
             holder: What must live as long as this does, such as that to which ``OutputStore.hold`` ties the files.
         """
         self._num_teachers, self._num_classes = num_teachers, num_classes
         self._packed, self._packs = tuple(packed), dict(packs or {})
-        self._holder = holder
+        self._holder, self._positions = holder, positions
         self._features, self._live = dict(features or {}), dict(live or {})
 
     def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
@@ -54,7 +60,7 @@ class JoinedOutputs:
         """
         pack = self._packs.get(batch.view)
         packed = () if pack is None else self._packed
-        cached_KBC = None if pack is None else pack(batch).logits
+        cached_KBC = None if pack is None else pack(self._placed(batch)).logits
         if cached_KBC is not None and not features and len(packed) == self._num_teachers:
             return TeacherOutputs(logits=cached_KBC)
         logits: list[Tensor] = []
@@ -67,6 +73,15 @@ class JoinedOutputs:
         whole = cached_KBC if cached_KBC is not None and len(packed) == self._num_teachers else torch.stack(logits)
         return TeacherOutputs(logits=whole, features=tuple(inner) if features else ())
 
+    def _placed(self, batch: Batch) -> Batch:
+        """Number the rows of a batch as the cache does."""
+        if self._positions is None:
+            return batch
+        index = self._positions[batch.index.numpy()]
+        if (self._packs or self._features) and (index < 0).any():
+            raise IndexError(f"row {int(batch.index[int(index.argmin())])} is not in the cache")
+        return replace(batch, index=torch.from_numpy(index))
+
     def of_tokens(self, batch: Batch, features: Collection[str] = ()) -> TokenOutputs:
         """Read and ask about each token, cut as it is kept.
 
@@ -75,7 +90,9 @@ class JoinedOutputs:
             IndexError: A row is not in the cache.
         """
         pack = self._packs.get(batch.view)
-        cached = {} if pack is None else dict(zip(self._packed, pack.of_tokens(batch).logits, strict=True))
+        cached = (
+            {} if pack is None else dict(zip(self._packed, pack.of_tokens(self._placed(batch)).logits, strict=True))
+        )
         logits: list[Tensor | CutLogits] = []
         inner: list[Mapping[str, Tensor]] = []
         for k in range(self._num_teachers):
@@ -88,8 +105,9 @@ class JoinedOutputs:
         self, k: int, batch: Batch, features: Collection[str], *, keeps_logits: bool
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Give the features of a teacher; where it must be asked, its logits too, else none."""
+        rows = self._placed(batch).index.numpy()
         known = {
-            name: feature.gather(batch.index.numpy())
+            name: feature.gather(rows)
             for name in features
             if (feature := self._features.get((k, name, batch.view))) is not None
         }

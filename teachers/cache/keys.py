@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Protocol
 
 from teachers.digests import RawRows, record_digest, rows_digest
 from teachers.teacher import Teacher
@@ -110,10 +111,22 @@ class Shard:
     key: ShardKey
 
 
+class SlicedRows(Protocol):
+    """Rows of which some are given at a time."""
+
+    def __len__(self) -> int:
+        """Count them."""
+        ...
+
+    def __getitem__(self, chosen: slice, /) -> RawRows:
+        """Give some of them."""
+        ...
+
+
 class Chunks:
     """The rows of a data set, cut and named; each way to cut them is named once."""
 
-    def __init__(self, inputs: RawRows) -> None:
+    def __init__(self, inputs: RawRows | SlicedRows) -> None:
         """Keep the rows.
 
         Args:

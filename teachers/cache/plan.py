@@ -66,7 +66,7 @@ class _Answers:
         self._shards: dict[str, Hashable] = {name: (found.digest, found.identities[name]) for name in names}
         self._shards[LOGITS] = (found.digest, LOGITS, labels)  # All of a plan are cut in one way.
         self._pack = position, LOGITS
-        self._rows = {name: form.num_rows * len(form.views(name)) for name in self.row_bytes}
+        self._rows = {name: form.answers(name) for name in self.row_bytes}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ class AnswerForm:
     """How many answers a teacher is to give, and in which form they are kept.
 
     Args:
-        num_rows: Rows of the data set, N.
+        num_rows: Rows that students learn from.
+        num_judged: Further rows, of which logits are needed as they are, since teachers are judged on them.
         num_views: Augmented views; 0 where there is no augmentation.
         num_classes: Classes of the data set, C.
         dtype: One of ``DTYPES``.
@@ -42,6 +43,7 @@ class AnswerForm:
     num_classes: int
     dtype: str
     top_k: int | None
+    num_judged: int = 0
     drawn: bool = False
 
     def __post_init__(self) -> None:
@@ -55,6 +57,14 @@ class AnswerForm:
         """
         augmented = tuple(range(1, self.num_views + 1))
         return (0, *augmented) if output == LOGITS or not augmented else augmented
+
+    def rows(self, output: str, view: int) -> int:
+        """Count the rows of which an output is needed in a view."""
+        return self.num_rows + (self.num_judged if output == LOGITS and view == 0 else 0)
+
+    def answers(self, output: str) -> int:
+        """Count the rows over all views."""
+        return sum(self.rows(output, view) for view in self.views(output))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +177,7 @@ class CachePlan:
         for k in range(len(self.seconds_per_row)):
             answers = [each for each in self.outputs if each.teacher == k and each.kept]
             # Outputs that are cut into fewer rows a shard are asked for in chunks of as few.
-            rows = min((self.form.num_rows, *(each.shard_rows for each in answers)))
+            rows = min((self.form.rows(LOGITS, 0), *(each.shard_rows for each in answers)))
             most = max(most, self._held((k,)) + 2 * rows * sum(each.row_bytes for each in answers))
         return most
 

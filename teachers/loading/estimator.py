@@ -131,7 +131,7 @@ def _read_pickle(path: Path, *, trust: bool) -> object:
             "its origin, or write the estimator with skops.io.dump(estimator, 'name.skops'); trees and forests need "
             "trust there, too"
         )
-    import joblib  # type: ignore[import-untyped]  # it ships no types
+    import joblib
 
     try:
         return joblib.load(path)  # Reads what pickle.dump wrote as well.
@@ -141,7 +141,7 @@ def _read_pickle(path: Path, *, trust: bool) -> object:
 
 def _read_skops(path: Path, *, trust: bool) -> object:
     try:
-        from skops.io import get_untrusted_types, load  # type: ignore[import-untyped]  # it ships no types
+        from skops.io import get_untrusted_types, load
     except ImportError as error:
         raise ValueError(f"{path} needs the package skops: pip install skops") from error
     try:

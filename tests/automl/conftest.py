@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from automl.front import Member, pareto_front
-from automl.objectives import Objective
+from automl.front.objectives import Objective
+from automl.front.pareto_front import Member, pareto_front
 from automl.run import FinishedTrial, Run, TeacherRecord
 from search_spaces import StudentSpec, Value
 from tests.automl.quick_trials import config  # noqa: F401 - a fixture
@@ -21,7 +21,7 @@ from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, EpochRecord, Latency, Limit, Outcome, Trial, TrialResult
 
 if TYPE_CHECKING:  # Importing Ray takes seconds, which most tests need not wait for.
-    from automl.executor import Executor, Share, Task
+    from automl.cluster.executor import Executor, Share, Task
 
 OBJECTIVES = (
     Objective(metric="accuracy", higher_is_better=True, worst=0.1, best=1.0),
@@ -283,7 +283,7 @@ class InProcessExecutor:
         seconds: float | None = None,
         name: str = "",
     ) -> "Task":
-        from automl.executor import Task
+        from automl.cluster.executor import Task
 
         del share, seconds
         self.submitted.append(name or function.__name__)
@@ -313,7 +313,7 @@ class InProcessExecutor:
 @pytest.fixture(scope="session")
 def executor() -> "Iterator[Executor]":
     """Give a real cluster of two processors, one for all tests: starting it takes seconds."""
-    from automl.executor import Executor
+    from automl.cluster.executor import Executor
 
     made = Executor(cpus=2)
     yield made
@@ -367,13 +367,13 @@ def small_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_run(small_config: Path) -> Run:
     """Search students for real, in this process, without tracking and report; its folder must stay as it is."""
-    from automl.searching import search
+    from automl.searching.search import search
 
     with (
-        mock.patch("automl.searching.Executor", InProcessExecutor),
-        mock.patch("automl.searching.Tracker") as tracker,
-        mock.patch("automl.searching._summary"),
-        mock.patch("automl.searching.write_report"),
+        mock.patch("automl.searching.search.Executor", InProcessExecutor),
+        mock.patch("automl.searching.search.Tracker") as tracker,
+        mock.patch("automl.searching.search._summary"),
+        mock.patch("automl.searching.search.write_report"),
     ):
         tracker.return_value.ui_hint.return_value = None
         tracker.return_value.close.return_value = ""

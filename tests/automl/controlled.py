@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl.controller import Controller
-from automl.executor import Share, Task
-from automl.halving import Halving
-from automl.ledger import Ledger, Proposal, open_ledger
-from automl.objectives import Objective
+from automl.cluster.executor import Share, Task
+from automl.front.objectives import Objective
 from automl.run import FinishedTrial
 from automl.samplers import SearchContext, make_sampler
-from automl.standing import Standing
-from automl.stop_rule import StopRule
-from automl.students import Students
+from automl.searching.controller import Controller
+from automl.searching.halving import Halving
+from automl.searching.standing import Standing
+from automl.searching.stop_rule import StopRule
+from automl.searching.students import Students
+from automl.study.ledger import Ledger, Proposal, open_ledger
 from search_spaces import Choice, Integer, Real, StudentSpec
 from trials.recipe import LossTerm, Recipe
 from trials.records import Artefacts, Candidate, Latency, Outcome, Trial, TrialResult

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from automl.front import pareto_front
+from automl.front.pareto_front import pareto_front
 from automl.run import FinishedTrial, Run
-from automl.rungs import RungRecord
+from automl.searching.rungs import RungRecord
 from trials.records import METRICS_OF_COST, Candidate, Outcome
 
 EPOCHS = (1, 4)

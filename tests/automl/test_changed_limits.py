@@ -30,8 +30,8 @@ def test_limits_that_were_too_strict_are_loosened_and_nothing_is_trained_again(
     (folder := Path("loose")).mkdir()
     unlimited = automl.search(config(CONFIG.replace("name: small", f"name: small\nruns: {folder}")))
     config(CONFIG.replace("[latency_ms <= 9]", "[latency_ms <= 9, accuracy >= 0.3]"))
-    monkeypatch.setattr("automl.searching.trial_on_node", no_training)
-    monkeypatch.setattr("automl.reach.measure_untrained", no_training)
+    monkeypatch.setattr("automl.searching.search.trial_on_node", no_training)
+    monkeypatch.setattr("automl.searching.reach.measure_untrained", no_training)
     assert main(["search", "small.yaml", "--resume"]) == 0
     assert "limits were latency_ms <= 9, accuracy >= 0.999 and are latency_ms <= 9, accuracy >= 0.3 from now on" in (
         capsys.readouterr().err
@@ -87,11 +87,11 @@ def test_what_the_gate_refused_stays_refused_and_is_trained_if_it_is_proposed_ag
     choices = "choices: {depth: [1], layer1.width: [64, 256], activation: [relu], normalisation: [batch], "
     few = CONFIG.replace("space: mlp\n", f"space: mlp\n  {choices}shortcut: [false], dropout: [0.0]}}\n")
     few = few.replace("learning_rate: [0.001, 0.01]", "learning_rate: 0.01")
-    monkeypatch.setattr("automl.searching.trial_on_node", refuse_wide)
+    monkeypatch.setattr("automl.searching.search.trial_on_node", refuse_wide)
     before = automl.search(config(few.replace("latency_ms <= 9", "latency_ms <= 1")))
     refused = [f.trial.number for f in before.trials if f.result.outcome is Outcome.INFEASIBLE]
     assert 0 < len(refused) < 6
-    monkeypatch.setattr("automl.searching.trial_on_node", run_quickly)
+    monkeypatch.setattr("automl.searching.search.trial_on_node", run_quickly)
     config(few.replace("trials: 6", "trials: 12"))
     after = automl.search("small.yaml", resume=True)
     assert f"; {len(refused)} of the trials that were refused before would be trained now" in capsys.readouterr().err

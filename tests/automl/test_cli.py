@@ -139,13 +139,13 @@ def test_a_mistake_of_the_user_is_one_message_and_2(
 def test_work_that_failed_is_one_message_and_1(
     stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stand_in("automl.searching", search=raising(WorkFailed("no student keeps the limits")))
+    stand_in("automl.searching.search", search=raising(WorkFailed("no student keeps the limits")))
     assert main(["search", "x.yaml"]) == 1
     assert capsys.readouterr() == ("", "no student keeps the limits\n")
 
 
 def test_ctrl_c_says_how_to_go_on(stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
-    stand_in("automl.searching", search=raising(KeyboardInterrupt()))
+    stand_in("automl.searching.search", search=raising(KeyboardInterrupt()))
     assert main(["search", "x.yaml"]) == 1
     assert capsys.readouterr() == ("", "stopped; go on with: automl search x.yaml --resume\n")
 
@@ -163,7 +163,7 @@ def test_ctrl_c_says_how_to_go_on(stand_in: Callable[..., None], capsys: pytest.
 def test_what_is_said_to_go_on_continues_the_same_search(
     stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str], typed: str, resumption: str
 ) -> None:
-    stand_in("automl.searching", search=raising(KeyboardInterrupt()), distill=raising(KeyboardInterrupt()))
+    stand_in("automl.searching.search", search=raising(KeyboardInterrupt()), distill=raising(KeyboardInterrupt()))
     assert main(shlex.split(typed)) == 1
     assert capsys.readouterr().err == f"stopped; go on with: automl {resumption}\n"
     assert make_parser().parse_args(shlex.split(resumption)).resume
@@ -209,7 +209,7 @@ def test_a_search_ends_with_the_front_and_what_to_type_next(
     tracking = {"command": "mlflow ui --port 5000", "charts": "http://127.0.0.1:5000/#/experiments/1"}
     run = replace(make_run(folder=Path("runs/digits")), tracking=tracking)
     calls: list[object] = []
-    stand_in("automl.searching", search=lambda path, **given: (calls.append((path, given)), run)[1])
+    stand_in("automl.searching.search", search=lambda path, **given: (calls.append((path, given)), run)[1])
     assert main(["search", "x.yaml", "--resume", "--trials", "7", "--address", "auto"]) == 0
     assert calls == [("x.yaml", {"resume": True, "trials": 7, "address": "auto"})]
     page = capsys.readouterr().out
@@ -225,7 +225,7 @@ def test_a_search_ends_with_the_front_and_what_to_type_next(
 def test_distilling_shows_the_student(
     stand_in: Callable[..., None], capsys: pytest.CaptureFixture[str], make_run: Callable[..., Run]
 ) -> None:
-    stand_in("automl.searching", distill=lambda path: make_run(trials=1, name=path))
+    stand_in("automl.searching.search", distill=lambda path: make_run(trials=1, name=path))
     assert main(["distill", "one"]) == 0
     assert "1 trial: 1 trained" in capsys.readouterr().out
 
@@ -315,7 +315,7 @@ def test_a_full_disk_without_a_file_tells_the_room_of_each_folder(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    stand_in("automl.searching", distill=raising(OSError(errno.ENOSPC, "No space left on device")))
+    stand_in("automl.searching.search", distill=raising(OSError(errno.ENOSPC, "No space left on device")))
     assert main(["distill", "x.yaml"]) == 1
     assert re.fullmatch(
         rf"the disk is full; there is room for [\d,]+ MB in {re.escape(str(tmp_path))}; "

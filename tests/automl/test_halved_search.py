@@ -5,14 +5,14 @@ from unittest import mock
 
 import pytest
 
-from automl.attribution import attribute
+from automl.attribution.attribute import attribute
 from automl.config import load_config
 from automl.errors import UserError
-from automl.front_view import front_json
-from automl.preparation import prepare
+from automl.front.view import front_json
+from automl.preparation.prepare import prepare
 from automl.run import Run
 from automl.run_folder import load_run
-from automl.searching import search
+from automl.searching.search import search
 from trials.records import Outcome
 from trials.run_trial import run_trial
 
@@ -41,9 +41,9 @@ def halved(tmp_path_factory: pytest.TempPathFactory, in_process: type) -> Run:
     folder = tmp_path_factory.mktemp("halved")
     (folder / "halved.yaml").write_text(CONFIG.format(runs=folder / "runs"))
     with (
-        mock.patch("automl.searching.Executor", in_process),
-        mock.patch("automl.searching.Tracker") as tracker,
-        mock.patch("automl.searching._summary"),
+        mock.patch("automl.searching.search.Executor", in_process),
+        mock.patch("automl.searching.search.Tracker") as tracker,
+        mock.patch("automl.searching.search._summary"),
     ):
         tracker.return_value.ui_hint.return_value = None
         tracker.return_value.close.return_value = ""

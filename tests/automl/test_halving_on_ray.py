@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from automl.executor import Executor, LostWorkError, Share
-from automl.rungs import Rungs
-from automl.stop_rule import StopRule
+from automl.cluster.executor import Executor, LostWorkError, Share
+from automl.searching.rungs import Rungs
+from automl.searching.stop_rule import StopRule
 from search_spaces import Choice, Integer, StudentSpec
 from tests.automl.controlled import RECIPE, Function, Search
 from trials.records import Trial

@@ -13,9 +13,9 @@ import pytest
 from automl.check import check
 from automl.errors import UserError
 from automl.export import export
-from automl.predicting import texts_after
+from automl.predicting.predict import texts_after
 from automl.run import Run
-from automl.searching import search
+from automl.searching.search import search
 from tests.automl.conftest import InProcessExecutor
 from trials.records import Outcome
 
@@ -75,10 +75,10 @@ def write(folder: Path, *, loss: str = "forward_kl", more: str = "") -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with (
-        mock.patch("automl.searching.Executor", InProcessExecutor),
-        mock.patch("automl.searching.Tracker") as tracker,
-        mock.patch("automl.searching.write_report"),
-        mock.patch("automl.searching._summary"),
+        mock.patch("automl.searching.search.Executor", InProcessExecutor),
+        mock.patch("automl.searching.search.Tracker") as tracker,
+        mock.patch("automl.searching.search.write_report"),
+        mock.patch("automl.searching.search._summary"),
     ):
         tracker.return_value.ui_hint.return_value = None
         tracker.return_value.close.return_value = ""
@@ -136,7 +136,7 @@ def test_the_card_says_what_it_is(exported: Path) -> None:
 
 
 def test_check_tells_of_tokens(tmp_path: Path) -> None:
-    with mock.patch("automl.searching.Executor", InProcessExecutor):
+    with mock.patch("automl.searching.search.Executor", InProcessExecutor):
         said = str(check(write(tmp_path)).__rich__())
     assert "a vocabulary of 300 tokens" in said
     assert "to be trained" in said

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from automl.front import Member
+from automl.front.pareto_front import Member
 from automl.run import Run
 from automl.tracking import Summary, Tracker
 from automl.tracking.models import model_file

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from automl.ledger import Ledger, open_ledger
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SearchContext, make_sampler
 from automl.samplers.limited import LimitedStudy
+from automl.study.ledger import Ledger, open_ledger
 from search_spaces import Choice, Integer, Real, StudentSpec, Values
 from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, Latency, Limit, Outcome, Trial, TrialResult

@@ -7,7 +7,7 @@ import sys
 import pytest
 from torch import nn
 
-from automl.predicting import predict
+from automl.predicting.predict import predict
 from search_spaces import ModelSignature, StudentSpec, TensorSpec
 from trials.description import describe, description_bytes
 from trials.export import export_onnx
@@ -110,5 +110,5 @@ def test_names_that_do_not_fit_the_input_are_told(graph, tmp_path):
 
 
 def test_reading_rows_needs_no_torch():
-    code = "import sys, automl.raw_rows, automl.predicting; assert 'torch' not in sys.modules"
+    code = "import sys, automl.predicting.raw_rows, automl.predicting.predict; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

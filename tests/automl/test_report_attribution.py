@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from automl.attribution_view import attribution_tables, attribution_text
-from automl.contributions import LABEL, Attribution, Contribution, Inquiry, Interval
+from automl.attribution.contributions import LABEL, Attribution, Contribution, Inquiry, Interval
+from automl.attribution.view import attribution_tables, attribution_text, verdict
 from automl.report import render
 from automl.report.attribution import MOST_COLUMNS, MOST_TEXTS
 
@@ -118,3 +118,9 @@ def test_the_screen_shows_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     text = attribution_text(attribution())
     assert max(map(len, text.splitlines())) <= 80
     assert "right cannot be left out: nobody knows classes [3]." in text
+
+
+def test_an_interval_of_two_seeds_is_said_to_be_of_too_few() -> None:
+    two = Interval(mean=-0.25, low=-3.427, high=2.927, num_seeds=2)
+    assert verdict(two) == "too few seeds to tell, 2; give --seeds 3 or more"
+    assert verdict(replace(two, num_seeds=3)) == "cannot be told from nothing with 3 seeds"

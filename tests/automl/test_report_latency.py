@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from automl.latency_ties import latency_ties
+from automl.front.latency_ties import latency_ties
 from automl.report import front_figure, render
 from automl.run import Run
 

@@ -5,15 +5,15 @@ from unittest import mock
 
 import pytest
 
-from automl import screening
 from automl.check import check
 from automl.config import load_config
 from automl.errors import UserError
-from automl.preparation import prepare
+from automl.preparation.prepare import prepare
+from automl.proxies import screening
+from automl.proxies.screening import require_proxies
 from automl.run import ProxyUse, Run
 from automl.run_folder import load_run
-from automl.screening import require_proxies
-from automl.searching import search
+from automl.searching.search import search
 from trials.records import Outcome
 
 CONFIG = """
@@ -58,11 +58,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def _in_process(in_process: type) -> object:
     with (
-        mock.patch("automl.searching.Executor", in_process),
-        mock.patch("automl.searching.Tracker") as tracker,
-        mock.patch("automl.searching._summary"),
-        mock.patch("automl.searching.measure_front"),
-        mock.patch("automl.proxy_judge.JUDGED_FROM", 3),
+        mock.patch("automl.searching.search.Executor", in_process),
+        mock.patch("automl.searching.search.Tracker") as tracker,
+        mock.patch("automl.searching.search._summary"),
+        mock.patch("automl.searching.search.measure_front"),
+        mock.patch("automl.proxies.judge.JUDGED_FROM", 3),
         mock.patch.object(screening, "REFERENCES", 8),
     ):
         tracker.return_value.ui_hint.return_value = None

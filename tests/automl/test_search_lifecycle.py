@@ -11,9 +11,9 @@ import pytest
 
 import automl
 from automl.cli import main
+from automl.cluster.executor import LostWorkError
+from automl.cluster.no_cluster import NoClusterError
 from automl.errors import UserError, WorkFailed
-from automl.executor import LostWorkError
-from automl.no_cluster import NoClusterError
 from automl.run_folder import load_run
 from tests.automl.quick_trials import CONFIG, cost, run_quickly, trained
 from trials.records import Trial
@@ -63,7 +63,7 @@ def test_a_run_does_not_go_on_elsewhere_or_with_other_rows(config: Any, monkeypa
         automl.search("small.yaml", resume=True)
     Path("elsewhere").rename("runs/small/study.journal")
     assert {path.name for path in Path("runs/small/students").iterdir()} == students
-    monkeypatch.setattr("automl.starting.rows_digest", lambda rows: "of other rows")
+    monkeypatch.setattr("automl.searching.starting.rows_digest", lambda rows: "of other rows")
     with pytest.raises(UserError, match=r"data: the rows or labels are not those that the run began with"):
         automl.search("small.yaml", resume=True)
 
@@ -76,14 +76,14 @@ def test_ctrl_c_says_how_to_go_on(
             raise KeyboardInterrupt
         return run_quickly(trial, given)
 
-    monkeypatch.setattr("automl.searching.trial_on_node", interrupted)
+    monkeypatch.setattr("automl.searching.search.trial_on_node", interrupted)
     assert main(["search", "small.yaml"]) == 1
     told = capsys.readouterr().err
     assert told.endswith("stopped; go on with: automl search small.yaml --resume\n")
     assert "Traceback" not in told
     stopped = load_run("small")
     assert (trained(stopped), stopped.finished) == ([0, 1, 2], False)
-    monkeypatch.setattr("automl.searching.trial_on_node", run_quickly)
+    monkeypatch.setattr("automl.searching.search.trial_on_node", run_quickly)
     assert main(["search", "small.yaml", "--resume"]) == 0
     assert trained(load_run("small")) == list(range(6))
 
@@ -104,10 +104,10 @@ def full(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("name", "calls"),
     [
-        ("automl.students.Students.save", 2),
-        ("automl.journal.GroupedJournal.append_logs", 45),
-        ("automl.finale.measure_on_node", 0),
-        ("automl.searching.trial_on_node", 1),
+        ("automl.searching.students.Students.save", 2),
+        ("automl.study.journal.GroupedJournal.append_logs", 45),
+        ("automl.searching.finale.measure_on_node", 0),
+        ("automl.searching.search.trial_on_node", 1),
     ],
 )
 def test_a_full_disk_ends_in_one_message_and_the_search_goes_on_later(
@@ -147,13 +147,13 @@ def test_a_search_without_a_cluster_leaves_no_run(
 ) -> None:
     config(CONFIG + storage)
     with monkeypatch.context() as patched:
-        patched.setattr("automl.searching.Executor", mock.Mock(side_effect=NoClusterError("Ray did not start")))
+        patched.setattr("automl.searching.search.Executor", mock.Mock(side_effect=NoClusterError("Ray did not start")))
         assert main(["search", "small.yaml"]) == 1
     assert capsys.readouterr().err.endswith("Ray did not start\n")
     assert not Path("runs/small/config.yaml").exists()
     assert main(["search", "small.yaml"]) == 0
     with monkeypatch.context() as patched:  # A run that had begun stays.
-        patched.setattr("automl.searching.Executor", mock.Mock(side_effect=NoClusterError("Ray did not start")))
+        patched.setattr("automl.searching.search.Executor", mock.Mock(side_effect=NoClusterError("Ray did not start")))
         assert main(["search", "small.yaml", "--resume", "--trials", "9"]) == 1
     assert trained(load_run("small")) == list(range(6))
 
@@ -189,7 +189,7 @@ def test_a_search_whose_trials_all_fail_says_why(
     def fail(trial: Trial, given: Any) -> Any:
         raise ImportError("no module named 'mine'")
 
-    monkeypatch.setattr("automl.searching.trial_on_node", fail)
+    monkeypatch.setattr("automl.searching.search.trial_on_node", fail)
     assert main(["search", "small.yaml"]) == 1
     assert "every trial failed; the last one with: ImportError: no module named 'mine'" in capsys.readouterr().err
 
@@ -258,7 +258,7 @@ def test_a_student_removed_by_hand_is_told_and_the_others_are_measured(
     config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("automl.searching.measure_front", mock.MagicMock(side_effect=KeyboardInterrupt))
+        patched.setattr("automl.searching.search.measure_front", mock.MagicMock(side_effect=KeyboardInterrupt))
         assert main(["search", "small.yaml"]) == 1
     gone = load_run("small").front.members[0]
     Path(f"runs/small/students/{gone.digest}/model.onnx").unlink()
@@ -275,7 +275,7 @@ def test_a_student_removed_by_hand_is_told_and_the_others_are_measured(
 def test_a_search_that_goes_on_is_not_finished(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     automl.search(config())
     assert load_run("small").finished
-    monkeypatch.setattr("automl.searching.measure_front", mock.MagicMock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("automl.searching.search.measure_front", mock.MagicMock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         automl.search("small.yaml", resume=True, trials=8)
     assert not load_run("small").finished
@@ -291,19 +291,21 @@ def test_lost_work_beside_the_trials_ends_with_a_message(
             except LostWorkError as error:
                 raise WorkFailed(str(error)) from error
 
-    monkeypatch.setattr("automl.searching.Executor", Losing)
+    monkeypatch.setattr("automl.searching.search.Executor", Losing)
     monkeypatch.setattr(
-        "automl.reach.measure_untrained", mock.MagicMock(side_effect=LostWorkError("it died"), __name__="m")
+        "automl.searching.reach.measure_untrained", mock.MagicMock(side_effect=LostWorkError("it died"), __name__="m")
     )
     with pytest.raises(WorkFailed, match="it died"):
         automl.search(config())
-    monkeypatch.setattr("automl.reach.measure_untrained", lambda trial, setting: (cost(trial),))
+    monkeypatch.setattr("automl.searching.reach.measure_untrained", lambda trial, setting: (cost(trial),))
     assert len(automl.search("small.yaml", resume=True).trials) == 6
 
 
 def test_a_search_that_never_began_says_so(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("automl.reach.measure_untrained", mock.MagicMock(side_effect=KeyboardInterrupt, __name__="m"))
+        patched.setattr(
+            "automl.searching.reach.measure_untrained", mock.MagicMock(side_effect=KeyboardInterrupt, __name__="m")
+        )
         with pytest.raises(KeyboardInterrupt):
             automl.search(config())
     with pytest.raises(UserError, match="its search was stopped before the first trial; go on with --resume"):

@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from automl.check import check
 from automl.errors import UserError
 from automl.export import export
-from automl.predicting import predict
+from automl.predicting.predict import predict
 from automl.run import Run
-from automl.searching import search
+from automl.searching.search import search
 from tests.automl.conftest import InProcessExecutor
 from tests.trials.text_trials import CLASSES, texts
 from trials.records import Outcome
@@ -76,10 +76,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Iterator[Run]:
     with (
-        mock.patch("automl.searching.Executor", InProcessExecutor),
-        mock.patch("automl.searching.Tracker") as tracker,
-        mock.patch("automl.searching.write_report"),
-        mock.patch("automl.searching._summary") as summary,
+        mock.patch("automl.searching.search.Executor", InProcessExecutor),
+        mock.patch("automl.searching.search.Tracker") as tracker,
+        mock.patch("automl.searching.search.write_report"),
+        mock.patch("automl.searching.search._summary") as summary,
     ):
         tracker.return_value.ui_hint.return_value = None
         tracker.return_value.close.return_value = ""

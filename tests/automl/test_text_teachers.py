@@ -11,14 +11,14 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from automl.asking import ask_endpoints, texts_to_ask
 from automl.check.teachers import examine_teachers
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
-from automl.fitting_heads import fit_heads
-from automl.loading_teachers import load_teachers
-from automl.preparation import Prepared, prepare
-from automl.teaching import teach
+from automl.preparation.prepare import Prepared, prepare
+from automl.teaching.asking import ask_endpoints, texts_to_ask
+from automl.teaching.fitting_heads import fit_heads
+from automl.teaching.loading import load_teachers
+from automl.teaching.teach import teach
 from teachers import MISSING_LABEL, Coverage
 from teachers.loading.sentence_encoder import SentenceEncoder
 from tests.teachers import tiny_models as tiny

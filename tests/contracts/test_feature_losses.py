@@ -15,7 +15,7 @@ from teachers import MISSING_LABEL, LabelGroup, Outputs, TeacherOutputs
 from trials.aggregation import Comparison
 from trials.aggregation.mean_of_losses import mean_of_losses
 from trials.lesson import averages
-from trials.losses import LOSSES, Pairing, fact_key, loss_options
+from trials.losses import LOSSES, Pairing, fact_key, is_of_tokens, loss_options
 from trials.recipe import LossTerm
 
 K, B, C = 3, 6, 4
@@ -60,7 +60,13 @@ SETTINGS = {
 LEARNT = {"hint", "afd", "fcfd", "tinybert", "ca_mkd_feature"}
 
 
-@pytest.fixture(params=sorted(name for name in LOSSES if not averages(LossTerm(name=name, weight=1.0))))
+def of_features(name):
+    """Tell whether a loss compares features of both sides; ``uld`` compares logits with a feature, token by token."""
+    term = LossTerm(name=name, weight=1.0)
+    return not averages(term) and not is_of_tokens(term)
+
+
+@pytest.fixture(params=sorted(filter(of_features, LOSSES)))
 def name(request):
     return request.param
 

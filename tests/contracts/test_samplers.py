@@ -15,9 +15,9 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from automl.ledger import JOURNAL, Ledger, Proposal, open_ledger
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SAMPLERS, SearchContext, make_sampler
+from automl.study.ledger import JOURNAL, Ledger, Proposal, open_ledger
 from search_spaces import Categorical, Choice, Integer, Real, StudentSpec, Value, all_of, at_least, check_values, equals
 from trials.recipe import LossTerm, Recipe
 from trials.records import Candidate, Latency, Limit, Outcome, Trial, TrialResult

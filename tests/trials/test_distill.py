@@ -429,6 +429,27 @@ def test_the_balance_by_magnitude_makes_weights_shares_and_goes_on_from_a_checkp
     assert [float(means[name] * factors[name]) for name in means] == pytest.approx([1.0, 1.0])
 
 
+@pytest.mark.parametrize("size", [3.0, 3e-5, 3e-9])
+def test_the_balance_does_not_hang_on_the_unit_of_a_loss(size):
+    # Attention transfer on maps of 56 by 56 begins at 3e-5.
+    loss = DistillationLoss(taught(small_dataset(40), recipe(LABEL, KD, balance="magnitude"), Coverage()))
+    for share in (1.0, 0.5, 0.25):
+        means = {HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(size * share)}
+        factors = loss.factors(means, epoch=1)
+        ratio = float(means["kd"] * factors["kd"]) / KD.weight
+        assert ratio == pytest.approx({1.0: 1.0, 0.5: 0.5 / 0.95, 0.25: 0.25 / 0.88}[share], rel=1e-3)
+
+
+def test_a_term_that_is_learnt_is_not_blown_up():
+    loss = DistillationLoss(taught(small_dataset(40), recipe(LABEL, KD, balance="magnitude"), Coverage()))
+    for value in (1.0, *[0.0] * 300):
+        factors = loss.factors({HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(value)}, epoch=1)
+    assert float(factors["kd"]) == pytest.approx(1e4 * KD.weight)
+    loss = DistillationLoss(taught(small_dataset(40), recipe(LABEL, KD, balance="magnitude"), Coverage()))
+    factors = loss.factors({HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(0.0)}, epoch=1)
+    assert float(factors["kd"]) == KD.weight  # Nothing is known of its magnitude yet.
+
+
 def test_a_term_may_come_in_late_and_rise():
     term = replace(KD, weight=2.0, warmup_epochs=4, first_epoch=2)
     assert [term.weight_in(epoch) for epoch in (1, 2, 3, 4, 9)] == [0.0, 1.0, 1.5, 2.0, 2.0]

@@ -1,5 +1,7 @@
 """How the teaching was divided: means over the epochs that count, and who is named for it."""
 
+from dataclasses import replace
+
 import pytest
 
 from trials.division import Imbalance, imbalances, mean_shares
@@ -26,6 +28,13 @@ def test_shares_are_averaged_over_the_epochs_in_which_they_were_measured():
     shares = mean_shares([{"a": 1.0, "b": 0.0}, {}, {"a": 0.5, "b": 0.5}])
     assert shares == {"a": 0.75, "b": 0.25}
     assert mean_shares([{}, {}]) == {}
+
+
+def test_epochs_that_carry_shares_on_do_not_count_twice():
+    faint, even = {"hard_label": 0.001, "kd": 0.999}, {"hard_label": 0.5, "kd": 0.5}
+    measured = history(even, faint)
+    carried = [replace(measured[1], epoch=epoch, shares_epoch=2) for epoch in range(3, 300)]
+    assert imbalances(recipe(LABEL, KD), [*measured, *carried]) == ()
 
 
 def test_a_term_of_hardly_any_share_is_named_and_one_that_fades_is_not():

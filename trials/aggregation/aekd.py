@@ -1,6 +1,6 @@
 """Teachers are weighed so that none pulls the student against the others.
 
-Shape letters: K = teachers, B = batch, C = classes.
+Shape letters: K = teachers, B = batch, C = classes, D = numbers of a gradient.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from teachers import Outputs, TeacherOutputs
 from trials.aggregation.aggregation import Traits, with_traits
 from trials.aggregation.comparison import Comparison, weighted_losses
 from trials.aggregation.smallest_combination import smallest_combination
+from trials.losses import is_batch_statistic
 
 LARGEST_SHARE = 0.6
 """C of the paper, the most that one teacher may count; 1 where there is one alone."""
@@ -28,16 +29,18 @@ def _of_each(
         loss_KB = weighted_losses(comparisons, Outputs(logits=logits_KBC), teachers, label_B, weights_KB)
         (gradient_KBC,) = torch.autograd.grad(loss_KB.sum(), logits_KBC, retain_graph=True)
     votes_K = (weights_KB > 0).any(dim=1)
-    return _scales(gradient_KBC.mean(dim=1), votes_K)[:, None] * loss_KB
+    over_batch = any(is_batch_statistic(comparison.loss) for comparison in comparisons)
+    gradient_KD = gradient_KBC.flatten(1) if over_batch else gradient_KBC.mean(dim=1)
+    return _scales(gradient_KD, votes_K)[:, None] * loss_KB
 
 
-def _scales(gradient_KC: Tensor, votes_K: Tensor) -> Tensor:
+def _scales(gradient_KD: Tensor, votes_K: Tensor) -> Tensor:
     """Give α_k times the number of teachers who vote in this batch; 0 for the others."""
     voters = votes_K.nonzero().squeeze(-1)
-    scales_K = torch.zeros_like(gradient_KC[:, 0])
+    scales_K = torch.zeros_like(gradient_KD[:, 0])
     if not len(voters):
         return scales_K
-    voiced = gradient_KC[voters].double()
+    voiced = gradient_KD[voters].double()
     shares = smallest_combination((voiced @ voiced.T).cpu().numpy(), at_most=max(LARGEST_SHARE, 1 / len(voters)))
     scales_K[voters] = len(voters) * torch.from_numpy(shares).to(scales_K)
     return scales_K
@@ -61,7 +64,10 @@ def aekd(
     the gradient of teacher k's loss with respect to the student's logits. No gradient flows through α. Teachers who
     say the same share alike.
 
-    The paper knows no weights of samples. Here loss_k is K w_k loss, K the number of teachers who vote in the batch:
+    The paper knows no statistics of the batch. The gradient of one is that with respect to the whole batch: its mean
+    over samples is 0 wherever only differences between them count, as in RKD, and α would come from rounding.
+
+    It knows no weights of samples either. Here loss_k is K w_k loss, K the number of teachers who vote in the batch:
     with even weights on all samples this is the paper's.
     """
     del temperature

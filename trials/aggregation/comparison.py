@@ -38,6 +38,9 @@ class Comparison:
 
         Returns:
             ``loss_kB``; a statistic of the batch stands at every row on which the teacher votes.
+
+        Raises:
+            ValueError: The loss gives something else than a value for each teacher and sample, or for each teacher.
         """
         group = self.group
         own_of_each = student.logits.ndim > label_B.ndim + 1
@@ -48,13 +51,15 @@ class Comparison:
             features=teachers.stacked(group.teachers, self.features) if self.features else {},
         )
         label_B = group.labels(label_B)
+        shape = len(group.teachers), weights_KB.shape[1]
         if reads_votes(self.loss):
-            return self.loss(student, heard, label_B, votes_KB=weights_KB[list(group.teachers)] > 0)
+            votes_kB = weights_KB[list(group.teachers)] > 0
+            return self._of_shape(shape, self.loss(student, heard, label_B, votes_KB=votes_kB))
         if not is_batch_statistic(self.loss):
-            return self.loss(student, heard, label_B)
+            return self._of_shape(shape, self.loss(student, heard, label_B))
         votes_kB = weights_KB[list(group.teachers)] > 0
         if bool(votes_kB.all()):
-            return self.loss(student, heard, label_B)[..., None].expand(-1, len(label_B))
+            return self._of_shape(shape[:1], self.loss(student, heard, label_B))[..., None].expand(shape)
         each = [self._statistic(student, heard, label_B, k, votes_kB[k]) for k in range(len(votes_kB))]
         return torch.stack(each)
 
@@ -69,7 +74,21 @@ class Comparison:
             logits=heard.logits[k : k + 1, rows],
             features={name: of[k : k + 1, rows] for name, of in heard.features.items()},
         )
-        return votes_B * self.loss(narrowed, teacher, label_B[rows])
+        return votes_B * self._of_shape((1,), self.loss(narrowed, teacher, label_B[rows]))
+
+    def _of_shape(self, shape: tuple[int, ...], values: Tensor) -> Tensor:
+        """Refuse what would be broadcast: a mean over samples would teach those on which a teacher does not vote."""
+        if values.shape == shape:
+            return values
+        made = getattr(self.loss, "func", self.loss)
+        each = "one value a teacher, since it is marked with batch_statistic"
+        if len(shape) == 2:
+            each = "one value a teacher and sample; take no mean, or mark it with trials.losses.batch_statistic and "
+            each += "give one value a teacher"
+        raise ValueError(
+            f"loss {getattr(made, '__name__', type(made).__name__)} gave shape {tuple(values.shape)}, expected "
+            f"{shape}, {each}"
+        )
 
 
 def nothing_taught(logits: Tensor, *, num_rows: int) -> Tensor:

@@ -13,9 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trials.losses.layers import LayerPair
-from trials.losses.loss import Pairing
-
 KINDS = {1: "vector (D)", 2: "sequence (T, D)", 3: "feature map (C, H, W)"}
 """Features by the number of their dimensions after the batch."""
 
@@ -188,44 +185,3 @@ def _unscale(conv: nn.ConvTranspose2d, num_teachers: int) -> None:
     with torch.no_grad():
         for parameter in conv.parameters():
             parameter.mul_(math.sqrt(num_teachers))
-
-
-def make_adapter(source: Sequence[int], target: Sequence[int], *, num_teachers: int) -> nn.Module:
-    """Make the adapter from a student's features (B, ...) to those of stacked teachers (K, B, ...).
-
-    Args:
-        source: Shape of the student's, without the batch.
-        target: Shape of the teachers', without teachers and batch.
-        num_teachers: K.
-
-    Raises:
-        ValueError: Nothing leads from one to the other: positions cannot be made up.
-    """
-    makers = {1: VectorAdapter, 2: SequenceAdapter, 3: MapAdapter}
-    if len(source) not in KINDS or len(target) not in KINDS:
-        raise ValueError(f"features must be one of {', '.join(KINDS.values())}, got {kind(source)} and {kind(target)}")
-    if len(source) == 1 < len(target) or (len(source), len(target)) == (2, 3):
-        raise ValueError(
-            f"nothing leads from the student's {kind(source)} to the teacher's {kind(target)}; "
-            "compare pooled features, such as last.pooled, or name another layer"
-        )
-    return makers[len(target)](source, target, num_teachers=num_teachers)
-
-
-def adapters_of(pairing: Pairing, pairs: Sequence[LayerPair]) -> nn.ModuleList:
-    """Make the adapter of each pair of layers.
-
-    Raises:
-        ValueError: There is none for a pair; the message names it.
-    """
-    adapters = nn.ModuleList()
-    for pair in pairs:
-        target = pairing.teacher.features[pair.teacher]
-        try:
-            adapter = make_adapter(
-                pairing.student.features[pair.student].shape[1:], target.shape[2:], num_teachers=len(target)
-            )
-        except ValueError as error:
-            raise ValueError(f"layers {pair}: {error}") from error
-        adapters.append(adapter)
-    return adapters

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from teachers import MISSING_LABEL, Outputs
-from trials.losses.adapters import MapAdapter, kind, make_adapter, pooled
+from trials.losses.adapters import MapAdapter, kind, pooled
+from trials.losses.adapting import make_adapter
 from trials.losses.layers import names_of, parse_layers
 from trials.losses.loss import Needs, Pairing, compares_teachers
 

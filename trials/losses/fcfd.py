@@ -74,6 +74,11 @@ class FunctionConsistent(nn.Module):
             paths=paths,
             feature_warmup=feature_warmup,
         )
+        if not pairing.knows_all:
+            raise ValueError(
+                "fcfd runs student and teachers through each other, so it needs teachers that know all classes of the "
+                "data, got one that knows some; take another loss on features, such as hint, or other teachers"
+            )
         self.feature_warmup = feature_warmup
         self.epoch: int | None = None
         self.pairs = parse_layers(layers)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from teachers import Outputs
-from trials.losses.adapters import adapters_of
+from trials.losses.adapting import adapters_of
 from trials.losses.layers import names_of, parse_layers
 from trials.losses.loss import Needs, Pairing
 

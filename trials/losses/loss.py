@@ -161,6 +161,7 @@ class Pairing:
         student_paths: For each feature that the loss needs of the student, the path of the module that gives it.
         teacher_paths: The same for each teacher.
         num_epochs: Of the whole training.
+        knows_all: Whether the teachers know all classes that the student does.
     """
 
     student: Outputs
@@ -170,3 +171,4 @@ class Pairing:
     student_paths: Mapping[str, str] = field(default_factory=dict)
     teacher_paths: tuple[Mapping[str, str], ...] = ()
     num_epochs: int = 1
+    knows_all: bool = True

@@ -15,7 +15,13 @@ LOGITS = "logits"
 
 
 def layer_needs(layer: str) -> Needs:
-    """Say what a loss reads that compares one layer of student and teachers."""
+    """Say what a loss reads that compares one layer of student and teachers.
+
+    Raises:
+        ValueError: It is not one name.
+    """
+    if not isinstance(layer, str) or not layer or any(sign in layer for sign in ", ="):
+        raise ValueError(f"layer takes one name, of a feature such as last.pooled, or {LOGITS}; got {layer!r}")
     return Needs() if layer == LOGITS else Needs(student=(layer,), teacher=(layer,))
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers.pareto.belief import Belief, Kernels, believe
 from automl.samplers.pareto.features import Read
 from automl.samplers.pareto.improvement import Marginal

@@ -13,9 +13,9 @@ from automl.check.space import draw
 from automl.check.timing import MadeUpAnswers, num_steps
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
-from automl.objectives import parse_limit
-from automl.preparation import prepare
-from automl.schooling import schooling
+from automl.front.objectives import parse_limit
+from automl.preparation.prepare import prepare
+from automl.teaching.schooling import schooling
 from search_spaces import cost_of
 from trials.distill import distill
 from trials.lesson import Lesson
@@ -212,7 +212,7 @@ def test_what_finds_no_room_in_the_cache_is_told_with_its_price(small_config, tm
     assert report.forecast.cache_bytes == 0
     assert "0 bytes of at most 1 kB" in report.cache[0]
     assert report.cache[1].startswith("  on the spot: left runs in every step, ")
-    assert report.cache[1].endswith("an epoch; 71.9 kB more would keep its answers")
+    assert report.cache[1].endswith("an epoch; 57.5 kB more would keep its answers")
 
 
 def test_a_teacher_that_cannot_be_loaded_is_told_with_its_place(small_config, tmp_path):

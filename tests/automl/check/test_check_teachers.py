@@ -12,7 +12,7 @@ from automl.check import check
 from automl.check.teachers import examine_teachers, foresee, stand_ins
 from automl.config import load_config
 from automl.errors import UserError
-from automl.preparation import prepare
+from automl.preparation.prepare import prepare
 from automl.run import Run
 from teachers import CachePlan
 from trials.records import Candidate, Latency

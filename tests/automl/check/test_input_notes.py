@@ -6,7 +6,7 @@ import yaml
 
 from automl.check.input_notes import input_notes
 from automl.config import load_config
-from automl.preparation import prepare
+from automl.preparation.prepare import prepare
 from teachers import Coverage
 
 LABELS = np.arange(60) % 3

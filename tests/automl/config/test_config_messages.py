@@ -36,12 +36,12 @@ teachers:
 """
 TAUGHT = BASE.replace("    hard_label: {weight: 1}\n", "    hard_label: {weight: 1}\n    kd: {weight: 1}\n") + TEACHER
 RECIPE_KEYS = (
-    "aggregation, balance, batch_size, epochs, learning_rate, losses, optimizer, schedule, taking_part, teacher_weights, warmup, weight_decay, "
+    "aggregation, balance, batch_size, epochs, learning_rate, losses, on_policy, optimizer, schedule, taking_part, teacher_weights, warmup, weight_decay, "
     "weighting"
 )
 TOP_KEYS = (
-    "address, cache, data, latency, limits, name, objectives, precisions, recipe, resources, runs, search, seed, storage, student, "
-    "task, teachers, tracking"
+    "address, cache, data, latency, limits, name, objectives, precisions, recipe, resources, runs, search, seed, sequences, storage, "
+    "student, task, teachers, tokenizer, tracking"
 )
 KINDS = "factory, huggingface, idx, image_folder, npz, sklearn, table"
 METRICS = "accuracy, balanced_accuracy, cross_entropy, latency_ms, macro_f1, macs, params, size_bytes"
@@ -97,7 +97,7 @@ TYPES = {
     "infinite": ("0.01", ".inf", "7:3: recipe.learning_rate: expected a finite number, got .inf"),
     "number for text": ("name: small", "name: 7", "1:1: name: expected a text, got 7; write '7', in quotes"),
     "text for list": ("[accuracy, size_bytes]", "accuracy", "10:1: objectives: expected a list, got 'accuracy'; write [accuracy]"),
-    "number for section": ("search:", "latency: 3\nsearch:", "11:1: latency: expected KEY: VALUE pairs, got 3; keys: batch_size, min_runs, provider, rounds, seconds, threads, warmup_runs"),
+    "number for section": ("search:", "latency: 3\nsearch:", "11:1: latency: expected KEY: VALUE pairs, got 3; keys: batch_size, length, min_runs, provider, rounds, seconds, threads, warmup_runs"),
     "number for loss": ("{weight: 1}", "1", "9:5: recipe.losses.hard_label: expected KEY: VALUE pairs, got 1; write {weight: 1}"),
     "text for truth": ("search:", "teachers: [{name: a, kind: estimator, path: x, trust: yes}]\nsearch:", "11:48: teachers[0].trust: expected true or false, got 'yes'; write true"),
     "no path": ("kind: sklearn, name: digits", "kind: idx, path: [a]", "2:19: data.path: expected a path, got [a]"),
@@ -135,7 +135,7 @@ NAMES = {
     "module of a factory": ("space: mlp", "space: factory, options: {factory: 'no_package:x'}", "3:27: student.options: 'no_package:x': there is no module 'no_package'; install its package, or put the folder that holds it on PYTHONPATH"),
     "no factory": ("space: mlp", "space: factory", "3:1: student.options: space 'factory' needs the option factory; write `options: {factory: ...}` beside `space`; its options are arguments, factory"),
     "choice": ("space: mlp", "space: mlp, options: {max_depth: 1}, choices: {dropuot: 0.1}", "3:58: student.choices.dropuot: unknown choice of 'mlp': 'dropuot', did you mean 'dropout'? known: activation, depth, dropout, layer1.width, normalisation, shortcut"),
-    "task": ("search:", "task: {kind: regression}\nsearch:", "11:8: task.kind: unknown task 'regression'; known: classification, or package.module:name"),
+    "task": ("search:", "task: {kind: regression}\nsearch:", "11:8: task.kind: unknown task 'regression'; known: classification, language_modelling, or package.module:name"),
     "annotator": ("search:", "task: {kind: language_modelling, annotate: pyton_syntax}\nsearch:", "11:34: task.annotate: unknown annotator 'pyton_syntax', did you mean 'python_syntax'? known: python_syntax, or package.module:name"),
     "sampler": ("trials: 5", "trials: 5, sampler: nsga", f"11:21: search.sampler: unknown sampler 'nsga', did you mean 'nsga2'? known: {SAMPLER_NAMES}, or package.module:name"),
     "optimizer": ("epochs: 3", "epochs: 3\n  optimizer: adam", "6:3: recipe.optimizer: unknown optimizer 'adam', did you mean 'adamw'? known: adamw, sgd"),
@@ -247,8 +247,10 @@ def test_weights_of_teachers_are_checked_against_names_and_weighting() -> None:
 )
 def test_a_recipe_that_listens_to_nobody_and_to_no_labels_is_told(setting: str, place: str) -> None:
     text = TAUGHT.replace("  epochs: 3\n", f"  epochs: 3\n  {setting}\n")
-    Path("x.yaml").write_text(text)
-    load_config("x.yaml")  # Labels are left.
+    assert message(text) == (
+        f"x.yaml:6:3: recipe.{place}: no teacher is listened to, by a weight of 0 or by taking_part, so that kd would "
+        "teach nothing; listen to one, or remove the teachers and all losses but hard_label"
+    )
     assert message(text.replace("    hard_label: {weight: 1}\n", "", 1)) == (
         f"x.yaml:6:3: recipe.{place}: no teacher is listened to, by a weight of 0 or by taking_part, and no loss "
         "hard_label reads labels, so that nothing would be learnt; listen to a teacher, or add hard_label"

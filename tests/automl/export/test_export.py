@@ -14,8 +14,8 @@ from automl.errors import UserError, WorkFailed
 from automl.export import card, export
 from automl.export.parity import Parity
 from automl.export.picking import names
-from automl.predicting import predict
-from automl.preparation import prepare
+from automl.predicting.predict import predict
+from automl.preparation.prepare import prepare
 from trials.compress import PRECISIONS
 
 FILES = {"model.onnx", "model.int8.onnx", "model.safetensors", "student.json", "preprocessing.json", "README.md"}
@@ -242,7 +242,7 @@ def test_a_disk_that_refuses_leaves_nothing(small_run, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("automl.students.os.fsync", full)
+    monkeypatch.setattr("automl.searching.students.os.fsync", full)
     with pytest.raises(WorkFailed, match="No space left on device; nothing was left there"):
         export(small_run, pick="knee", to=tmp_path / "student")
     assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from automl.export.feeding import order_in_words, preprocessing, python_example
+from trials.tokenization import train_tokenizer
 
 
 def describe(kind, shape, dtype, value_range=None):
@@ -104,3 +105,24 @@ def test_the_order_of_named_features_is_told():
     assert "feature_names" not in preprocessing(unnamed)
     assert order_in_words(unnamed | {"feature_names": None}) == ""
     assert "feature_names" not in python_example(unnamed, "model.onnx")
+
+
+def test_texts_are_described_with_their_tokenizer_and_the_example_cuts_them(tmp_path):
+    description = describe("tokens", [None], "int64") | {
+        "tokenizer": {"file": "tokenizer.json", "length": 3, "padding": 0},
+        "vocabulary_size": 300,
+        "feature_names": ["said"],
+    }
+    record = preprocessing(description)
+    assert record["tokenizer"]["length"] == 3 and record["tokenizer"]["vocabulary_size"] == 300
+    assert order_in_words(description) == ""
+    tokenizer = train_tokenizer(["some words, and more words"], vocabulary_size=270)
+    (tmp_path / "tokenizer.json").write_text(tokenizer.definition)
+    lines = python_example(description, "model.onnx").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("tokenizer ="))
+    stop = next(i for i, line in enumerate(lines) if line.startswith("logits ="))
+    code = "\n".join(["import numpy as np, tokenizers", *lines[start:stop], 'np.save("batch.npy", batch)'])
+    code = code.replace("one text", "a")
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    expected = tokenizer.encode(["a", "and another, which is longer"], length=3)
+    np.testing.assert_array_equal(np.load(tmp_path / "batch.npy"), expected)

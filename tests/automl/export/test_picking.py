@@ -4,7 +4,7 @@ import pytest
 
 from automl.errors import UserError
 from automl.export.picking import names, pick_member
-from automl.front import knee
+from automl.front.pareto_front import knee
 from trials.records import Limit
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from plotly.offline import get_plotlyjs
 
-from automl.front import Member
-from automl.objectives import Objective
+from automl.front.objectives import Objective
+from automl.front.pareto_front import Member
 from automl.report import render, write_report
 from automl.report.markup import table, words
 from automl.report.plotly_script import packed_plotly

@@ -4,8 +4,8 @@ import json
 import re
 from dataclasses import replace
 
-from automl.empty_front import why_empty
-from automl.front import best, knee
+from automl.front.empty_front import why_empty
+from automl.front.pareto_front import best, knee
 from automl.numbers import written
 from automl.report import render
 from automl.report.details import aligned

@@ -6,7 +6,7 @@ import numpy as np
 import optuna
 import pytest
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SearchContext, make_sampler
 from automl.samplers.distributions import distribution_of
 from automl.samplers.evolution import Evolution, standings_of

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SearchContext
 from automl.samplers.pareto import features
 from automl.samplers.pareto.features import PointFeatures

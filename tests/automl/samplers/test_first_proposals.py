@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl.ledger import Ledger, open_ledger
 from automl.samplers import SAMPLERS, make_sampler
 from automl.samplers.first import FirstProposals
+from automl.study.ledger import Ledger, open_ledger
 from search_spaces import Values, sample
 from tests.contracts.test_samplers import CHOICES, CONTEXT, DEAF, OPTIONS, tell
 

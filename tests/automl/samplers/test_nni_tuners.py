@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import FreshSampler, SearchContext, make_sampler
 from automl.samplers.distributions import suggest
 from automl.samplers.fresh import trial_seed

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SearchContext
 from automl.samplers.pareto.pool import Mutants, Pool
 from search_spaces import Categorical, Choice, Integer, Values, check_values

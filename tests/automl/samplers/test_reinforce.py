@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SearchContext, make_sampler
 from automl.samplers.reinforce.decisions import Decisions, Options
 from automl.samplers.reinforce.learner import Learner, Teaching, advantage, rewards, weights_of

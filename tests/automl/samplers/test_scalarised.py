@@ -2,7 +2,7 @@ import numpy as np
 import optuna
 import pytest
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers.context import SearchContext
 from automl.samplers.scalarised import Told, chebyshev, random_weights
 from trials.records import Limit

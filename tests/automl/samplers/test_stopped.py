@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl.objectives import Objective
+from automl.front.objectives import Objective
 from automl.samplers import SAMPLERS, SearchContext, make_sampler
 from automl.samplers.pareto.evidence import Evidence
 from automl.samplers.scalarised import Told

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from automl.ledger import JOURNAL, Ledger, open_ledger
 from automl.samplers import SAMPLERS, make_sampler
 from automl.samplers.thinned import ThinnedProposals
+from automl.study.ledger import JOURNAL, Ledger, open_ledger
 from search_spaces import Choice, Integer, Values, check_values
 from tests.contracts.test_samplers import CHOICES, CONTEXT, OPTIONS, tell
 

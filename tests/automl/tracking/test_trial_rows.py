@@ -78,6 +78,18 @@ def test_shares_of_the_gradient_are_told_for_the_epochs_in_which_they_were_measu
         assert told == [(epoch, value) for epoch in (1, 3, 5, 7, 9, 11)]
 
 
+def test_shares_that_are_carried_on_are_told_with_the_epoch_that_they_are_of(make_run: MakeRun) -> None:
+    finished = make_run(1).trials[0]
+    history = tuple(
+        replace(record, shares={"kd": 1.0}, shares_epoch=record.epoch - (record.epoch - 1) % 4)
+        for record in finished.result.history
+    )
+    row = trial_row(replace(finished, result=replace(finished.result, history=history)), folder="/runs/digits")
+    of_epoch = [metric.value for metric in row.metrics if metric.key == "shares_epoch"]
+    assert of_epoch == [1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9]
+    assert sum(metric.key == "share/kd" for metric in row.metrics) == 12
+
+
 def test_a_loss_that_is_hardly_heard_is_a_tag_and_a_note_of_its_trial(make_run: MakeRun) -> None:
     finished = make_run(1).trials[0]
     assert "lopsided" not in trial_row(finished, folder="/runs/digits").tags

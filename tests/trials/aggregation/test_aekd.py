@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from teachers import MISSING_LABEL, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
 from trials.aggregation import AGGREGATIONS, Comparison
-from trials.losses import bind
+from trials.losses import Pairing, bind
 from trials.recipe import LossTerm
 
 B, C, T = 6, 5, 4.0
@@ -21,11 +21,11 @@ def logits(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).normal(scale=2, size=shape))
 
 
-def aekd(student, teachers, weights_KB, coverages=None):
+def aekd(student, teachers, weights_KB, coverages=None, loss=None):
     coverages = coverages or [Coverage()] * len(teachers)
     named = {f"t{k}": coverage for k, coverage in enumerate(coverages)}
     ensemble = TeacherEnsemble(named, num_classes=C, num_rows=B, columns={})
-    loss = bind(LossTerm(name="kd", weight=1.0, options={"temperature": T}))
+    loss = loss or bind(LossTerm(name="kd", weight=1.0, options={"temperature": T}))
     return AGGREGATIONS["aekd"](
         [Comparison(loss=loss, group=group) for group in ensemble.groups],
         Outputs(logits=student),
@@ -110,3 +110,25 @@ def test_it_may_be_computed_where_no_gradient_is_wanted():
     with torch.no_grad():
         loss_B = aekd(student, teachers, weights_KB)
     torch.testing.assert_close(loss_B.detach(), aekd(student.requires_grad_(), teachers, weights_KB).detach())
+
+
+@pytest.mark.parametrize("name", ["rkd", "sp", "dist"])
+def test_a_statistic_of_the_batch_is_weighed_by_its_gradient_over_the_whole_batch(name):
+    # A loss of the differences between samples has a gradient whose mean over them is 0: shares came from rounding.
+    student, teachers = logits(B, C).requires_grad_(), logits(3, B, C, seed=1)
+    loss = bind(LossTerm(name=name, weight=1.0), Pairing(**dict.fromkeys(("student", "teacher", "student_model"))))
+    losses = [loss(Outputs(logits=student), Outputs(logits=teacher[None]), LABELS).squeeze(0) for teacher in teachers]
+    gradients = [torch.autograd.grad(each, student, retain_graph=True)[0].flatten() for each in losses]
+    shares = shortest(torch.stack(gradients))
+    expected = sum(float(share) * each for share, each in zip(shares, losses, strict=True))
+    found_B = aekd(student, teachers, torch.full((3, B), 1 / 3, dtype=torch.float64), loss=loss)
+    torch.testing.assert_close(found_B, expected.expand(B), rtol=1e-4, atol=1e-6)
+
+
+def test_shares_do_not_hang_on_rounding():
+    student, teachers = logits(B, C), logits(3, B, C, seed=1)
+    loss = bind(LossTerm(name="rkd", weight=1.0), Pairing(**dict.fromkeys(("student", "teacher", "student_model"))))
+    weights_KB = torch.full((3, B), 1 / 3, dtype=torch.float64)
+    exact = aekd(student, teachers, weights_KB, loss=loss)
+    rounded = aekd(student.float(), teachers.float(), weights_KB.float(), loss=loss)
+    torch.testing.assert_close(rounded.double(), exact, rtol=1e-3, atol=1e-4)

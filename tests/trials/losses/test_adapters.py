@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from trials.losses.adapters import MapAdapter, StackedLinear, kind, make_adapter
+from trials.losses.adapters import MapAdapter, StackedLinear, kind
+from trials.losses.adapting import make_adapter
 
 B, K = 4, 3
 
@@ -33,6 +34,18 @@ def randn(*shape, seed=0):
         ((3, 3, 3), (5, 8, 8)),
         ((3, 8, 4), (5, 4, 4)),
         ((3, 6, 2), (5, 4, 4)),
+        ((7,), (6, 5)),
+        ((7,), (5, 4, 4)),
+        ((7,), (5, 1, 3)),
+        ((16, 7), (5, 4, 4)),
+        ((17, 7), (5, 2, 2)),
+        ((17, 32), (5, 8, 8)),
+        ((16, 7), (5, 3, 7)),
+        ((5, 7), (5, 1, 1)),
+        ((11, 7), (5, 4, 3)),
+        ((3, 7), (5, 2, 2)),
+        ((2, 7), (5, 2, 2)),
+        ((1, 7), (5, 2, 2)),
     ],
 )
 def test_shapes_are_those_of_the_teachers(source, target):
@@ -45,19 +58,10 @@ def test_shapes_are_those_of_the_teachers(source, target):
     assert all(parameter.grad is not None for parameter in adapter.parameters())
 
 
-@pytest.mark.parametrize(
-    ("source", "target"), [((7,), (5, 4, 4)), ((7,), (6, 5)), ((6, 7), (5, 4, 4)), ((2, 3, 4, 5), (7,)), ((7,), ())]
-)
-def test_what_leads_nowhere_is_told_in_words(source, target):
-    with pytest.raises(ValueError, match=r"nothing leads from the student's|features must be one of"):
+@pytest.mark.parametrize(("source", "target"), [((2, 3, 4, 5), (7,)), ((7,), ()), ((), (5, 4, 4))])
+def test_what_is_no_vector_sequence_or_map_is_told_in_words(source, target):
+    with pytest.raises(ValueError, match=r"features must be one of vector \(D\), sequence \(T, D\), feature map"):
         make_adapter(source, target, num_teachers=1)
-
-
-def test_a_vector_cannot_become_a_map_and_the_message_says_what_can_be_done():
-    with pytest.raises(
-        ValueError, match=r"vector \(D\) \(7,\) to the teacher's feature map .* compare pooled features"
-    ):
-        make_adapter((7,), (5, 4, 4), num_teachers=1)
     assert kind((1, 2, 3, 4)) == "features of shape (1, 2, 3, 4)"
 
 
@@ -109,3 +113,35 @@ def test_linear_layers_start_within_the_bounds_of_pytorch():
     stacked = StackedLinear(K, 16, 50)
     for values in stacked.parameters():
         assert 0.9 / math.sqrt(16) < values.abs().max() <= 1 / math.sqrt(16)
+
+
+@pytest.mark.parametrize("target", [(6, 5), (5, 4, 3)])
+def test_a_vector_says_the_same_at_each_position_but_for_what_is_learnt_of_it(target):
+    adapter, features = make_adapter((7,), target, num_teachers=K), randn(B, 7)
+    spread = adapter(features)
+    channels_last = spread if len(target) == 2 else spread.movedim(2, -1)
+    same = channels_last.flatten(2, -2)
+    torch.testing.assert_close(same, adapter.linear(features)[:, :, None].expand_as(same))
+    adapter.place.data.copy_(randn(K, 1, *target))
+    torch.testing.assert_close(adapter(features) - spread, adapter.place.expand(K, B, *target))
+
+
+def laid(length, size):
+    """Where tokens that count up come to lie."""
+    adapter = make_adapter((length, 1), (1, *size), num_teachers=1)
+    seen = []
+    adapter.adapter.forward = lambda grid: seen.append(grid) or grid[None]
+    adapter(torch.arange(float(length)).reshape(1, length, 1))
+    return seen[0][0, 0].tolist()
+
+
+def test_tokens_are_laid_row_by_row_and_a_class_token_has_no_place():
+    assert laid(4, (2, 2)) == laid(4, (8, 8)) == [[0, 1], [2, 3]]
+    assert laid(5, (2, 2)) == laid(5, (1, 3)) == [[1, 2], [3, 4]]
+    assert laid(10, (2, 2))[0] == [1, 2, 3]
+
+
+def test_tokens_that_fill_no_square_are_stretched_or_averaged_to_the_map():
+    assert laid(6, (2, 3)) == [[0, 1, 2], [3, 4, 5]]
+    assert laid(12, (2, 3)) == [[0.5, 2.5, 4.5], [6.5, 8.5, 10.5]]
+    assert laid(2, (2, 2)) == [[0, 0.25], [0.75, 1]]

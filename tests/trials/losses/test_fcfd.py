@@ -52,6 +52,13 @@ def fcfd(student, teacher, *, preprocessing=None, seed=0, **options):
     return LOSSES["fcfd"](pairing, **options), (told(student), stacked)
 
 
+def test_teachers_of_some_classes_are_told():
+    student, teacher = net(6, seed=0), net(7, seed=1)
+    pairing = Pairing(student=told(student), teacher=told(teacher), student_model=student, knows_all=False)
+    with pytest.raises(ValueError, match=r"fcfd .* needs teachers that know all classes.*such as hint"):
+        LOSSES["fcfd"](pairing)
+
+
 def value(loss, sides, *, seed=0):
     torch.manual_seed(seed)
     return loss(*sides, LABELS)

@@ -124,3 +124,10 @@ def test_a_part_of_weight_0_is_left_out():
     assert only_distances == 2 * distance_loss(student.logits, teacher.logits)
     only_angles = RKD(None, distance=0.0, angle=2.0)(student, teacher, torch.zeros(6))
     assert only_angles == 2 * angle_loss(student.logits, teacher.logits)
+
+
+@pytest.mark.parametrize("layer", ["last, stage1", "stage1=last", "", 3])
+def test_one_layer_is_asked_for(layer):
+    with pytest.raises(ValueError, match=r"layer takes one name, of a feature such as last\.pooled, or logits; got"):
+        RKD.needs(layer=layer)
+    assert RKD.needs(layer="body.stages.0").student == ("body.stages.0",)

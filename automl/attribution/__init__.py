@@ -1,0 +1,1 @@
+"""What each teacher contributed to a student."""

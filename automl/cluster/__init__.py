@@ -1,0 +1,1 @@
+"""Ray, and what runs on its workers."""

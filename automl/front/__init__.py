@@ -1,0 +1,1 @@
+"""Objectives, the Pareto front, and how it is shown."""

@@ -1,0 +1,1 @@
+"""Running an exported student; never imports torch."""

@@ -1,0 +1,1 @@
+"""A config brought to life, and held against its data and this machine."""

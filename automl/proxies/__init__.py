@@ -1,0 +1,1 @@
+"""Scores of untrained students, and whether they are worth following."""

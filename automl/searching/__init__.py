@@ -1,0 +1,1 @@
+"""A search from its first proposal to its measured front."""

@@ -1,0 +1,1 @@
+"""The study as the ledger of a search, and how it is kept."""

@@ -1,0 +1,1 @@
+"""Teachers made ready before a search, and what is kept of their answers."""

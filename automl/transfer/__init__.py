@@ -1,0 +1,1 @@
+"""What a search takes over from an earlier one."""
