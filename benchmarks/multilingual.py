@@ -49,7 +49,7 @@ STUDENT: Values = {"vocabulary_size": 16384, "length": 128, "layers": 0, "width"
 SPEC = SPACE.spec(STUDENT)
 LABELS = LossTerm(name=HARD_LABEL, weight=1.0)
 TEACHERS = LossTerm(name="kd", weight=4.0, options={"temperature": 1.0})
-RECIPE = Recipe(losses=(LABELS, TEACHERS), epochs=16, batch_size=64, learning_rate=0.01)
+RECIPE = Recipe(losses=(LABELS, TEACHERS), epochs=8, batch_size=64, learning_rate=0.01)
 SHARES_OF_STEPS = (0.25, 0.5, 1.0)
 
 
