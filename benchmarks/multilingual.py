@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _gains import interval
-from _texts import Routed, by_language, data_of, embedded, file_bytes, judged, logits_of, read, visible
+from _texts import Routed, by_language, data_of, embedded, held_bytes, judged, logits_of, read, visible
 
 from examples.multilingual_teachers import fit
 from search_spaces import SPACES, Values
@@ -45,7 +45,7 @@ Accuracies = Mapping[str, float]
 """By language, and their mean."""
 
 SPACE = SPACES["encoder"]()
-STUDENT: Values = {"vocabulary_size": 16384, "length": 128, "layers": 0, "width": 96, "dropout": 0.1}
+STUDENT: Values = {"vocabulary_size": 16384, "length": 128, "layers": 0, "width": 16, "dropout": 0.0}
 SPEC = SPACE.spec(STUDENT)
 LABELS = LossTerm(name=HARD_LABEL, weight=1.0)
 TEACHERS = LossTerm(name="kd", weight=4.0, options={"temperature": 1.0})
@@ -64,7 +64,7 @@ class Bench:
         ensemble: Who they are.
         ceiling: Accuracy of each text's own specialist on test pages, by language.
         homes: Accuracy of every teacher on test pages, by language.
-        num_bytes: Of all specialists' files.
+        num_bytes: What all specialists hold.
     """
 
     table: pd.DataFrame
@@ -109,7 +109,7 @@ def prepare(table: pd.DataFrame, *, sentence_encoder: str | None) -> Bench:
         ),
         ceiling=by_language(right, languages[test]),
         homes=homes,
-        num_bytes=sum(map(file_bytes, specialists.values())),
+        num_bytes=sum(map(held_bytes, specialists.values())),
     )
 
 

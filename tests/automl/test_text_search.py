@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,9 +17,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from automl.check import check
+from automl.check.tokens import token_lines
+from automl.config import load_config
 from automl.errors import UserError
 from automl.export import export
 from automl.predicting.predict import predict
+from automl.preparation.prepare import prepare
 from automl.run import Run
 from automl.searching.search import search
 from tests.automl.conftest import InProcessExecutor
@@ -50,7 +54,7 @@ teachers:
     recipe: {{epochs: 8, batch_size: 16, learning_rate: 0.03, losses: {{hard_label: {{weight: 1.0}}}}}}
 objectives: [accuracy, size_bytes]
 precisions: [float32, int8]
-latency: {{warmup_runs: 1, min_runs: 6, seconds: 0.01}}
+latency: {{rounds: 6, warmup_runs: 1, min_runs: 6, seconds: 0.01}}
 search: {{sampler: random, trials: 2}}
 """
 
@@ -120,7 +124,7 @@ def test_the_folder_holds_all_that_reading_takes(exported: Path) -> None:
     assert record["layout"] == "NT" and record["tokenizer"]["padding"] == 0
     card = (exported / "README.md").read_text()
     assert "It takes texts, cut by `tokenizer.json` into at most" in card
-    assert f"alone, in 9 rounds, texts of {description['tokenizer']['length']} tokens" in card
+    assert f"alone, in 6 rounds, texts of {description['tokenizer']['length']} tokens" in card
     assert "a column of .csv, .tsv or .jsonl" in card
 
 
@@ -147,8 +151,13 @@ def test_the_example_of_the_card_runs(exported: Path) -> None:
 
 
 def test_check_tells_vocabulary_and_what_is_cut(folder: Path) -> None:
-    report = check(folder / "small.yaml").__rich__().plain
-    assert "tokens; a text of the training rows has" in report
+    told = list(token_lines(prepare(load_config(folder / "small.yaml"))))
+    assert told[0] == "tokenizer: trained on the training texts"
+    assert re.fullmatch(
+        r"  \d+ tokens; a text of the training rows has \d+ or fewer in half of all cases, \d+ in 95 %, \d+ at most; "
+        r"length 64 cuts 0\.0%",
+        told[1],
+    )
 
 
 @pytest.mark.parametrize(

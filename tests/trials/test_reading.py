@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from search_spaces import StudentSpec, TensorSpec
+from search_spaces import SPACES, StudentSpec, TensorSpec
 from teachers import Coverage, TeacherEnsemble, TeacherOutputs
 from tests.trials.text_trials import NARROW, SPEC, text_data, text_setting
 from trials import reading
 from trials.data import READERS, split
+from trials.heads import check_foldable
 from trials.reading import Reading
 from trials.recipe import LossTerm, Recipe
 from trials.records import LatencySettings, Trial
@@ -121,3 +122,16 @@ def test_teachers_hear_texts_where_students_see_ids(setting: Setting) -> None:
     rows = data.splits["train"][:4]
     lesson.hear(lesson.dataset.batch(rows), ())
     assert heard == [data.inputs[row] for row in rows]
+
+
+def test_varying_sizes_are_given_one_value_and_fixed_ones_stay(setting: Setting) -> None:
+    sized = setting.signature_of(SPEC).sized(5)
+    assert sized.inputs[0].shape == (5,) and sized.vocabulary_size == 320
+    with pytest.raises(ValueError, match=r"takes images or vectors, and texts come as token ids .* such as encoder"):
+        sized.sole_input_shape  # noqa: B018 # read for its error
+
+
+def test_heads_of_students_of_texts_can_be_tried_out(setting: Setting) -> None:
+    space = SPACES["encoder"]()
+    spec = space.spec({"vocabulary_size": 1024, "length": 32, "layers": 0, "width": 16, "dropout": 0.0})
+    check_foldable(space, spec, setting.signature_of(spec))

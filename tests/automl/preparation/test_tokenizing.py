@@ -9,7 +9,7 @@ import tokenizers
 
 from automl.config import load_config
 from automl.errors import UserError
-from automl.preparation.prepare import tokenizing
+from automl.preparation import tokenizing
 from automl.preparation.tokenizing import reading_for
 from search_spaces import SearchSpace
 from tests.trials.text_trials import BAGS, text_data

@@ -10,8 +10,8 @@ import pytest
 from automl.cluster import nodes
 from automl.errors import WorkFailed
 from automl.run import Run
+from automl.searching import finale
 from automl.searching.finale import final_measurements, measure_front
-from automl.searching.search import finale
 from automl.searching.standing import Standing
 from automl.searching.students import Students
 from automl.study import stored

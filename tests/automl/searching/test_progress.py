@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from automl.run import Run
+from automl.searching import progress as module
 from automl.searching.progress import PLAIN_SECONDS, Progress
-from automl.searching.search import progress as module
 from automl.searching.standing import Standing
 from tests.automl.rung_runs import with_rungs
 from trials.records import Outcome

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from automl.samplers import SearchContext
-from automl.searching.search import sampling
+from automl.searching import sampling
 from search_spaces import SPACES, Values, sample
 
 
