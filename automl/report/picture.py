@@ -56,8 +56,15 @@ def front_png(run: Run, *, dots_per_inch: int = 160) -> bytes:
         panels[1].set_title(text, loc="right", fontsize=9, color=MUTED)
     panels[0].set_ylabel(title(quality), color=MUTED)
     if members:
-        panels[0].legend(
-            loc="lower right", framealpha=0.94, edgecolor="white", labelcolor=MUTED, fontsize=9, handletextpad=0.3
+        # Below the axes: within them it would hide members.
+        figure.legend(
+            *panels[0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=4,
+            frameon=False,
+            labelcolor=MUTED,
+            fontsize=9,
+            handletextpad=0.3,
         )
     figure.suptitle(_headline(run), x=0.012, ha="left", fontsize=12.5, color=INK, fontweight="bold")
     buffer = io.BytesIO()

@@ -72,9 +72,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: Any) -> 
         monkeypatch.setattr(f"automl.searching.search.{name}", stand_in)
     monkeypatch.setattr("automl.searching.reach.measure_untrained", lambda trial, setting: (cost(trial),))
     monkeypatch.setattr("automl.searching.finale.measure_on_node", measure_quickly)
-    monkeypatch.setattr(
-        "automl.searching.finale.judge_on_node", lambda graph, spec, given, decoding: {"test_accuracy": 0.5}
-    )
+    monkeypatch.setattr("automl.searching.finale.judge_on_node", lambda graph, spec, given: {"test_accuracy": 0.5})
 
     def write(text: str = CONFIG) -> Path:
         Path("small.yaml").write_text(text)

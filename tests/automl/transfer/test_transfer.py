@@ -110,7 +110,7 @@ def test_what_the_run_has_not_is_drawn_and_numbers_come_into_range(config: Any, 
 
 def test_another_space_gives_its_recipe_alone(config: Any, count: Counted) -> None:
     automl.search(config())
-    text = warm("small").replace("space: mlp", "space: tests.automl.test_transfer:widths")
+    text = warm("small").replace("space: mlp", "space: tests.automl.transfer.test_transfer:widths")
     run = automl.search(config(text))
     assert "layer1.width" in told(run).split(" drawn")[0]
     assert "recipe.learning_rate" not in told(run)
@@ -226,7 +226,7 @@ def test_a_run_that_measured_something_else_is_refused(config: Any) -> None:
 
 def test_a_run_of_which_nothing_can_be_taken_is_refused(config: Any) -> None:
     automl.search(config())
-    text = warm("small").replace("space: mlp", "space: tests.automl.test_transfer:widths")
+    text = warm("small").replace("space: mlp", "space: tests.automl.transfer.test_transfer:widths")
     text = text.replace("[0.001, 0.01]", "0.01")
     with pytest.raises(UserError, match=r"nothing can be taken .* space 'mlp', these of 'widths', and no choice here"):
         automl.search(config(text))
