@@ -1,4 +1,4 @@
-"""An n-gram model with modified Kneser-Ney smoothing, interpolated (Chen and Goodman, 1998): what teachers must beat.
+"""An n-gram model with modified Kneser-Ney smoothing, interpolated (Chen and Goodman, 1998).
 
 https://dash.harvard.edu/handle/1/25104739, equations 12 to 17 and section 4.1.6.
 
