@@ -31,6 +31,7 @@ from trials.data import Dataset
 from trials.distill import distill
 from trials.heads import build_student
 from trials.lesson import Lesson
+from trials.losses import LOSSES, needs_of
 from trials.measure import median_interval
 from trials.recipe import HARD_LABEL, LossTerm, Recipe
 from trials.student import normalisation
@@ -45,6 +46,12 @@ EPOCHS = 5
 RECIPE = Recipe(losses=(LABELS,), epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=1e-3, schedule="constant")
 Interval = tuple[float, float, float]
 """Lower end, median, upper end."""
+
+
+def of_rows() -> tuple[str, ...]:
+    """Name the losses that a row with one label can have: not those of tokens."""
+    others = {"uld"}  # It reads what teachers of other tokenizers say of each token.
+    return tuple(name for name in LOSSES if name not in others and not needs_of(LossTerm(name=name, weight=1.0)).facts)
 
 
 def perceptron(width: int) -> Values:

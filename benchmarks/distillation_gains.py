@@ -29,12 +29,12 @@ from functools import partial
 import numpy as np
 import torch
 from _gains import ALONE, Network, Study, accuracy, answers_of, interval, of_convnet, of_transformer, results_of, school
-from _lessons import LABELS, convnet
+from _lessons import LABELS, convnet, of_rows
 
 from teachers import Teacher
 from trials.aggregation import AGGREGATIONS
 from trials.data import READERS, Dataset, split
-from trials.losses import LOSSES, needs_of
+from trials.losses import needs_of
 from trials.recipe import LossTerm, Recipe
 from trials.weighting import WEIGHTINGS
 
@@ -83,7 +83,7 @@ def digits(seed: int, only: str) -> Study:
         ways[f"aggregation {name}"] = (replace(RECIPE, aggregation=name), everyone)
     for name in sorted(WEIGHTINGS.keys() - {"fixed"}):
         ways[f"weighting {name}"] = (replace(RECIPE, weighting=name), everyone)
-    for name in sorted(LOSSES.keys() - NEED_ATTENTION - {name for name in SLOW if name not in only}):
+    for name in sorted(set(of_rows()) - NEED_ATTENTION - {name for name in SLOW if name not in only}):
         term = LossTerm(name=name, weight=1.0)
         if needs_of(term).facts:
             continue  # There are no tokens here.

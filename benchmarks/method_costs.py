@@ -39,6 +39,7 @@ from _lessons import (
     make_student,
     make_teacher,
     median_interval,
+    of_rows,
     perceptron,
     taught,
     told,
@@ -49,7 +50,7 @@ from torch import nn
 from teachers import Coverage
 from trials.aggregation import AGGREGATIONS
 from trials.lesson import Lesson
-from trials.losses import LOSSES, needs_of
+from trials.losses import needs_of
 from trials.recipe import LossTerm, Recipe
 from trials.weighting import WEIGHTINGS
 
@@ -58,9 +59,8 @@ COUNTS = (4, 8)
 KD = LossTerm(name="kd", weight=1.0)
 ATTENTION = ("minilm", "tinybert")
 MAPS = ("attention_transfer", "afd")
-ROWS = tuple(name for name in LOSSES if not needs_of(LossTerm(name=name, weight=1.0)).facts)
-"""Losses that do not read what is known of tokens."""
 """Losses that read feature maps alone."""
+ROWS = of_rows()
 Ratios = dict[str, tuple[Interval, Interval]]
 """By name: ratio to a step with labels only, and to the base line."""
 
