@@ -98,7 +98,7 @@ class Pareto:
         if whole < self._startup_trials:
             return self._within(pool.draw()) or [sample(self._context.choices, rng)]
         memory = self._memory
-        outlook = Outlook(evidence, self._context, memory.features, memory.kernels, ranked=number % 2 == 0)
+        outlook = Outlook(evidence, self._context, memory.features, memory.kernels, rng, ranked=number % 2 == 0)
         points = pool.new(memory.drawn(len(evidence.points))) + pool.vary(
             outlook.parents, memory.mutants, since=len(evidence.points) // _MUTATED_EVERY
         )
