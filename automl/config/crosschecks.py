@@ -118,6 +118,10 @@ def _recipe(recipe: Recipe, place: Place) -> Iterator[Mistake]:
                 yield Mistake(path=(*place, field), message=unknown(str(name), catalog, field))
     for name, loss in recipe.losses.items():
         yield from _loss(name, loss, (*place, "losses", name))
+        longest = max(float(epochs) for epochs in possible_values(recipe.epochs))
+        if loss.first_epoch > longest:
+            message = f"the recipe has {longest:.0f} epochs at most, so that this loss never comes in; write fewer"
+            yield Mistake(path=(*place, "losses", name, "first_epoch"), message=message)
     yield from _weights(recipe, place)
     for path, setting, _ in recipe.settings():
         try:
@@ -184,6 +188,8 @@ def _listening(config: Config) -> Iterator[Mistake]:
     if config.teachers and not listening and not misspelt and config.sequences is None:
         known = ", ".join(sorted(LOSSES))
         message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"
+        if muted := [name for name in config.recipe.losses if name != HARD_LABEL]:
+            message = f"no loss listens to them, since {', '.join(muted)} can have no weight but 0; raise it"
         yield Mistake(path=("teachers",), message=message)
     if not config.teachers:
         for name in listening:

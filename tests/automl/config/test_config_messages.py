@@ -116,7 +116,7 @@ VALUES = {
     "not one of few": ("search:", "precisions: [fp32]\nsearch:", "11:14: precisions[0]: expected 'float32' or 'int8', got 'fp32'"),
     "no folder name": ("name: small", "name: a/b", "1:1: name: expected letters, digits, '.', '_' and '-' (it names a folder), got 'a/b'"),
     "shares that leave no rows": ("name: digits", "name: digits, split: {validation: 0.6, test: 0.5}", "2:62: data.split.test: validation and test together must be below 1, got 0.6 + 0.5"),
-    "labelled above 1": ("name: digits", "name: digits, labelled: 2.0", "2:37: data.labelled: expected a share above 0 and up to 1.0, or a whole number of rows, got 2.0"),
+    "labelled above 1": ("name: digits", "name: digits, labelled: 2.0", "2:37: data.labelled: expected a share from 0 to 1.0, or a whole number of rows, got 2.0"),
     "a file for an import name": ("kind: sklearn, name: digits", "kind: factory, factory: my/data.py", "2:23: data.factory: expected an import name such as 'package.module:name', got 'my/data.py'"),
     "a strict limit": ("search:", "limits: [latency_ms < 2]\nsearch:", f"11:10: limits[0]: {A_LIMIT}, got 'latency_ms < 2'; write <= for < and >= for >"),
     "a limit with a unit": ("search:", "limits: [latency_ms <= 2ms]\nsearch:", f"11:10: limits[0]: {A_LIMIT}, got 'latency_ms <= 2ms'; '2ms' is not a number (no unit stands behind it: the metric's name carries it)"),
