@@ -10,7 +10,7 @@ from automl.check.proxy_price import proxy_price
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.cluster.machine import trials_here
-from automl.errors import WorkFailed
+from automl.errors import UserError, WorkFailed
 from automl.preparation.prepare import Prepared
 from automl.teaching.schooling import Schooling
 from teachers import LOGITS, CachePlan, TeacherModel

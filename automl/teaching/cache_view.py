@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from automl.config.searchable import possible_values
-from automl.numbers import byte_count, counted, duration, gigabytes, listed
+from automl.numbers import byte_count, counted, duration, listed
 from automl.preparation.prepare import Prepared
+from automl.teaching.caching import roomy_gb
 from teachers import LOGITS, CachePlan, Teacher, travelling_bytes
-
-_SLACK = 1_000_000
-"""Bytes for the heads of files, which no plan counts."""
 
 
 def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher], *, bytes_there: int) -> Iterator[str]:
@@ -40,7 +38,7 @@ def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher],
     if plan.lacking_bytes:
         yield (
             "  cache.gb is too small for all that this search reads of teachers: what has no room is computed anew in "
-            f"every trial; cache.gb: {gigabytes(plan.num_bytes + plan.lacking_bytes)} keeps all"
+            f"every trial; cache.gb: {roomy_gb(plan.num_bytes + plan.lacking_bytes)} keeps all"
         )
     if plan.models:
         yield _models_line(prepared, plan, teachers)
@@ -58,7 +56,7 @@ def removal_line(used_bytes: int, bytes_to_come: int, *, limit_bytes: int) -> st
     excess = used_bytes + bytes_to_come - limit_bytes
     if excess <= 0:
         return ""
-    enough = gigabytes(used_bytes + bytes_to_come + _SLACK)
+    enough = roomy_gb(used_bytes + bytes_to_come)
     return (
         f"  {byte_count(excess)} that earlier searches left, those used longest ago, are removed for it, and asked of "
         f"the teachers anew by whoever needs them; cache.gb: {enough} keeps both"

@@ -129,7 +129,7 @@ def require_memory(prepared: Prepared, plan: CachePlan) -> None:
     if fitting > 0:
         helps.insert(0, f"set search.in_flight to {fitting}")
     if not plan.models:
-        enough = gigabytes(plan.num_bytes + plan.lacking_bytes)
+        enough = roomy_gb(plan.num_bytes + plan.lacking_bytes)
         helps.insert(0, f"set cache.gb to {enough}, which keeps all that they say")
     why = f"for {listed(plan.models)}" if plan.models else "since cache.gb has no room for all that they say"
     raise UserError(
@@ -138,6 +138,11 @@ def require_memory(prepared: Prepared, plan: CachePlan) -> None:
         f"are handed out from; they may take {byte_count(budget.memory_bytes)}; {', or '.join(helps)}",
         place=config.place("cache", "memory_gb"),
     )
+
+
+def roomy_gb(num_bytes: int) -> str:
+    """Write the ``cache.gb`` that has room for answers, and for the heads of their files, which no plan counts."""
+    return gigabytes(num_bytes + num_bytes // 100 + 64_000)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

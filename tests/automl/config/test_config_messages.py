@@ -221,6 +221,20 @@ def test_teachers_that_no_loss_listens_to_are_told() -> None:
     )
 
 
+def test_a_loss_of_weight_0_listens_to_nobody() -> None:
+    assert message(TAUGHT.replace("kd: {weight: 1", "kd: {weight: 0")) == (
+        "x.yaml:13:1: teachers: no loss listens to them, since kd can have no weight but 0; raise it"
+    )
+
+
+def test_a_loss_that_comes_in_after_the_last_epoch_is_told() -> None:
+    late = TAUGHT.replace("kd: {weight: 1", "kd: {first_epoch: 4, weight: 1")
+    told = message(late)
+    assert "recipe.losses.kd.first_epoch: the recipe has 3 epochs at most, so that this loss never comes in" in told
+    Path("x.yaml").write_text(late.replace("epochs: 3", "epochs: [3, 4]"))
+    load_config("x.yaml")
+
+
 def test_a_misspelt_loss_is_told_without_what_follows_from_it() -> None:
     told = message(TAUGHT.replace("kd: {", "kdd: {"))
     assert "recipe.losses.kdd: unknown loss 'kdd', did you mean 'kd'?" in told

@@ -16,9 +16,9 @@ from torch import nn
 from automl.cluster.nodes import trial_on_node
 from automl.config import load_config
 from automl.errors import UserError, WorkFailed
-from automl.numbers import byte_count, gigabytes
+from automl.numbers import byte_count
 from automl.preparation.prepare import Prepared, prepare
-from automl.teaching.caching import wanted
+from automl.teaching.caching import roomy_gb, wanted
 from automl.teaching.teach import fill_cache
 from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher, probe
 from trials.losses import LOSSES, Needs
@@ -237,7 +237,7 @@ def test_without_any_room_all_teachers_run_and_are_judged_all_the_same(
         "  on the spot: big runs in every step",
         "  on the spot: small runs in every step",
         "  cache.gb is too small for all that this search reads of teachers: what has no room is computed anew in "
-        f"every trial; cache.gb: {gigabytes(2 * ((1079 + 359) * 40 + 1079 * 92))} keeps all",
+        f"every trial; cache.gb: {roomy_gb(2 * ((1079 + 359) * 40 + 1079 * 92))} keeps all",
     ]
     assert not list((tmp_path / "other").rglob("*.pack"))
 
