@@ -164,5 +164,6 @@ def _taker(name: str, translation: Translation, context: SearchContext) -> Calla
     if name == "nni_tpe":
         from nni.algorithms.hpo.tpe_tuner import TpeArguments
 
-        return TpeArguments
+        taker: Callable[..., object] = TpeArguments
+        return taker
     return partial(TUNERS[name], translation, context)
