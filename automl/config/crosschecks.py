@@ -13,6 +13,7 @@ from automl.config.sequence_checks import sequence_mistakes
 from automl.config.student import Student
 from automl.config.student_checks import student_mistakes
 from automl.config.teachers import TrainTeacher
+from automl.numbers import counted
 from automl.samplers import SAMPLERS
 from trials.aggregation import AGGREGATIONS
 from trials.annotating import ANNOTATORS
@@ -120,7 +121,8 @@ def _recipe(recipe: Recipe, place: Place) -> Iterator[Mistake]:
         yield from _loss(name, loss, (*place, "losses", name))
         longest = max(float(epochs) for epochs in possible_values(recipe.epochs))
         if loss.first_epoch > longest:
-            message = f"the recipe has {longest:.0f} epochs at most, so that this loss never comes in; write fewer"
+            bound = counted(int(longest), "epoch")
+            message = f"the recipe has {bound} at most, so that this loss never comes in; write {longest:.0f} or less"
             yield Mistake(path=(*place, "losses", name, "first_epoch"), message=message)
     yield from _weights(recipe, place)
     for path, setting, _ in recipe.settings():

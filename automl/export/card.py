@@ -189,9 +189,9 @@ def _teachers(run: Run) -> Iterable[str]:
     ]
     yield _table(["teacher", "kind", "covers", *columns.values(), "digest"], rows)
     if "abroad" in columns:
-        yield "\nHome is the validation rows that a teacher covers, abroad are all others."
+        yield "Home is the validation rows that a teacher covers, abroad are all others."
     elif columns:
-        yield f"\nThe {METRIC_WORDS[metric]} is on validation rows."
+        yield f"The {METRIC_WORDS[metric]} is on validation rows."
 
 
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:

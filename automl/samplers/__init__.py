@@ -34,18 +34,21 @@ def _evolution(context: SearchContext) -> Maker:
 
 
 def _reinforce(context: SearchContext) -> Maker:
-    from automl.samplers.reinforce import Memory, Reinforce  # Loads torch, which who only reads a study need not have.
+    # Loads torch, which who only reads a study need not have.
+    from automl.samplers.reinforce import Memory, Reinforce, Teaching
 
-    return _proposing(partial(Reinforce, Memory(context)), context)
+    return _proposing(partial(Reinforce, Memory(context)), context, takes=Teaching)
 
 
-def _proposing(propose: Callable[..., Any], context: SearchContext) -> Maker:
-    """Make a sampler of what proposes whole points, from ``seed`` and options."""
+def _proposing(
+    propose: Callable[..., Any], context: SearchContext, *, takes: Callable[..., object] | None = None
+) -> Maker:
+    """Make a sampler of what proposes whole points, from ``seed`` and options: its own, or those that ``takes`` has."""
 
     def make(*, seed: int, **options: Any) -> BaseSampler:
         return PointSampler(propose(seed=seed, **options), choices=context.choices, seed=seed)
 
-    return takes_options_of(propose, make)
+    return takes_options_of(takes or propose, make)
 
 
 def _tpe(context: SearchContext) -> Maker:

@@ -10,6 +10,8 @@ from trials.near_names import and_known
 
 Make = TypeVar("Make", bound=Callable[..., object])
 
+_GIVEN = ("seed", "rank")
+"""What the search itself gives its own samplers."""
 _NOUNS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 """What a default says that a value must be."""
 _PLAIN = re.compile(r"(int|float|bool|str|None|Literal\[[^]]*\])( \| (int|float|bool|str|None))*")
@@ -23,8 +25,8 @@ def takes_options_of(taker: Callable[..., object], make: Make) -> Make:
         taker: What takes the options in the end, with everything else bound that is no option.
         make: Makes the sampler.
     """
-    options = [each for each in inspect.signature(taker).parameters.values() if each.name != "seed"]
-    whole = [each.replace(kind=each.KEYWORD_ONLY) for each in options]
+    options = [each for each in inspect.signature(taker).parameters.values() if each.name not in _GIVEN]
+    whole = [each if each.kind is each.VAR_KEYWORD else each.replace(kind=each.KEYWORD_ONLY) for each in options]
     seed = inspect.Parameter("seed", inspect.Parameter.KEYWORD_ONLY)
     make.__signature__ = inspect.Signature([seed, *whole])  # type: ignore[attr-defined] # functions take attributes
     return make

@@ -60,7 +60,10 @@ def test_names_that_do_not_fit_are_told(classes: tuple[str, ...], labels: None, 
         choose_classes(loaded(), classes, class_names=NAMES, labels=labels)
 
 
-def test_names_that_are_not_as_many_as_columns_are_told() -> None:
-    chosen = choose_classes(loaded(), (*OWN, "pin"), class_names=NAMES, labels=None)
-    with pytest.raises(ValueError, match="gave 4 columns of logits, and `classes` names 5"):
+@pytest.mark.parametrize(("classes", "labels"), [((*OWN, "pin"), None), (("bolt", "nut"), (0, 1))])
+def test_names_that_are_not_as_many_as_columns_are_told(
+    classes: tuple[str, ...], labels: tuple[int, ...] | None
+) -> None:
+    chosen = choose_classes(loaded(), classes, class_names=NAMES, labels=labels)
+    with pytest.raises(ValueError, match=f"gave 4 columns of logits, and `classes` names {len(classes)}"):
         chosen.model(torch.randn(5, 2))
