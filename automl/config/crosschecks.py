@@ -269,5 +269,5 @@ def _searches_students(student: Student) -> bool:
         return False
     try:
         return student.fixed_values(student.make_space()) is None
-    except ValueError:  # told where the student is checked
-        return True
+    except ValueError:  # Told where the student is checked; nobody knows what it would leave to be searched.
+        return False

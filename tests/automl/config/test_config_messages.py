@@ -235,6 +235,12 @@ def test_a_loss_that_comes_in_after_the_last_epoch_is_told() -> None:
     load_config("x.yaml")
 
 
+def test_a_misspelt_space_is_told_without_what_it_may_leave_to_be_searched() -> None:
+    told = message(BASE.replace("space: mlp", "space: mpl").replace("search: {trials: 5}\n", ""))
+    assert told.startswith("x.yaml:3:11: student.space: unknown space 'mpl', did you mean 'mlp'?")
+    assert "nothing says when to stop" not in told
+
+
 def test_a_misspelt_loss_is_told_without_what_follows_from_it() -> None:
     told = message(TAUGHT.replace("kd: {", "kdd: {"))
     assert "recipe.losses.kdd: unknown loss 'kdd', did you mean 'kd'?" in told
