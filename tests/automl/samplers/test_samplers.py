@@ -52,7 +52,12 @@ def test_what_a_sampler_says_of_its_options_reaches_the_user() -> None:
             "population",
             "did you mean 'population_size'? it has crossover_probability, population_size, tournament_size",
         ),
-        ("reinforce", {"speed": 3}, "speed", "it has baseline_decay, batch_size, bins, entropy_weight, learning_rate"),
+        (
+            "reinforce",
+            {"speed": 3},
+            "speed",
+            "it has baseline_decay, batch_size, bins, entropy_weight, hidden_size, learning_rate, penalty",
+        ),
         ("reinforce", {"seed": 3}, "seed", "the seed of 'reinforce' follows from `seed` of the search; leave it out"),
         ("evolution", {"population_size": "ten"}, "population_size", "must be a whole number, got 'ten'"),
         ("evolution", {"population_size": True}, "population_size", "must be a whole number, got True"),
