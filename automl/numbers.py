@@ -84,3 +84,10 @@ def byte_count(num_bytes: float) -> str:
         if num_bytes >= size:
             return f"{num_bytes / size:.3g} {unit}"
     return f"{num_bytes:.0f} bytes"
+
+
+def gigabytes(num_bytes: int) -> str:
+    """Write gigabytes as a config takes them, with three digits that count, rounded up so that they suffice."""
+    dropped = max(0, len(str(num_bytes)) - 3)
+    rounded = -(-num_bytes // 10**dropped) * 10**dropped
+    return f"{rounded / 1e9:.{max(0, 9 - dropped)}f}"

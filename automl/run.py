@@ -129,6 +129,7 @@ class Run:
         warm_start: What the search took over from an earlier run; None where it began afresh.
         measured: What was measured alone as the search ended, of members of the front and of those that contended.
         proxy: How candidates are ordered before training; None where they are not.
+        num_open: Trials that were proposed and have not ended: they run, or wait for a search that was stopped.
     """
 
     name: str
@@ -148,6 +149,12 @@ class Run:
     warm_start: WarmStart | None = None
     measured: tuple[FinalMeasurement, ...] = ()
     proxy: ProxyUse | None = None
+    num_open: int = 0
+
+    @property
+    def num_proposed(self) -> int:
+        """Trials that were proposed, ended or not."""
+        return len(self.trials) + self.num_open
 
     def higher_is_better(self, metric: str) -> bool:
         """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""

@@ -97,7 +97,7 @@ def _json(line: str) -> object:
 
 def _line(record: object, by: str, place: str) -> Line:
     if isinstance(record, ValueError):
-        raise ValueError(f"this is no JSON: {record}")  # noqa: TRY004 RUF100 - what users can cause is a ValueError
+        raise ValueError(f"this is no JSON: {record}")  # what users can cause is a ValueError
     if not isinstance(record, dict):
         raise ValueError(f"expected a JSON object, got {type(record).__name__}")
     given = {str(name): value for name, value in record.items() if value is not None}

@@ -9,7 +9,7 @@ from rich.text import Text
 from automl.check.forecast import Forecast
 from automl.commands_to_type import typed
 from automl.numbers import byte_count, counted, duration, written
-from automl.teaching.strength import METRIC_WORDS
+from automl.teaching.strength_words import strength_in_words
 
 _MOST_CLASSES = 12
 
@@ -180,12 +180,8 @@ class CheckReport:
             elif teacher.unfitted:
                 state = "its head is fitted as the search starts"
             else:
-                scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
-                state = (
-                    f"{METRIC_WORDS[teacher.metric]} {scores} on {teacher.rows} validation rows"
-                    if scores
-                    else "no labels to judge it by"
-                )
+                scores = strength_in_words(teacher.metric, teacher.metrics)
+                state = f"{scores} ({teacher.rows} validation rows)" if scores else "no labels to judge it by"
                 state += "; its answers are in the cache" if teacher.kept else ""
             yield f"{teacher.name:<{width}}  {teacher.kind}; covers {teacher.covers}; {state}"
 

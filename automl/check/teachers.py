@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from automl.cluster.machine import trials_here
 from automl.preparation.prepare import Prepared
 from automl.teaching.answering import answering
 from automl.teaching.asking import asked, texts_to_ask
+from automl.teaching.cache_view import plan_lines, removal_line
 from automl.teaching.caching import entries_of, plan_answers, probe_rows, wanted
 from automl.teaching.fitting_heads import head_folder_name, unfitted
 from automl.teaching.loading import load_one
@@ -130,9 +131,28 @@ def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[i
     plan = plan_answers(prepared, probes, needed, trials=trials_here(prepared.config))
     if len(examined) < len(teachers):
         return plan, 0
-    store = OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
+    store = _store(prepared)
     entries = entries_of(prepared, teachers, plan)
     return entries.plan, max(0, entries.plan.num_bytes - entries.bytes_to_come(store, entries.missing(store)))
+
+
+def cache_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher], *, bytes_there: int) -> Iterator[str]:
+    """Say what of the teachers' answers the search will keep, and what must go for it.
+
+    Args:
+        prepared: The search.
+        plan: As ``foresee`` gave it.
+        teachers: All of them, trained or not.
+        bytes_there: What earlier searches left of what is planned.
+    """
+    yield from plan_lines(prepared, plan, teachers, bytes_there=bytes_there)
+    limit = prepared.config.cache.limit_bytes
+    if line := removal_line(_store(prepared).used_bytes(), plan.num_bytes - bytes_there, limit_bytes=limit):
+        yield line
+
+
+def _store(prepared: Prepared) -> OutputStore:
+    return OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
 
 
 def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:

@@ -9,7 +9,7 @@ from automl.front.pareto_front import Member
 from automl.masking import mask
 from automl.numbers import counted
 from automl.run import Run
-from automl.teaching.strength import METRIC_WORDS
+from automl.teaching.strength_words import METRIC_WORDS, strength_columns
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
 from trials.records import METRICS_OF_COST, Latency
@@ -181,20 +181,17 @@ def _teachers(run: Run) -> Iterable[str]:
     if not run.teachers:
         yield "No teachers: it learnt from labels alone."
         return
-    scores = sorted({name for teacher in run.teachers for name in teacher.metrics}, key=lambda name: name != "home")
+    metric = run.teachers[0].metric
+    columns = strength_columns(metric, [teacher.metrics for teacher in run.teachers])
     rows = [
-        [
-            t.name,
-            t.kind,
-            t.covers,
-            *(f"{t.metrics[name]:.4f}" if name in t.metrics else "-" for name in scores),
-            t.digest,
-        ]
+        [t.name, t.kind, t.covers, *(f"{t.metrics[at]:.4f}" if at in t.metrics else "-" for at in columns), t.digest]
         for t in run.teachers
     ]
-    table = _table(["teacher", "kind", "covers", *scores, "digest"], rows)
-    judged_by = METRIC_WORDS[run.teachers[0].metric]
-    yield f"{table}\n\nHome is {judged_by} on validation rows that a teacher covers, abroad on all others."
+    yield _table(["teacher", "kind", "covers", *columns.values(), "digest"], rows)
+    if "abroad" in columns:
+        yield "Home is the validation rows that a teacher covers, abroad are all others."
+    elif columns:
+        yield f"The {METRIC_WORDS[metric]} is on validation rows."
 
 
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:

@@ -53,6 +53,11 @@ def check_recipe(config: Config, dataset: Dataset, ensemble: TeacherEnsemble | N
     _check_weighting(config, dataset)
     if dataset.of_tokens:
         _check_tokens(config)
+    elif any(float(share) > 0 for share in possible_values(config.recipe.on_policy)):
+        raise UserError(
+            "on_policy is for language models, which write what they are then taught on; leave it out",
+            place=config.place("recipe", "on_policy"),
+        )
     if config.cache.sampled is not None:
         _check_sampled(config)
 
@@ -155,6 +160,8 @@ def place_of(config: Config, name: str, reason: str) -> str:
         reason: Why it cannot be taken.
     """
     for option, setting in config.recipe.losses[name].options.items():
+        if re.match(rf"(with .*, )?{re.escape(option)} of ", reason):
+            return config.place("recipe", "losses", name, option)
         texts = [text for text in possible_values(setting) if isinstance(text, str)]
         layers = {layer for text in texts for layer in re.findall(r"[\w.]+", text)}
         if any(re.search(rf"(?<![\w.]){re.escape(layer)}(?!\w)", reason) for layer in layers):

@@ -50,7 +50,8 @@ def front_section(run: Run, figures: Figures) -> str:
 def _story(run: Run) -> str:
     """Tell the search in two sentences."""
     if not run.trials:
-        return "A search that has not ended a single trial yet."
+        still = f"; <b>{counted(run.num_open, 'trial')}</b> {'is' if run.num_open == 1 else 'are'} open"
+        return f"A search that has not ended a single trial yet{still if run.num_open else ''}."
     started = min(finished.started for finished in run.trials)
     ended = max(finished.ended for finished in run.trials)
     students = len({member.digest for member in run.front.members})
@@ -61,10 +62,18 @@ def _story(run: Run) -> str:
     took = duration((ended - started).total_seconds()).replace(" ", "&nbsp;")
     where = run.machine.get("device", "")
     return (
-        f"<b>{counted(len(run.trials), 'student')}</b> proposed and {teachers}, {_day(started)}, in "
-        f"{took}{f' on {escape(where)}' if where else ''}. "
-        f"{_on_front(len(run.trials), students)} on the Pareto front{versions}."
+        f"<b>{counted(run.num_proposed, 'student')}</b> proposed and {teachers}, {_day(started)}, in "
+        f"{took}{f' on {escape(where)}' if where else ''}. {_not_ended(run)}"
+        f"{_on_front(run.num_proposed, students)} on the Pareto front{versions}."
     )
+
+
+def _not_ended(run: Run) -> str:
+    """Tell of trials that are open, as where a search was stopped."""
+    if not run.num_open:
+        return ""
+    few = run.num_open == 1
+    return f"<b>{run.num_open} of them</b> {'has' if few else 'have'} not ended. "
 
 
 def _on_front(trials: int, students: int) -> str:
@@ -96,7 +105,8 @@ def _tiles(run: Run) -> str:
         point = min(points, key=lambda each: each.metrics.get(cost, float("inf")))
         about = f"with {title(run.primary_metric)} {written(run.primary_metric, point.metrics.get(run.primary_metric))}"
         tiles.append((f"{head} on the front", written(cost, point.metrics.get(cost)), about))
-    tiles.append(("hypervolume", f"{run.front.hypervolume:.3f}", "share of the box that the front dominates"))
+    if run.num_proposed > 1:  # It compares searches; of a single student it says nothing.
+        tiles.append(("hypervolume", f"{run.front.hypervolume:.3f}", "share of the box that the front dominates"))
     return '<dl class="tiles">' + "".join(map(_tile, tiles)) + "</dl>"
 
 

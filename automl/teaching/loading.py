@@ -11,6 +11,7 @@ from automl.teaching.answered_rows import keys_of, reads_of
 from automl.teaching.student_teachers import load_student_teacher
 from search_spaces.imports import import_object
 from teachers import LOADERS, Coverage, LoadedModel, Preprocessing, Teacher
+from teachers.loading import choose_classes
 from trials.description import read_description
 from trials.tokenization import Tokenizer
 
@@ -104,11 +105,15 @@ def load_teacher(
     Raises:
         ValueError: It cannot be loaded, or does not fit the data.
     """
-    fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing"}
+    fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing", "classes"}
     arguments: dict[str, Any] = {name: getattr(teacher, name) for name in fields}
     if (preprocessing := getattr(teacher, "preprocessing", None)) is not None:
         arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
-    return LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
+    loaded = LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
+    if (classes := getattr(teacher, "classes", None)) is None:
+        return loaded
+    names = prepared.dataset.class_names
+    return choose_classes(loaded, list(map(str, classes)), class_names=names, labels=coverage.labels)
 
 
 def _from_data(prepared: Prepared, teacher: TeacherConfig, coverage: Coverage, head: Path | None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def settle_warm_start(
         return found
     if section is None:
         return None
-    if ledger.finished() or ledger.has_running():
+    if ledger.finished() or ledger.num_running():
         raise UserError(
             "the search has begun without it, and students of another run can only be tried first; "
             "leave it out, or give the search another name",

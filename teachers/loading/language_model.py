@@ -176,7 +176,7 @@ def _sorted(logits: Tensor) -> Tensor:
     return logits.softmax(dim=-1).topk(min(SORTED_TOP, logits.shape[-1]), dim=-1).values
 
 
-def _read(tokenizer: Any, definition: str) -> Any:  # noqa: ANN401 RUF100 - of the library tokenizers
+def _read(tokenizer: Any, definition: str) -> Any:  # of the library tokenizers
     """Read a definition with the class that stands behind a tokenizer of transformers."""
     return type(tokenizer.backend_tokenizer).from_str(definition)
 

@@ -120,7 +120,7 @@ class OnnxModel:
         return session, places
 
 
-def _open(files: Mapping[str, bytes], graph: bytes, threads: int) -> Any:  # noqa: ANN401 RUF100 - it has no types
+def _open(files: Mapping[str, bytes], graph: bytes, threads: int) -> Any:  # it has no types
     """Open a session.
 
     Args:

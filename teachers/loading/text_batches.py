@@ -29,7 +29,7 @@ Run = Callable[[Tensor, Tensor], Outputs]
 class TextBatches:
     """Cuts texts into tokens and runs them, the longest first, so that what fits at first fits all along."""
 
-    def __init__(self, tokenizer: Any, *, max_length: int, batch: int) -> None:  # noqa: ANN401 RUF100 - of transformers
+    def __init__(self, tokenizer: Any, *, max_length: int, batch: int) -> None:  # of transformers
         """Keep how to batch.
 
         Args:
@@ -95,7 +95,7 @@ class TextBatches:
         return record_digest([definition_digest(definition_of(self.tokenizer)), self.max_length])
 
 
-def load_tokenizer(source: str, *, revision: str | None) -> Any:  # noqa: ANN401 RUF100 - of transformers
+def load_tokenizer(source: str, *, revision: str | None) -> Any:  # of transformers
     """Load the tokenizer of a folder or of a repository.
 
     Raises:
@@ -111,7 +111,7 @@ def load_tokenizer(source: str, *, revision: str | None) -> Any:  # noqa: ANN401
     return tokenizer
 
 
-def longest(asked: int | None, tokenizer: Any, config: Any) -> int:  # noqa: ANN401 RUF100 - of transformers
+def longest(asked: int | None, tokenizer: Any, config: Any) -> int:  # of transformers
     """Say how many tokens of a text are read: as asked, at most what the model has positions for.
 
     Raises:
@@ -124,7 +124,7 @@ def longest(asked: int | None, tokenizer: Any, config: Any) -> int:  # noqa: ANN
     return asked or min(most, DEFAULT_LENGTH)
 
 
-def definition_of(tokenizer: Any) -> str:  # noqa: ANN401 RUF100 - of transformers
+def definition_of(tokenizer: Any) -> str:  # of transformers
     """Give all that a tokenizer is, as the JSON of the library ``tokenizers``."""
     definition: str = tokenizer.backend_tokenizer.to_str()
     return definition
