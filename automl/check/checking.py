@@ -106,6 +106,7 @@ def _teacher_checks(
             kept=k in packed,
             metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
             unfitted=k in examined and examined[k].unfitted,
+            unjudged=examined[k].unjudged if k in examined else "",
         )
 
 

@@ -17,6 +17,7 @@ from automl.preparation.metric_checks import check_metrics
 from automl.preparation.packing import as_documents, pack_for, writing_test
 from automl.preparation.recipe_checks import check_recipe
 from automl.preparation.surroundings import demands
+from automl.preparation.token_checks import check_tokens
 from automl.preparation.tokenizing import reading_for
 from automl.preparation.trying_out import try_out
 from automl.teaching.answered_rows import reads_of, with_answered
@@ -122,6 +123,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     dataset, coverages, ensemble = _teachers_for(config, dataset)
     if to_run:
         check_recipe(config, dataset, ensemble)
+        check_tokens(config, dataset)
     check_metrics(config, task)
     return Prepared(
         config=config,

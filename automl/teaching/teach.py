@@ -11,7 +11,7 @@ from automl.cluster.executor import Executor, Share
 from automl.cluster.nodes import CachePlace
 from automl.errors import UserError, WorkFailed
 from automl.preparation.prepare import Prepared
-from automl.preparation.recipe_checks import check_aggregation, check_tokenizers, rows_without_teacher
+from automl.preparation.recipe_checks import check_aggregation, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.searching.students import write_folder
 from automl.study import stored
@@ -25,7 +25,7 @@ from automl.teaching.loading import load_teachers
 from automl.teaching.schooling import schooling
 from automl.teaching.sequencing import with_sequences
 from automl.teaching.strength import METRIC_WORDS, judge_teacher, validation_logits
-from automl.teaching.token_strength import judge_by_tokens, validation_tallies
+from automl.teaching.token_strength import judge_by_tokens, unjudged, validation_tallies
 from teachers import OutputStore, Teacher, TeacherEnsemble, pack
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
@@ -59,7 +59,6 @@ def teach(
     trained = train_teachers(prepared, executor, cache / "teachers")
     trained |= fit_heads(prepared, executor, cache / "teachers", say=say)
     teachers = ask_endpoints(prepared, load_teachers(prepared, trained), say=say)
-    check_tokenizers(config, teachers)
     store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
     prepared = with_sequences(prepared, teachers, executor, store, say)
     ensemble = TeacherEnsemble(
@@ -74,8 +73,9 @@ def teach(
     warm = () if computed else place.packed  # Of the others nothing is kept.
     for k, record in enumerate(records):
         strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
+        told = f"{METRIC_WORDS[record.metric]} {strength}" if strength else unjudged(teachers[k])
         known = " (from the cache)" if k in warm else ""
-        say(f"teacher {record.name}: {record.covers}; {METRIC_WORDS[record.metric]} {strength}{known}")
+        say(f"teacher {record.name}: {record.covers}; {told}{known}")
     if unheard := rows_without_teacher(config, prepared.dataset, ensemble):
         say(f"{unheard} of {len(prepared.dataset.splits['train'])} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
