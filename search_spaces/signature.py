@@ -9,7 +9,8 @@ class TensorSpec:
 
     Args:
         name: Name of the tensor in an exported graph.
-        shape: Sizes after the batch dimension; None where a size varies, as a sequence's length.
+        shape: Sizes after the batch dimension; None where a size varies, as a sequence's length, and 0 where nothing is
+            handed in, as of tokens before the first.
         dtype: numpy's name of the element type.
     """
 
@@ -19,8 +20,8 @@ class TensorSpec:
 
     def __post_init__(self) -> None:
         """Reject a shape that no tensor can have."""
-        if any(size is not None and size < 1 for size in self.shape):
-            raise ValueError(f"sizes of {self.name!r} must be at least 1, got {self.shape}")
+        if any(size is not None and size < 0 for size in self.shape):
+            raise ValueError(f"sizes of {self.name!r} must not be negative, got {self.shape}")
 
 
 @dataclass(frozen=True, kw_only=True)

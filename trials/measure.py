@@ -7,7 +7,7 @@ import math
 import platform
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +42,9 @@ def measure_latency(graph: bytes, signature: ModelSignature, settings: LatencySe
     Raises:
         ValueError: The provider is unknown or missing.
     """
-    return measure_feeds(graph, _feeds(signature, settings), settings, length=_length(signature))
-
-
-def measure_feeds(
-    graph: bytes, feeds: Mapping[str, NDArray[np.generic]], settings: LatencySettings, *, length: int | None
-) -> Latency:
-    """Time one graph on inputs that are given, as ``measure_latency`` does; ``length`` is that of their texts."""
-    turn = _turn(settings)
+    turn, feeds = _turn(settings), _feeds(signature, settings)
     timed = [time_graph(graph, feeds, turn) for _ in range(settings.rounds)]
-    return _summary(timed, settings, length=length, provisional=True)
+    return _summary(timed, settings, length=_length(signature), provisional=True)
 
 
 def measure_latencies(

@@ -203,11 +203,9 @@ def measure_on_node(
         raise WorkFailed(f"{error}; go on with --resume") from error
 
 
-def judge_on_node(
-    graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None], decoding: bytes | None = None
-) -> dict[str, float]:
+def judge_on_node(graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
     """Judge a member of the front; see ``judge_on_test``."""
-    return judge_on_test(graph, spec, given[0], decoding)
+    return judge_on_test(graph, spec, given[0])
 
 
 def answer_on_node(

@@ -235,11 +235,9 @@ def _limits_of_knowledge(
 
 def _files(description: Mapping[str, Any]) -> str:
     takes = "token ids" if "tokenizer" in description else "raw inputs"
+    if description.get("past"):
+        takes = "token ids, and keys and values of those before,"
     lines = [f"- `{name}`: ONNX graph in {precision}, {takes} in" for precision, name in description["graphs"].items()]
-    lines += [
-        f"- `{name}`: ONNX graph in {precision} that writes, token by token; its latency is the one above"
-        for precision, name in description.get("generating", {}).items()
-    ]
     if (reading := description.get("tokenizer")) is not None:
         lines.append(f"- `{reading['file']}`: how texts are cut into tokens; the graph needs it")
     lines += [

@@ -132,7 +132,29 @@ def test_an_exported_student_writes_without_torch(exported: Path) -> None:
 def test_the_card_says_what_it_is(exported: Path) -> None:
     card = (exported / "README.md").read_text()
     assert "says which token comes next" in card
-    assert "`generate.onnx`: ONNX graph in float32 that writes" in card
+    assert "`model.onnx`: ONNX graph in float32, token ids, and keys and values of those before, in" in card
+    assert not (exported / "generate.onnx").exists()
+
+
+def test_the_lines_of_the_card_run_as_they_stand(exported: Path) -> None:
+    code = (exported / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=exported)
+    assert done.returncode == 0, done.stderr
+
+
+def test_mlflow_keeps_a_graph_that_writes(run: Run) -> None:
+    import mlflow
+
+    from automl.tracking.models import _nothing_before, _signature
+
+    graph = (run.folder / "students" / run.front.members[0].digest / "model.onnx").read_bytes()
+    example = {"input_ids": np.ones((2, 24), dtype=np.int64)}
+    past = _nothing_before(graph, example)
+    found = _signature(graph, example, past)
+    assert isinstance(found, mlflow.models.ModelSignature)
+    shapes = {each.name: each.shape for each in found.inputs.inputs}
+    assert shapes == {"input_ids": (-1, -1), "past_key_0": (-1, 1, -1, 16), "past_value_0": (-1, 1, -1, 16)}
+    assert found.outputs.inputs[0].shape == (-1, -1, 300)
 
 
 def test_check_tells_of_tokens(tmp_path: Path) -> None:
