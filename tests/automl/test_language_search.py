@@ -110,6 +110,16 @@ def test_latency_is_that_of_a_token_with_the_first_one_beside(run: Run) -> None:
         assert member.metrics["first_token_ms"] > 0
 
 
+def test_the_first_token_of_members_is_measured_alone(run: Run) -> None:
+    for member in run.front.members:
+        assert not member.latency.provisional
+        assert member.metrics["first_token_ms"] == member.latency.first_token_ms
+        (trial,) = (each for each in run.trials if each.trial.number == member.trial)
+        (before,) = (each for each in trial.result.candidates if each.precision == member.precision)
+        assert before.latency.provisional
+        assert before.metrics["first_token_ms"] == before.latency.first_token_ms != member.latency.first_token_ms
+
+
 def test_what_is_written_is_judged(run: Run) -> None:
     for member in run.front.members:
         assert 0 <= member.metrics["test_written_chrf"] <= 1
@@ -131,6 +141,8 @@ def test_an_exported_student_writes_without_torch(exported: Path) -> None:
 
 def test_the_card_says_what_it_is(exported: Path) -> None:
     card = (exported / "README.md").read_text()
+    assert "| written_chrf | - |" in card and "The first token after a prompt of as many takes: " in card
+    assert "first_token_ms" not in card
     assert "says which token comes next" in card
     assert "`model.onnx`: ONNX graph in float32, token ids, and keys and values of those before, in" in card
     assert not (exported / "generate.onnx").exists()
