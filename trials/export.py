@@ -174,7 +174,8 @@ def meant(answers: NDArray[np.float32], inputs: Tensor) -> NDArray[np.float32]:
     """
     if inputs.dtype != torch.int64 or inputs.ndim != 2 or answers.shape[:-1] != tuple(inputs.shape):
         return answers
-    return answers[inputs.numpy() != PADDING]
+    told: NDArray[np.float32] = answers[inputs.numpy() != PADDING]
+    return told
 
 
 def _finish(model: onnx.ModelProto) -> bytes:

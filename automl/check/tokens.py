@@ -30,7 +30,7 @@ def token_lines(prepared: Prepared) -> Iterator[str]:
     yield f"tokenizer: {'trained on the training texts' if path is None else path}"
     wanted = sorted(set(_ends(prepared, VOCABULARY_CHOICE)) or {reading.tokenizer.vocabulary_size})
     lengths = sorted(set(_ends(prepared, LENGTH_CHOICE)) or {reading.length})
-    for size in {min(size, reading.tokenizer.vocabulary_size): size for size in reversed(wanted)}.values():
+    for size in {min(size, reading.tokenizer.vocabulary_size): size for size in wanted}.values():
         yield _counted(reading, size, texts, lengths)
 
 

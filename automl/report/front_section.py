@@ -33,10 +33,11 @@ def front_section(run: Run, figures: Figures) -> str:
         return section("front", "The front", _without_members(run))
     quality = title(quality_metric(run))
     names = listed([title(objective.metric) for objective in run.front.objectives])
+    way = "Up" if run.higher_is_better(quality_metric(run)) else "Down"
     parts = [
         f'<p class="note">Nothing that was tried beats these students in {escape(names)}'
-        f"{' at once' if len(run.front.objectives) > 1 else ''}. Up and to the left is better. Hover for details, drag "
-        "to zoom, double-click to go back, click a student to find it in the table.</p>"
+        f"{' at once' if len(run.front.objectives) > 1 else ''}. {way} and to the left is better. Hover for details, "
+        "drag to zoom, double-click to go back, click a student to find it in the table.</p>"
     ]
     for cost in cost_metrics(run):
         area = "latency" if cost == "size_bytes" else "size"

@@ -172,6 +172,7 @@ def test_mlflow_keeps_a_graph_that_writes(run: Run) -> None:
 def test_check_tells_of_tokens(tmp_path: Path) -> None:
     with mock.patch("automl.searching.search.Executor", InProcessExecutor):
         said = str(check(write(tmp_path)).__rich__())
+    assert "120 documents, packed into rows of 24 tokens; rows: " in said
     assert "a vocabulary of 300 tokens" in said
     assert "to be trained" in said
 
