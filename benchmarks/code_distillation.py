@@ -59,7 +59,7 @@ from trials.tokenization import END, PADDING
 
 TEACHER = partial(make_decoder, layers=3, width=160, dropout=0.1)
 STUDENT = partial(make_decoder, layers=2, width=64, dropout=0.0)
-SCHOOLING = Recipe(losses=(LABELS,), epochs=6, batch_size=8, learning_rate=0.003, weight_decay=0.1)
+SCHOOLING = Recipe(losses=(LABELS,), epochs=10, batch_size=8, learning_rate=0.003, weight_decay=0.1)
 RECIPE = Recipe(losses=(LABELS,), epochs=2, batch_size=16, learning_rate=0.005)
 PLAIN = LossTerm(name="forward_kl", weight=1.0)
 AWARE = LossTerm(name="syntax_forward_kl", weight=1.0)

@@ -95,6 +95,10 @@ SAMPLERS: dict[str, Callable[[SearchContext], Maker]] = {
 """Samplers by name. A name with a colon is imported, ``package.module:name``, and called with ``seed`` and options."""
 
 
+_RANKED = frozenset({"pareto"})
+"""Those that sort candidates, and give the second best when asked for it."""
+
+
 def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: SearchContext) -> FreshSampler:
     """Make the sampler of a search.
 
@@ -116,7 +120,13 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
             f"unknown sampler {name!r}; samplers are {', '.join(sorted(SAMPLERS))}, or package.module:name"
         )
     try:
-        return FreshSampler(lambda trial_seed: _made(name, make, seed=trial_seed, options=options), seed=seed)
+        return FreshSampler(
+            lambda trial_seed: _made(name, make, seed=trial_seed, options=options),
+            seed=seed,
+            make_next=None
+            if name not in _RANKED
+            else lambda trial_seed, rank: _made(name, make, seed=trial_seed, options={**options, "rank": rank}),
+        )
     except (TypeError, ImportError) as error:
         raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {error}") from error
 

@@ -21,20 +21,31 @@ class FreshSampler(BaseSampler):
     Args:
         make: Makes the sampler from a seed.
         seed: Of the search.
+        make_next: Makes a sampler from a seed that proposes what ``make``'s would next best, by rank; None where the
+            sampler has no order of candidates.
     """
 
-    def __init__(self, make: Callable[[int], BaseSampler], *, seed: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[int], BaseSampler],
+        *,
+        seed: int,
+        make_next: Callable[[int, int], BaseSampler] | None = None,
+    ) -> None:
         self._make = make
+        self._make_next = make_next
         self._seed = seed
         self._number = -1
         self._sampler = make(seed)
 
     def beside(self, position: int) -> "FreshSampler":
-        """Make the same sampler with other chance: its proposals stand beside those of this one.
+        """Make a sampler whose proposals stand beside those of this one: the next best, or those of other chance.
 
         Args:
-            position: Tells several of them apart.
+            position: Tells several of them apart, from 1 on.
         """
+        if (make_next := self._make_next) is not None:
+            return FreshSampler(lambda seed: make_next(seed, position), seed=self._seed)
         return FreshSampler(self._make, seed=trial_seed(self._seed, position, "beside"))
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:

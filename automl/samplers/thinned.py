@@ -37,7 +37,9 @@ class Chooser(Protocol):
 
 
 class ThinnedProposals(BaseSampler):
-    """Asks a sampler several times for one trial, with other chance each time, and proposes one of the answers.
+    """Asks a sampler for several candidates for one trial, and proposes one of them.
+
+    A sampler that sorts candidates is asked for its best ones, any other several times, with other chance each time.
 
     The first answer is what the sampler proposes without this. Answers that are known already are put aside where
     others are not. A proposal stays a function of seed, number and values told, as long as the choice is one.

@@ -35,6 +35,7 @@ class Outlook:
         context: Of the search.
         features: Of points.
         kernels: Found before.
+        rng: Source of chance, of this proposal.
         ranked: See ``Learnt``.
     """
 
@@ -44,12 +45,14 @@ class Outlook:
         context: SearchContext,
         features: PointFeatures,
         kernels: Kernels,
+        rng: np.random.Generator,
         *,
         ranked: bool,
     ) -> None:
         self._features = features
         self._views: list[View] = []
-        scene = Scene(seen=features.read(evidence.points), pending=features.read(evidence.pending), kernels=kernels)
+        seen, pending = features.read(evidence.points), features.read(evidence.pending)
+        scene = Scene(seen=seen, pending=pending, kernels=kernels, rng=rng)
         for objective, loss_N in zip(context.objectives, evidence.loss_ND.T, strict=True):
             if objective.metric in features.known:
                 self._views.append(KnownCost(objective))

@@ -92,8 +92,8 @@ class Pool:
                 found.append(values)
         return found
 
-    def climb(self, points: list[Point], gain_C: Array, judge: Callable[[Sequence[Point]], Array]) -> Point:
-        """Find the most promising point, going on from neighbour to neighbour as long as that helps.
+    def climb(self, points: list[Point], gain_C: Array, judge: Callable[[Sequence[Point]], Array]) -> list[Point]:
+        """Sort points, the most promising first, and go on to neighbours as long as that finds a better one.
 
         Args:
             points: At least one.
@@ -115,4 +115,4 @@ class Pool:
             points, gain_C = [*points, *near], np.concatenate([gain_C, judge(near)])
             if int(np.argmax(gain_C)) < len(points) - len(near):
                 break
-        return points[int(np.argmax(gain_C))]
+        return [points[int(place)] for place in np.argsort(-gain_C, kind="stable")]

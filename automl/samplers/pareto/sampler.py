@@ -1,6 +1,6 @@
 """Our own sampler: spends trials where they are expected to push the front out furthest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from optuna.study import Study
@@ -34,6 +34,7 @@ class Memory:
         self.kernels = Kernels(columns=self.features.columns)
         self.mutants = Mutants(context)
         self._drawn: tuple[int, list[Point]] = (-1, [])
+        self._order: tuple[tuple[int, ...], list[Point]] = ((), [])
 
     def drawn(self, count: int) -> list[Point]:
         """Give points drawn at random, the same ones for a while: what they cost is found out once.
@@ -47,6 +48,17 @@ class Memory:
             self._drawn = since, [sample(self.context.choices, rng) for _ in range(_DRAWN)]
         return self._drawn[1]
 
+    def order(self, of: tuple[int, ...], find: Callable[[], list[Point]]) -> list[Point]:
+        """Give points for a trial, the best first, which are found out once though one asks for several of them.
+
+        Args:
+            of: Tells the trial, and what was known when it was proposed.
+            find: Finds them out.
+        """
+        if self._order[0] != of:
+            self._order = of, find()
+        return self._order[1]
+
 
 class Pareto:
     """Proposes the point with the largest expected gain in hypervolume (EHVI; Emmerich et al., 2006).
@@ -59,43 +71,49 @@ class Pareto:
         memory: Of the search.
         seed: Of this proposal.
         startup_trials: Trials that are drawn at random first.
+        rank: 0 proposes the best point, 1 the second best, and so on, for who weighs several.
     """
 
-    def __init__(self, memory: Memory, *, seed: int, startup_trials: int = 6) -> None:
+    def __init__(self, memory: Memory, *, seed: int, startup_trials: int = 6, rank: int = 0) -> None:
         if startup_trials < 2:
             raise ValueError(f"startup_trials must be at least 2, got {startup_trials}")
         self._memory = memory
         self._context = memory.context
         self._seed = seed
         self._startup_trials = startup_trials
+        self._rank = rank
 
     def __call__(self, study: Study, trial: FrozenTrial) -> Point:
         """Propose a point."""
-        return self._propose(Evidence.of(study, trial, self._context), number=trial.number)
+        evidence = Evidence.of(study, trial, self._context)
+        of = self._seed, trial.number, len(evidence.points), len(evidence.pending)
+        order = self._memory.order(of, lambda: self._ranked(evidence, number=trial.number))
+        return order[min(self._rank, len(order) - 1)]
 
-    def _propose(self, evidence: Evidence, *, number: int) -> Point:
+    def _ranked(self, evidence: Evidence, *, number: int) -> list[Point]:
+        """Look at many points and sort them, the best first; at least one."""
         rng = np.random.default_rng(self._seed)
         pool = Pool(self._context, evidence.names, rng)
         whole = np.isfinite(evidence.loss_ND).all(axis=1).sum()
         if whole < self._startup_trials:
-            return self._first(pool.draw()) or sample(self._context.choices, rng)
+            return self._within(pool.draw()) or [sample(self._context.choices, rng)]
         memory = self._memory
-        outlook = Outlook(evidence, self._context, memory.features, memory.kernels, ranked=number % 2 == 0)
+        outlook = Outlook(evidence, self._context, memory.features, memory.kernels, rng, ranked=number % 2 == 0)
         points = pool.new(memory.drawn(len(evidence.points))) + pool.vary(
             outlook.parents, memory.mutants, since=len(evidence.points) // _MUTATED_EVERY
         )
         points = points or pool.draw()
         if not points:
-            return sample(self._context.choices, rng)  # All that there is seems to be known.
+            return [sample(self._context.choices, rng)]  # All that there is seems to be known.
         return pool.climb(points, outlook.gain(points), outlook.gain)
 
-    def _first(self, drawn: Sequence[Point]) -> Point | None:
-        """Take the first that keeps the limits on what is known before training; None where none are given."""
+    def _within(self, drawn: Sequence[Point]) -> list[Point]:
+        """Put those first that keep the limits on what is known before training."""
         if not drawn:
-            return None
+            return []
         costs = self._memory.features.read(drawn).costs
         kept = np.ones(len(drawn), dtype=bool)
         for limit in self._context.limits:
             if limit.metric in costs:
                 kept &= keeps(limit, costs)
-        return drawn[int(np.argmax(kept))]
+        return [drawn[int(place)] for place in np.argsort(~kept, kind="stable")]

@@ -23,6 +23,8 @@ _STEPS = 40
 _BOUND = 7.0
 """Logarithms of hyperparameters stay within it."""
 _JITTER = 1e-6
+_VARIED = 0.4
+"""Standard deviation of logarithms of hyperparameters where they are drawn around the most likely ones."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +65,18 @@ class Kernel:
     noise: float
     weight_G: Array
 
+    def varied(self, rng: np.random.Generator) -> "Kernel":
+        """Draw hyperparameters around these, as others are nearly as likely: who takes one set for true is too sure."""
+        by = np.exp(_VARIED * rng.normal(size=4 + len(self.weight_G)))
+        return Kernel(
+            features=self.features,
+            scale=self.scale * by[0],
+            trend=self.trend * by[1],
+            sharing=self.sharing * by[2],
+            noise=self.noise * by[3],
+            weight_G=self.weight_G * by[4:],
+        )
+
     def between(self, one_NX: Array, other_CX: Array) -> Array:
         """Give the covariance of the function at two sets of points, shape (N, C)."""
         root_X = np.sqrt(self.weight_G)[self.features.group_X]
@@ -102,13 +116,18 @@ class GaussianProcess:
         self._root = cholesky(covariance, lower=True, check_finite=False)
         self._coefficient_N = cho_solve((self._root, True), value_N - self.mean, check_finite=False)
 
-    def predict(self, point_CX: Array) -> tuple[Array, Array]:
-        """Give mean and standard deviation of the function at each point, without the noise of a measurement."""
+    def predict(self, point_CX: Array, *, measured: bool = False) -> tuple[Array, Array]:
+        """Give mean and standard deviation of the function at each point.
+
+        Args:
+            point_CX: The points.
+            measured: Of what would be measured there: with the noise of a measurement.
+        """
         covariance_NC = self._kernel.between(self._seen_NX, point_CX)
         mean_C = self.mean + covariance_NC.T @ self._coefficient_N
         known_NC = solve_triangular(self._root, covariance_NC, lower=True, check_finite=False)
         variance_C = self._kernel.variance(point_CX) - np.einsum("nc,nc->c", known_NC, known_NC)
-        return mean_C, np.sqrt(np.maximum(variance_C, 1e-8))
+        return mean_C, np.sqrt(np.maximum(variance_C, 1e-8) + (self._kernel.noise if measured else 0.0))
 
 
 def fit_kernel(features: Features, seen_NX: Array, value_N: Array) -> Kernel:

@@ -19,10 +19,6 @@ from automl.samplers.pareto.warp import FloorWarp, RankWarp, StandardWarp, Warp
 
 Array = NDArray[np.float64]
 
-_DOUBT = 1.4
-"""Deviations of what training tells, as multiples of the process's own. Hyperparameters that are found once and then
-taken for true leave it too sure; where what it said was compared with what came out, it was off by so much more."""
-
 WarpT = TypeVar("WarpT", bound=Warp)
 
 
@@ -34,18 +30,30 @@ class Scene:
         seen: Points of the trials that ended.
         pending: Under way.
         kernels: Found before.
+        rng: Source of chance, of this proposal.
     """
 
     seen: Read
     pending: Read
     kernels: Kernels
+    rng: np.random.Generator
 
-    def process(self, name: Hashable, loss_N: Array, make: Callable[[Array], WarpT]) -> tuple[WarpT, GaussianProcess]:
-        """Learn from the losses that were seen of some points, NaN of the others, on the scale of a warp."""
+    def process(
+        self, name: Hashable, loss_N: Array, make: Callable[[Array], WarpT], *, varied: bool = False
+    ) -> tuple[WarpT, GaussianProcess]:
+        """Learn from the losses that were seen of some points, NaN of the others, on the scale of a warp.
+
+        Args:
+            name: Of the losses.
+            loss_N: As they were seen.
+            make: Gives the warp.
+            varied: Whether each proposal draws hyperparameters of its own around the most likely ones.
+        """
         seen_N = np.isfinite(loss_N)
         rows_NX, found_N = self.seen.rows_PX[seen_N], loss_N[seen_N]
         warp = make(found_N)
         kernel = self.kernels.get(name, rows_NX, lambda count: make(found_N[:count])(found_N[:count]))
+        kernel = kernel.varied(self.rng) if varied else kernel
         return warp, believe(kernel, rows_NX, warp(found_N), self.pending.rows_PX)
 
 
@@ -120,6 +128,8 @@ class Learnt:
     Its losses are warped before they are believed to be normal. Where ``ranked``, by their ranks, else straight up to
     where the front's range ends and by logarithm above: on some spaces the one finds more, on others the other.
 
+    A front is made of what was measured, so that the noise of a training is part of what a trial may gain.
+
     Args:
         metric: Its name.
         loss_N: What came out; NaN where nothing did.
@@ -132,7 +142,7 @@ class Learnt:
 
     def __init__(self, metric: str, loss_N: Array, scene: Scene, *, ranked: bool) -> None:
         make: Callable[[Array], Warp] = RankWarp if ranked else FloorWarp
-        self._warp, self._process = scene.process((metric, ranked), loss_N, make)
+        self._warp, self._process = scene.process((metric, ranked), loss_N, make, varied=True)
 
     def expected(self, points: Read) -> Array:
         """Give the loss at the mean of what is believed."""
@@ -140,6 +150,6 @@ class Learnt:
         return self._warp.inverse(mean_C)
 
     def marginal(self, points: Read) -> Belief:
-        """Give what is believed, with more doubt than the process has."""
-        mean_C, deviation_C = self._process.predict(points.rows_PX)
-        return Belief(warp=self._warp, mean_C=mean_C, deviation_C=_DOUBT * deviation_C)
+        """Give what is believed of a training's outcome."""
+        mean_C, deviation_C = self._process.predict(points.rows_PX, measured=True)
+        return Belief(warp=self._warp, mean_C=mean_C, deviation_C=deviation_C)

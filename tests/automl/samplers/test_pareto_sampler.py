@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import moocore
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from automl.front.objectives import Objective
 from automl.samplers import SearchContext, make_sampler
 from automl.samplers.distributions import distribution_of
+from automl.samplers.pareto.outlook import Outlook
 from search_spaces import Categorical, Choice, Integer, Values, at_least, walk
 from trials.records import Limit
 
@@ -123,3 +125,33 @@ def test_too_few_trials_to_begin_with_are_refused() -> None:
     context = SearchContext(choices=CHOICES, objectives=(ACCURACY, SIZE))
     with pytest.raises(ValueError, match="startup_trials must be at least 2, got 1"):
         make_sampler("pareto", seed=0, options={"startup_trials": 1}, context=context)
+
+
+def test_candidates_for_one_trial_are_its_best_in_order_and_cost_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    class Counted(Outlook):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(1)
+
+    monkeypatch.setattr("automl.samplers.pareto.sampler.Outlook", Counted)
+    context = SearchContext(
+        choices=CHOICES, objectives=(ACCURACY, SIZE), costs=lambda values: {"params": params(values)}
+    )
+    sampler = make_sampler("pareto", seed=0, options={}, context=context)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    for _ in range(8):
+        trial = study.ask()
+        values = walk(CHOICES, lambda choice, trial=trial: trial._suggest(choice.name, distribution_of(choice)))
+        study.tell(trial, [accuracy(values), params(values)])
+    made.clear()
+    running = study.ask()._cached_frozen_trial
+
+    answers = [
+        each.sample_relative(study, running, each.infer_relative_search_space(study, running))
+        for each in (sampler, sampler.beside(1), sampler.beside(2))
+    ]
+
+    assert len(made) == 1
+    assert different(answers) == 3

@@ -47,6 +47,7 @@ def test_the_climb_goes_on_from_neighbour_to_neighbour_and_looks_at_a_bounded_nu
         looked.append(len(points))
         return promise(points)
 
-    best = pool.climb([dict(PARENT)], promise([PARENT]), judge)
-    assert promise([best])[0] >= promise([PARENT])[0] + 3 * 8  # three rounds, a step of a width each
+    found = pool.climb([dict(PARENT)], promise([PARENT]), judge)
+    assert (np.diff(promise(found)) <= 0).all()
+    assert promise(found)[0] >= promise([PARENT])[0] + 3 * 8  # three rounds, a step of a width each
     assert max(looked) <= 120

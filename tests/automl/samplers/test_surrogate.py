@@ -102,3 +102,19 @@ def test_hyperparameters_are_found_again_where_what_was_seen_is_another(monkeypa
     for first in (1.0, 1.0, 2.0, 1.0):
         kernels.get("accuracy", seen, lambda count, first=first: np.full(count, first))
     assert fits == [1.0, 2.0, 1.0]
+
+
+def test_hyperparameters_are_drawn_around_the_likely_ones_by_chance_that_is_given() -> None:
+    drawn = [KERNEL.varied(np.random.default_rng(seed)) for seed in range(400)]
+    again = KERNEL.varied(np.random.default_rng(3))
+    assert (again.scale, again.noise, *again.weight_G) == (drawn[3].scale, drawn[3].noise, *drawn[3].weight_G)
+    assert np.median([each.scale for each in drawn]) == pytest.approx(KERNEL.scale, rel=0.1)
+    assert np.std([np.log(each.weight_G[0]) for each in drawn]) == pytest.approx(0.4, rel=0.15)
+
+
+def test_what_would_be_measured_varies_by_the_noise_more_than_the_function_does() -> None:
+    process = GaussianProcess(KERNEL, points(12), np.random.default_rng(2).standard_normal(12))
+    mean, deviation = process.predict(points(5, seed=1))
+    same, measured = process.predict(points(5, seed=1), measured=True)
+    np.testing.assert_array_equal(mean, same)
+    np.testing.assert_allclose(measured**2 - deviation**2, 0.05)
