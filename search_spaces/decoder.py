@@ -259,5 +259,6 @@ def _kv_name(heads: int) -> str:
 def _vocabulary_size(signature: ModelSignature) -> int:
     size = vocabulary_size_of(signature)
     if [tensor.shape for tensor in signature.outputs] != [(None, size)]:
-        raise ValueError(f"a decoder gives logits (tokens, {size}), got outputs {signature.outputs}; use encoder")
+        asked = ", ".join(map(str, signature.outputs))
+        raise ValueError(f"a decoder gives logits (tokens, {size}), and {asked} is asked for; use encoder")
     return size

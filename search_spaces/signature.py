@@ -9,8 +9,7 @@ class TensorSpec:
 
     Args:
         name: Name of the tensor in an exported graph.
-        shape: Sizes after the batch dimension; None where a size varies, as a sequence's length, and 0 where nothing is
-            handed in, as of tokens before the first.
+        shape: Sizes after the batch dimension; None where a size varies, as a sequence's length.
         dtype: numpy's name of the element type.
     """
 
@@ -20,8 +19,12 @@ class TensorSpec:
 
     def __post_init__(self) -> None:
         """Reject a shape that no tensor can have."""
-        if any(size is not None and size < 0 for size in self.shape):
-            raise ValueError(f"sizes of {self.name!r} must not be negative, got {self.shape}")
+        if any(size is not None and size < 1 for size in self.shape):
+            raise ValueError(f"sizes of {self.name!r} must be at least 1, got {self.shape}")
+
+    def __str__(self) -> str:
+        """Write it as messages do: ``logits (any, 400)``."""
+        return f"{self.name} ({', '.join('any' if size is None else str(size) for size in self.shape)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,5 +87,7 @@ class ModelSignature:
 def _fixed_shape(tensors: tuple[TensorSpec, ...], role: str) -> tuple[int, ...]:
     fixed = tuple(size for size in tensors[0].shape if size is not None)
     if len(tensors) != 1 or len(fixed) != len(tensors[0].shape):
-        raise ValueError(f"this needs one {role} of fixed size, got {tensors}")
+        each = role == "output" and tensors[0].shape[:1] == (None,)
+        hint = "; a language model speaks of each token: take a space that does, such as decoder" if each else ""
+        raise ValueError(f"this needs one {role} of fixed size, got {', '.join(map(str, tensors))}{hint}")
     return fixed

@@ -44,19 +44,18 @@ def past_of(spec: StudentSpec, signature: ModelSignature) -> tuple[TensorSpec, .
 
 
 def token_signature(spec: StudentSpec, signature: ModelSignature, *, length: int) -> ModelSignature:
-    """Say what the graph takes for one token after ``length`` - 1 others."""
+    """Say what the graph takes for one token after ``length`` - 1 others; a size that is left open means none."""
     cached = cached_signature(spec, signature)
     tokens, *past = cached.inputs
-    sized = (replace(tokens, shape=(1,)), *(replace(each, shape=_sized(each.shape, length - 1)) for each in past))
-    return replace(cached, inputs=sized)
+    before = past if length == 1 else [replace(each, shape=_sized(each.shape, length - 1)) for each in past]
+    return replace(cached, inputs=(replace(tokens, shape=(1,)), *before))
 
 
 def prompt_signature(spec: StudentSpec, signature: ModelSignature, *, length: int) -> ModelSignature:
-    """Say what the graph takes for a whole prompt of ``length`` tokens, with nothing before it."""
+    """Say what the graph takes for a whole prompt of ``length`` tokens; a size that is left open means none before."""
     cached = cached_signature(spec, signature)
     tokens, *past = cached.inputs
-    sized = (replace(tokens, shape=(length,)), *(replace(each, shape=_sized(each.shape, 0)) for each in past))
-    return replace(cached, inputs=sized)
+    return replace(cached, inputs=(replace(tokens, shape=(length,)), *past))
 
 
 def nothing_before(past: tuple[TensorSpec, ...], num_texts: int) -> dict[str, NDArray[np.generic]]:

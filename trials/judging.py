@@ -84,11 +84,12 @@ def _cost(
 
 def _provisional(graph: bytes, trial: Trial, setting: Setting) -> Latency:
     """Measure a graph's latency, while other work may run beside it."""
-    latency = measure_latency(graph, setting.timed_signature_of(trial.spec), setting.latency)
+    # What timed signatures leave open is how many tokens are before the first, which are none.
+    latency = measure_latency(graph, setting.timed_signature_of(trial.spec), setting.latency, varying=0)
     prompt = setting.prompt_signature_of(trial.spec)
     if prompt is None:
         return latency
-    return replace(latency, first_token_ms=measure_latency(graph, prompt, setting.latency).median_ms)
+    return replace(latency, first_token_ms=measure_latency(graph, prompt, setting.latency, varying=0).median_ms)
 
 
 def judge(

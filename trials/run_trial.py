@@ -206,7 +206,7 @@ def measure_alone(graphs: Sequence[bytes], specs: Sequence[StudentSpec], setting
     prompts = [(n, signature) for n, signature in enumerate(asked) if signature is not None]
     timed = [(n, setting.timed_signature_of(spec)) for n, spec in enumerate(specs)] + prompts
     measured = measure_latencies(
-        [graphs[n] for n, _ in timed], [signature for _, signature in timed], setting.latency, seed=0
+        [graphs[n] for n, _ in timed], [signature for _, signature in timed], setting.latency, seed=0, varying=0
     )
     first = {n: latency.median_ms for (n, _), latency in zip(prompts, measured[len(specs) :], strict=True)}
     return [replace(latency, first_token_ms=first.get(n)) for n, latency in enumerate(measured[: len(specs)])]

@@ -31,6 +31,7 @@ def check_tokens(config: Config, dataset: Dataset) -> None:
     if dataset.of_tokens:
         _check_tokens(config)
         _check_writers(config)
+    _check_own_texts(config, dataset)
     if config.cache.sampled is not None:
         _check_sampled(config)
 
@@ -86,6 +87,21 @@ def _check_writers(config: Config) -> None:
             f"{listed(heard)} write{_s(heard)} texts and tell{_s(heard)} no probabilities of all tokens, which {loss} "
             f"compares; {remedy}: students learn from the texts all the same",
             place=config.place("recipe", "losses", loss),
+        )
+
+
+def _check_own_texts(config: Config, dataset: Dataset) -> None:
+    """Refuse steps on what a student writes, where it writes nothing or nobody tells it what to make of that."""
+    if not any(float(share) > 0 for share in possible_values(config.recipe.on_policy)):
+        return
+    place = config.place("recipe", "on_policy")
+    if not dataset.of_tokens:
+        raise UserError("only language models write what they are then taught on; leave it out", place=place)
+    if not config.recipe.listening:
+        raise UserError(
+            "what a student writes has no labels, and no loss listens to teachers; leave this out, or add teachers and "
+            "a loss such as `forward_kl: {weight: 1.0}`",
+            place=place,
         )
 
 

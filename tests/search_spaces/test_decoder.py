@@ -205,5 +205,5 @@ def test_outputs_that_are_no_row_of_logits_for_each_token_are_refused() -> None:
     classes = ModelSignature(inputs=TEXTS.inputs, outputs=(TensorSpec(name="logits", shape=(3,)),), vocabulary_size=V)
     for function in (space().build, space().cost):
         assert function is not None
-        with pytest.raises(ValueError, match=r"a decoder gives logits \(tokens, 20\), got .*; use encoder"):
+        with pytest.raises(ValueError, match=r"gives logits \(tokens, 20\), and .* is asked for; use encoder"):
             function(space().spec(point()), classes)
