@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from teachers import Batch, CutLogits, TeacherOutputs, TokenOutputs
 from trials.distill import distill, steps_per_epoch
@@ -47,7 +49,7 @@ class MadeUpAnswers:
         self._answers_NKC = torch.from_numpy(chance.standard_normal(form).astype(np.float16))
         self._features = [
             {
-                name: torch.from_numpy(chance.standard_normal((_FEATURE_ROWS, *shape)).astype(np.float16))
+                name: _made_up(name, chance.standard_normal((_FEATURE_ROWS, *shape)).astype(np.float16))
                 for name, shape in of_one.items()
             }
             for of_one in shapes
@@ -74,6 +76,12 @@ class MadeUpAnswers:
             for k, values in enumerate(answers_KBTk)
         )
         return TokenOutputs(logits=cut, features=inner)
+
+
+def _made_up(name: str, drawn: NDArray[np.float16]) -> Tensor:
+    """Make a feature of what was drawn: losses take logarithms of attention, whose rows sum to 1."""
+    feature = torch.from_numpy(drawn)
+    return feature.softmax(dim=-1) if name.endswith(".weights") else feature
 
 
 def num_steps(trial: Trial, setting: Setting) -> int:

@@ -3,6 +3,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 from rich.console import Console
 
@@ -17,6 +18,7 @@ from automl.front.objectives import parse_limit
 from automl.preparation.prepare import prepare
 from automl.teaching.schooling import schooling
 from search_spaces import cost_of
+from teachers import Batch
 from trials.distill import distill
 from trials.lesson import Lesson
 from trials.records import Candidate, Latency, Outcome, TrialResult
@@ -277,6 +279,18 @@ def test_steps_are_counted_as_training_takes_them(prepared):
         ),
     )
     assert num_steps(trial, setting) == len(heard)
+
+
+def test_attention_that_is_made_up_is_attention_since_losses_take_logarithms_of_it():
+    shapes = {"attention_last.weights": (2, 8, 8), "attention_last.query": (2, 8, 4)}
+    answers = MadeUpAnswers([shapes], 10)(
+        Batch(inputs=torch.zeros(3, 1), labels=torch.zeros(3, dtype=torch.int64), index=torch.arange(3)), shapes
+    )
+    weights = answers.features[0]["attention_last.weights"]
+    assert weights.shape == (3, 2, 8, 8)
+    assert (weights > 0).all()
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(3, 2, 8), atol=5e-3, rtol=0)
+    assert (answers.features[0]["attention_last.query"] < 0).any()
 
 
 def test_a_sampled_student_costs_what_its_space_says(prepared):
