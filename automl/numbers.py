@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
-UNITS = {"latency_ms": "ms", "size_bytes": "bytes"}
+UNITS = {"latency_ms": "ms", "first_token_ms": "ms", "size_bytes": "bytes"}
 """Unit of the metrics that carry one in their name."""
 
 TITLES = {
     "latency_ms": "latency",
+    "first_token_ms": "first token",
     "size_bytes": "size",
     "params": "parameters",
     "macs": "multiply-adds",
@@ -24,7 +25,7 @@ def written(metric: str, value: float | None) -> str:
     """Write a metric's value with its unit, short enough for a table."""
     if value is None or math.isnan(value):
         return "—"
-    if metric == "latency_ms":
+    if UNITS.get(metric) == "ms":
         return milliseconds(value)
     if metric == "size_bytes":
         return f"{scaled(value)}B"

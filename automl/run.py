@@ -10,7 +10,7 @@ from automl.front.pareto_front import Member, ParetoFront
 from automl.searching.rungs import RungRecord
 from automl.transfer.warm_start import WarmStart
 from search_spaces import Value
-from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
+from trials.records import FIRST_TOKEN, METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
 PROXY_USED = "proxy"
 """Name of the fact in the study that says how candidates are ordered."""
@@ -77,6 +77,8 @@ class FinalMeasurement:
     def applied(self, member: Member) -> Member:
         """Give the member with these figures in place of the provisional ones."""
         metrics = {**member.metrics, **self.metrics, "latency_ms": self.latency.median_ms}
+        if self.latency.first_token_ms is not None:
+            metrics[FIRST_TOKEN] = self.latency.first_token_ms
         return replace(member, metrics=metrics, latency=self.latency)
 
 

@@ -106,6 +106,7 @@ def _teacher_checks(
             kept=k in packed,
             metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
             unfitted=k in examined and examined[k].unfitted,
+            unjudged=examined[k].unjudged if k in examined else "",
         )
 
 
@@ -161,10 +162,9 @@ def _data(prepared: Prepared) -> DataCheck:
         values, counts = np.unique(column, return_counts=True)
         shown = [f"{value} {count}" for value, count in zip(values[:_MOST_VALUES], counts, strict=False)]
         columns[name] = ", ".join([*shown, *(["..."] if len(values) > _MOST_VALUES else [])])
-    inputs = dataset.inputs
     return DataCheck(
         kind=config.data.kind,
-        inputs="texts" if isinstance(inputs, list) else f"{' × '.join(map(str, inputs.shape[1:]))} {inputs.dtype}",
+        inputs=_inputs(prepared),
         rows={name: len(rows) for name, rows in dataset.splits.items()},
         class_names=dataset.class_names,
         labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
@@ -172,6 +172,16 @@ def _data(prepared: Prepared) -> DataCheck:
         num_tokens=dataset.num_classes if dataset.of_tokens else 0,
         tokens=tuple(token_lines(prepared)),
     )
+
+
+def _inputs(prepared: Prepared) -> str:
+    """Say what a row is."""
+    inputs = prepared.dataset.inputs
+    if isinstance(inputs, list):
+        return "texts"
+    if prepared.documents is not None:
+        return f"{len(prepared.documents):,} documents, packed into rows of {inputs.shape[1]} tokens"
+    return f"{' × '.join(map(str, inputs.shape[1:]))} {inputs.dtype}"
 
 
 def _space(prepared: Prepared, sampled: Sampled) -> SpaceCheck:

@@ -53,6 +53,7 @@ class TeacherCheck:
         kept: Whether its answers are in the cache.
         metric: As of ``TeacherRecord``.
         unfitted: Whether its head is fitted when the search starts.
+        unjudged: Why nobody can tell how good it is, in words; empty where it can be told.
     """
 
     name: str
@@ -64,6 +65,7 @@ class TeacherCheck:
     kept: bool
     metric: str = "accuracy"
     unfitted: bool = False
+    unjudged: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +183,11 @@ class CheckReport:
                 state = "its head is fitted as the search starts"
             else:
                 scores = strength_in_words(teacher.metric, teacher.metrics)
-                state = f"{scores} ({teacher.rows} validation rows)" if scores else "no labels to judge it by"
+                state = (
+                    f"{scores} ({teacher.rows} validation rows)"
+                    if scores
+                    else teacher.unjudged or "no labels to judge it by"
+                )
                 state += "; its answers are in the cache" if teacher.kept else ""
             yield f"{teacher.name:<{width}}  {teacher.kind}; covers {teacher.covers}; {state}"
 

@@ -20,7 +20,7 @@ from automl.teaching.loading import load_one
 from automl.teaching.schooling import Schooling, schooling
 from automl.teaching.strength import metrics_of, strength_on
 from automl.teaching.student_teachers import untrained_student_teacher
-from automl.teaching.token_strength import home_and_abroad
+from automl.teaching.token_strength import home_and_abroad, unjudged
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from teachers.loading.endpoint import EndpointClassifier
 from trials.export import stand_in
@@ -48,6 +48,7 @@ class Examined:
         probe: What it gives, and how fast.
         teacher: As loaded.
         unfitted: Whether its head is still to be fitted.
+        unjudged: Why nobody can tell how good it is; empty where it can be told.
     """
 
     metrics: Mapping[str, float]
@@ -56,6 +57,7 @@ class Examined:
     probe: Probe
     teacher: Teacher
     unfitted: bool = False
+    unjudged: str = ""
 
 
 def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int, Examined]]:
@@ -199,6 +201,8 @@ def _some_rows(prepared: Prepared, most: int) -> NDArray[np.int64]:
 
 def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], *, num_rows: int) -> Examined:
     dataset = prepared.dataset
+    if reason := unjudged(teacher) if dataset.of_tokens else "":
+        return _unjudged(prepared, teacher, features, reason)
     rows = _some_rows(prepared, dataset.rows_at_a_time(num_rows))
     inputs = dataset.inputs
     chosen = [inputs[row] for row in rows] if isinstance(inputs, list) else inputs[rows]
@@ -218,3 +222,10 @@ def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], *,
         probe=probe(teacher, probe_rows(dataset), features, num_threads=prepared.config.resources.threads),
         teacher=teacher,
     )
+
+
+def _unjudged(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], reason: str) -> Examined:
+    """Look at a teacher of tokens of which nobody can tell how good it is."""
+    found = probe(teacher, probe_rows(prepared.dataset), features, num_threads=prepared.config.resources.threads)
+    speed = 1 / found.seconds_per_row if found.seconds_per_row else float("inf")
+    return Examined(metrics={}, rows=0, rows_per_second=speed, probe=found, teacher=teacher, unjudged=reason)

@@ -18,6 +18,7 @@ from automl.preparation.packing import as_documents, pack_for, writing_test
 from automl.preparation.recipe_checks import check_recipe
 from automl.preparation.surroundings import demands
 from automl.preparation.teaching_checks import check_teaching
+from automl.preparation.token_checks import check_tokens
 from automl.preparation.tokenizing import reading_for
 from automl.preparation.trying_out import try_out
 from automl.teaching.answered_rows import reads_of, with_answered
@@ -124,6 +125,7 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
     if to_run:
         check_teaching(config, dataset)
         check_recipe(config, dataset, ensemble)
+        check_tokens(config, dataset)
     check_metrics(config, task)
     return Prepared(
         config=config,

@@ -12,6 +12,7 @@ from automl.teaching.student_teachers import load_student_teacher
 from search_spaces.imports import import_object
 from teachers import LOADERS, Coverage, LoadedModel, Preprocessing, Teacher
 from teachers.loading import choose_classes
+from teachers.loading.text_batches import reads_alike
 from trials.description import read_description
 from trials.tokenization import Tokenizer
 
@@ -61,6 +62,22 @@ def load_one(prepared: Prepared, position: int, trained: Path | None = None) -> 
         else:
             model = load_teacher(prepared, teacher, coverage, head=trained)
         return model.teacher(teacher.name, coverage)
+
+
+def strangers(prepared: Prepared) -> list[int]:
+    """List the teachers that cut texts into other tokens than the data, by position; nothing but tokenizers is read.
+
+    Raises:
+        UserError: A tokenizer cannot be read.
+    """
+    own, found = _tokenizer_of_tokens(prepared), []
+    for position, teacher in enumerate(prepared.config.teachers):
+        if own is None or teacher.kind != "transformers":
+            continue
+        with at(prepared.config, "teachers", position):
+            if not reads_alike(teacher.model, own.definition, revision=teacher.revision):
+                found.append(position)
+    return found
 
 
 def _tokenizer_of_tokens(prepared: Prepared) -> Tokenizer | None:

@@ -11,7 +11,7 @@ from automl.cluster.executor import Executor, Share
 from automl.cluster.nodes import CachePlace
 from automl.errors import UserError, WorkFailed
 from automl.preparation.prepare import Prepared
-from automl.preparation.recipe_checks import check_aggregation, check_tokenizers, rows_without_teacher
+from automl.preparation.recipe_checks import check_aggregation, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.searching.students import write_folder
 from automl.study import stored
@@ -26,7 +26,7 @@ from automl.teaching.schooling import schooling
 from automl.teaching.sequencing import with_sequences
 from automl.teaching.strength import judge_teacher, validation_logits
 from automl.teaching.strength_words import strength_in_words
-from automl.teaching.token_strength import judge_by_tokens, validation_tallies
+from automl.teaching.token_strength import judge_by_tokens, unjudged, validation_tallies
 from teachers import OutputStore, Teacher, TeacherEnsemble, pack
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
@@ -60,7 +60,6 @@ def teach(
     trained = train_teachers(prepared, executor, cache / "teachers")
     trained |= fit_heads(prepared, executor, cache / "teachers", say=say)
     teachers = ask_endpoints(prepared, load_teachers(prepared, trained), say=say)
-    check_tokenizers(config, teachers)
     store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
     prepared = with_sequences(prepared, teachers, executor, store, say)
     ensemble = TeacherEnsemble(
@@ -74,7 +73,11 @@ def teach(
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
     warm = () if computed else place.packed  # Of the others nothing is kept.
     for k, record in enumerate(records):
-        strength = strength_in_words(record.metric, record.metrics) or "no labelled row to judge it by"
+        strength = (
+            strength_in_words(record.metric, record.metrics)
+            or unjudged(teachers[k])
+            or "no labelled row to judge it by"
+        )
         known = " (from the cache)" if k in warm else ""
         say(f"teacher {record.name}: {record.covers}; {strength}{known}")
     if unheard := rows_without_teacher(config, prepared.dataset, ensemble):

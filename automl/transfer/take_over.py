@@ -8,6 +8,7 @@ import numpy as np
 
 from automl.config import Config, load_config
 from automl.config.recipe import values_of
+from automl.config.running import CUTS
 from automl.errors import UserError
 from automl.front.objectives import Objective, to_losses
 from automl.front.pareto_front import Member, hypervolume, pareto_front
@@ -234,7 +235,7 @@ def differences(prepared: Prepared, ledger: Ledger, run: Run, other: Ledger) -> 
         found.append("machine")
     if before.student.taps != config.student.taps:
         found.append("taps")
-    if (before.cache.dtype, before.cache.top_k) != (config.cache.dtype, config.cache.top_k):
+    if any(getattr(before.cache, field) != getattr(config.cache, field) for field in CUTS):
         found.append("cache")
     if (before.resources.threads, before.resources.gpus > 0) != (config.resources.threads, config.resources.gpus > 0):
         found.append("resources")

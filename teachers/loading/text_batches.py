@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from teachers.digests import record_digest
-from teachers.loading.hub import library, reading
+from teachers.loading.hub import library, reading, source_of
 from teachers.outputs import Inputs, Outputs
+from teachers.padding_first import PaddingFirst, padding_first
 
 DEFAULT_LENGTH = 512
 """Tokens of a text where neither the config nor the model says less."""
@@ -140,6 +141,33 @@ def definition_digest(definition: str) -> str:
     record = json.loads(definition)
     added = sorted((token["id"], token["content"]) for token in record.get("added_tokens", ()))
     return record_digest([added, *(record.get(part) for part in _PARTS)])
+
+
+def numbering_of(own: str, definition: str) -> PaddingFirst | None:
+    """Say how another tokenizer numbers the tokens of a model's own; None where it cuts texts in another way.
+
+    Args:
+        own: Definition of the model's, JSON of the library ``tokenizers``.
+        definition: Of the other one: the same, or the same with padding first.
+    """
+    if definition_digest(own) == definition_digest(definition):
+        return PaddingFirst(definition=own)
+    found = padding_first(own)
+    return found if definition_digest(found.definition) == definition_digest(definition) else None
+
+
+def reads_alike(model: str, definition: str, *, revision: str | None) -> bool:
+    """Tell whether a model's tokenizer cuts texts as another one does; nothing else of the model is read.
+
+    Args:
+        model: As ``hub.source_of`` takes it.
+        definition: Of the other one, JSON of the library ``tokenizers``.
+        revision: Of a repository on the hub.
+
+    Raises:
+        ValueError: There is no such model, or it has no tokenizer that can be read.
+    """
+    return numbering_of(definition_of(load_tokenizer(source_of(model), revision=revision)), definition) is not None
 
 
 def texts_of(inputs: Inputs) -> list[str]:

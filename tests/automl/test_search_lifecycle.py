@@ -47,7 +47,10 @@ def test_a_run_goes_on_with_the_config_that_it_began_with(config: Any) -> None:
     config(CONFIG.replace("epochs: 2", "epochs: 3"))
     with pytest.raises(UserError, match=r"small\.yaml:5:1: recipe: it differs from what the run runs/small began with"):
         automl.search("small.yaml", resume=True)
-    config(CONFIG.replace("trials: 6", "trials: 7") + "resources: {retries: 0}\n")
+    config(CONFIG + "cache: {top_k: 3}\n")
+    with pytest.raises(UserError, match=r"small\.yaml:\d+:9: cache\.top_k: it differs from what the run"):
+        automl.search("small.yaml", resume=True)
+    config(CONFIG.replace("trials: 6", "trials: 7") + "resources: {retries: 0}\ncache: {gb: 5}\n")
     assert len(automl.search("small.yaml", resume=True).trials) == 7
 
 
