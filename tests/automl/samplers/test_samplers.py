@@ -1,6 +1,7 @@
 """A sampler is found by its name, and made anew for each trial."""
 
 import warnings
+from typing import Any
 
 import pytest
 from optuna.samplers import NSGAIISampler, TPESampler
@@ -35,6 +36,24 @@ def test_a_name_that_leads_to_no_sampler_is_told(name: str, message: str) -> Non
 def test_what_a_sampler_says_of_its_options_reaches_the_user() -> None:
     with pytest.raises(ValueError, match="population_size"):
         make_sampler("nsga2", seed=0, options={"population_size": 1}, context=CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("pareto", {"startup_trials": 2.5}, "startup_trials must be a whole number, got 2.5"),
+        ("evolution", {"population_size": "many"}, "population_size must be a whole number, got 'many'"),
+        ("evolution", {"crossover_probability": True}, "crossover_probability must be a number, got True"),
+        ("reinforce", {"bins": 8.0}, r"bins must be a whole number, got 8\.0"),
+        ("reinforce", {"learning_rate": float("nan")}, "learning_rate must be a number, got nan"),
+        ("nni_evolution", {"population_size": 3.5}, "population_size must be a whole number, got 3.5"),
+    ],
+)
+def test_an_option_of_another_type_is_told_before_the_search_begins(
+    name: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_sampler(name, seed=0, options=options, context=CONTEXT)
 
 
 def test_options_of_the_config_win_over_the_house_s() -> None:
