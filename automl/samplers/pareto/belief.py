@@ -56,7 +56,9 @@ class Kernels:
     columns: Features
     _found: dict[Hashable, tuple[bytes, Kernel]] = field(default_factory=dict)
 
-    def get(self, name: Hashable, rows_NX: Array, scaled: Callable[[int], Array]) -> Kernel:
+    def get(
+        self, name: Hashable, rows_NX: Array, scaled: Callable[[int], Array], *, columns: Features | None = None
+    ) -> Kernel:
         """Give the hyperparameters for what was seen up to the last milestone.
 
         Args:
@@ -64,6 +66,7 @@ class Kernels:
             rows_NX: Points in the order in which they came.
             scaled: Gives what was seen at the first so many, on a scale of about one unit that rests on these alone:
                 so the answer stays the same until the next milestone.
+            columns: How the rows are to be read where they have others.
         """
         count = milestone(len(rows_NX))
         value_N = scaled(count)
@@ -71,7 +74,7 @@ class Kernels:
         known, kernel = self._found.get(name, (b"", None))
         if kernel is None or known != digest:
             chosen = _telling(value_N, _MOST)
-            kernel = fit_kernel(self.columns, rows_NX[chosen], value_N[chosen])
+            kernel = fit_kernel(columns or self.columns, rows_NX[chosen], value_N[chosen])
             self._found[name] = digest, kernel
         return kernel
 

@@ -5,14 +5,16 @@ Shape letters: N = trials that ended, D = objectives.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from automl.front.objectives import to_losses
 from automl.samplers.context import SearchContext
-from automl.samplers.stopped import Stopped
+from automl.study import stored
 from search_spaces import Point
 from trials.records import METRICS_OF_COST, Outcome
 
@@ -26,19 +28,21 @@ class Evidence:
     Args:
         points: Of the trials that ended.
         loss_ND: As ``Objective.loss`` gives them; NaN where nothing is known, as of the accuracy of a student that was
-            never trained. A trial that failed counts as one that learnt nothing, since the like of it may fail, too;
-            one that was stopped at a rung counts as ``Stopped`` sees it.
-        stopped_N: Which were stopped at a rung, so that their losses are estimates.
+            never trained, or not to its end. A trial that failed counts as one that learnt nothing, since the like of
+            it may fail, too.
+        early_ND: Losses at the first rung; NaN of trials that did not come there.
         excess: By limit, by which share of it each trial breaks it; NaN where nothing is known.
         pending: Points that were proposed and have not ended.
+        pending_early_PD: As ``early_ND``, of these.
         names: Of all points, ended or not.
     """
 
     points: list[Point]
     loss_ND: Array
-    stopped_N: NDArray[np.bool_]
+    early_ND: Array
     excess: Mapping[str, Array]
     pending: list[Point]
+    pending_early_PD: Array
     names: frozenset[object]
 
     @classmethod
@@ -48,25 +52,27 @@ class Evidence:
         ended = [each for each in before if each.state.is_finished()]
         ended.sort(key=lambda each: (each.datetime_complete, each.number))
         running = [each for each in before if not each.state.is_finished() and each.number < trial.number]
-        stopped = Stopped(ended, context.objectives)
         return cls(
             points=[dict(each.params) for each in ended],
-            loss_ND=np.array([_losses(each, context, stopped) for each in ended]).reshape(
-                len(ended), len(context.objectives)
-            ),
-            stopped_N=np.array([each.state is TrialState.PRUNED for each in ended], dtype=bool),
+            loss_ND=np.array([_losses(each, context) for each in ended]).reshape(len(ended), len(context.objectives)),
+            early_ND=_early(ended, context),
             excess={
                 str(limit): np.array([each.constraints.get(str(limit), np.nan) for each in ended])
                 for limit in context.limits
             },
             pending=[dict(each.params) for each in running],
+            pending_early_PD=_early(running, context),
             names=frozenset(context.name(each.params) for each in before),
         )
 
 
-def _losses(trial: FrozenTrial, context: SearchContext, stopped: Stopped) -> list[float]:
-    if (loss_D := stopped.loss(trial)) is not None:
-        return list(loss_D)
+def _losses(trial: FrozenTrial, context: SearchContext) -> list[float]:
+    if trial.state is TrialState.PRUNED and (records := _rungs(trial)):
+        (loss_D,) = to_losses([records[-1]["candidate"]["metrics"]], context.objectives)
+        return [
+            float(loss) if objective.metric in METRICS_OF_COST else np.nan
+            for objective, loss in zip(context.objectives, loss_D, strict=True)
+        ]
     trained = trial.user_attrs.get("outcome", Outcome.TRAINED.value) == Outcome.TRAINED.value
     if trial.state is not TrialState.COMPLETE or trial.values is None:
         return [np.nan if each.metric in METRICS_OF_COST else each.loss(each.floor) for each in context.objectives]
@@ -74,3 +80,16 @@ def _losses(trial: FrozenTrial, context: SearchContext, stopped: Stopped) -> lis
         objective.loss(value) if trained or objective.metric in METRICS_OF_COST else np.nan
         for objective, value in zip(context.objectives, trial.values, strict=True)
     ]
+
+
+def _early(trials: list[FrozenTrial], context: SearchContext) -> Array:
+    early_ND = np.full((len(trials), len(context.objectives)), np.nan)
+    for row, trial in enumerate(trials):
+        if records := _rungs(trial):
+            (early_ND[row],) = to_losses([records[0]["candidate"]["metrics"]], context.objectives)
+    return early_ND
+
+
+def _rungs(trial: FrozenTrial) -> list[Mapping[str, Any]]:
+    """Read the rungs of a trial as they are stored: a sampler reads all trials at each proposal."""
+    return stored.record_of(trial.user_attrs, "rungs") or []

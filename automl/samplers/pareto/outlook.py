@@ -53,13 +53,14 @@ class Outlook:
         self._views: list[View] = []
         seen, pending = features.read(evidence.points), features.read(evidence.pending)
         scene = Scene(seen=seen, pending=pending, kernels=kernels, rng=rng)
-        for objective, loss_N in zip(context.objectives, evidence.loss_ND.T, strict=True):
+        early = zip(evidence.early_ND.T, evidence.pending_early_PD.T, strict=True)
+        for objective, loss_N, shown in zip(context.objectives, evidence.loss_ND.T, early, strict=True):
             if objective.metric in features.known:
                 self._views.append(KnownCost(objective))
             elif objective.metric in METRICS_OF_COST:
                 self._views.append(ModelledCost(objective.metric, loss_N, scene))
             else:
-                self._views.append(Learnt(objective.metric, loss_N, scene, ranked=ranked))
+                self._views.append(Learnt(objective.metric, loss_N, scene, ranked=ranked, early=shown))
         self._known_limits = [limit for limit in context.limits if limit.metric in features.known]
         objectives = {objective.metric: d for d, objective in enumerate(context.objectives)}
         # Most often a limit on an objective is where its range ends, so that no gain is beyond it.
@@ -80,7 +81,7 @@ class Outlook:
 
     def _front(self, evidence: Evidence, pending: Read) -> tuple[Array, list[Point]]:
         """Give the front, of trials that ended as they came out and of pending ones as expected; and who is on it."""
-        whole_N = np.isfinite(evidence.loss_ND).all(axis=1) & ~evidence.stopped_N
+        whole_N = np.isfinite(evidence.loss_ND).all(axis=1)
         for excess_N in evidence.excess.values():
             whole_N &= ~(excess_N > 0)
         points = [evidence.points[row] for row in np.flatnonzero(whole_N)] + evidence.pending

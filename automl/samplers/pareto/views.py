@@ -4,7 +4,7 @@ Shape letters: N = trials that ended, C = candidates, X = columns.
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from automl.front.objectives import Objective
 from automl.samplers.pareto.belief import Belief, Kernels, believe
+from automl.samplers.pareto.early import FEWEST, EarlyBelief
 from automl.samplers.pareto.features import Read
 from automl.samplers.pareto.improvement import Marginal
-from automl.samplers.pareto.surrogate import GaussianProcess
+from automl.samplers.pareto.surrogate import Features, GaussianProcess
 from automl.samplers.pareto.warp import FloorWarp, RankWarp, StandardWarp, Warp
 
 Array = NDArray[np.float64]
@@ -39,7 +40,13 @@ class Scene:
     rng: np.random.Generator
 
     def process(
-        self, name: Hashable, loss_N: Array, make: Callable[[Array], WarpT], *, varied: bool = False
+        self,
+        name: Hashable,
+        loss_N: Array,
+        make: Callable[[Array], WarpT],
+        *,
+        varied: bool = False,
+        columns: Features | None = None,
     ) -> tuple[WarpT, GaussianProcess]:
         """Learn from the losses that were seen of some points, NaN of the others, on the scale of a warp.
 
@@ -48,11 +55,12 @@ class Scene:
             loss_N: As they were seen.
             make: Gives the warp.
             varied: Whether each proposal draws hyperparameters of its own around the most likely ones.
+            columns: How the rows are to be read where they have others than the points.
         """
         seen_N = np.isfinite(loss_N)
         rows_NX, found_N = self.seen.rows_PX[seen_N], loss_N[seen_N]
         warp = make(found_N)
-        kernel = self.kernels.get(name, rows_NX, lambda count: make(found_N[:count])(found_N[:count]))
+        kernel = self.kernels.get(name, rows_NX, lambda count: make(found_N[:count])(found_N[:count]), columns=columns)
         kernel = kernel.varied(self.rng) if varied else kernel
         return warp, believe(kernel, rows_NX, warp(found_N), self.pending.rows_PX)
 
@@ -135,21 +143,32 @@ class Learnt:
         loss_N: What came out; NaN where nothing did.
         scene: Where.
         ranked: Which warp.
+        early: What came out at the first rung, of trials that ended and of those under way; NaN where none was reached.
     """
 
     lowest = 0.0
     """No model can exceed it."""
 
-    def __init__(self, metric: str, loss_N: Array, scene: Scene, *, ranked: bool) -> None:
+    def __init__(self, metric: str, loss_N: Array, scene: Scene, *, ranked: bool, early: tuple[Array, Array]) -> None:
         make: Callable[[Array], Warp] = RankWarp if ranked else FloorWarp
-        self._warp, self._process = scene.process((metric, ranked), loss_N, make, varied=True)
+        self._early: EarlyBelief | None = None
+        name: Hashable = (metric, ranked)
+        if np.isfinite(early[0]).sum() >= FEWEST:
+            self._early = EarlyBelief(metric, early, seen=scene.seen, pending=scene.pending, kernels=scene.kernels)
+            scene = replace(scene, seen=self._early.read(scene.seen), pending=self._early.read(scene.pending))
+            name = (metric, ranked, "early")
+        columns = None if self._early is None else self._early.columns
+        self._warp, self._process = scene.process(name, loss_N, make, varied=True, columns=columns)
 
     def expected(self, points: Read) -> Array:
         """Give the loss at the mean of what is believed."""
-        mean_C, _ = self._process.predict(points.rows_PX)
+        mean_C, _ = self._process.predict(self._read(points))
         return self._warp.inverse(mean_C)
 
     def marginal(self, points: Read) -> Belief:
         """Give what is believed of a training's outcome."""
-        mean_C, deviation_C = self._process.predict(points.rows_PX, measured=True)
+        mean_C, deviation_C = self._process.predict(self._read(points), measured=True)
         return Belief(warp=self._warp, mean_C=mean_C, deviation_C=deviation_C)
+
+    def _read(self, points: Read) -> Array:
+        return (points if self._early is None else self._early.read(points)).rows_PX

@@ -69,11 +69,11 @@ def test_proposers_of_one_number_are_told_of_them() -> None:
     assert stopped.loss_D == pytest.approx([1 - 0.7, 0.5])
 
 
-def test_the_pareto_sampler_takes_them_as_known_but_not_as_its_front() -> None:
+def test_the_pareto_sampler_knows_what_they_cost_and_showed_and_not_what_they_would_have_learnt() -> None:
     study = study_of(trial_of(0.5, last=0.8, x=0.1), trial_of(0.9, x=0.7))
     evidence = Evidence.of(study, study.ask()._cached_frozen_trial, CONTEXT)
-    assert evidence.stopped_N.tolist() == [False, True]
-    assert evidence.loss_ND[1] == pytest.approx([0.0, 0.5])  # Nobody exceeds the best.
+    np.testing.assert_allclose(evidence.loss_ND, [[0.2, 0.5], [np.nan, 0.5]])
+    np.testing.assert_allclose(evidence.early_ND, [[0.5, 0.5], [0.1, 0.5]], atol=1e-9)
     assert CONTEXT.name({"x": 0.7}) in evidence.names
 
 
