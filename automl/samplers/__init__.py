@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 from automl.samplers.context import SearchContext
 from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
+from automl.samplers.options import told
 from automl.samplers.pareto import Memory, Pareto
 from automl.samplers.points import PointSampler
 from search_spaces.imports import import_object
@@ -129,7 +130,8 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
             else lambda trial_seed, rank: _made(name, make, seed=trial_seed, options={**options, "rank": rank}),
         )
     except (TypeError, ImportError) as error:
-        raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {error}") from error
+        why = told(error, options)
+        raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {why}") from error
 
 
 def _made(name: str, make: Maker, *, seed: int, options: Mapping[str, Any]) -> BaseSampler:

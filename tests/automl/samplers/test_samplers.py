@@ -56,6 +56,14 @@ def test_an_option_of_another_type_is_told_before_the_search_begins(
         make_sampler(name, seed=0, options=options, context=CONTEXT)
 
 
+@pytest.mark.parametrize("name", ["pareto", "tpe", "random"])
+def test_an_option_that_a_sampler_does_not_take_is_told_in_words_of_the_config(name: str) -> None:
+    with pytest.raises(ValueError, match=r"made with seed and \{'startup': 3\}: it takes no option 'startup'$"):
+        make_sampler(name, seed=0, options={"startup": 3}, context=CONTEXT)
+    with pytest.raises(ValueError, match="'seed' is none of its options: the search gives it"):
+        make_sampler(name, seed=0, options={"seed": 3}, context=CONTEXT)
+
+
 def test_options_of_the_config_win_over_the_house_s() -> None:
     own = make_sampler("tpe", seed=0, options={"multivariate": False, "group": False}, context=CONTEXT)._sampler
     assert isinstance(own, TPESampler)
