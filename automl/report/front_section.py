@@ -58,10 +58,12 @@ def _story(run: Run) -> str:
         f", in {counted(len(run.front.members), 'version')} by precision" if len(run.front.members) > students else ""
     )
     teachers = f"distilled from {counted(len(run.teachers), 'teacher')}" if run.teachers else "trained without teachers"
+    trained = run.count(Outcome.TRAINED)  # Others were refused, stopped at a rung, or failed.
+    which = " and" if trained == len(run.trials) else f", {trained or 'none'} of them"
     took = duration((ended - started).total_seconds()).replace(" ", "&nbsp;")
     where = run.machine.get("device", "")
     return (
-        f"<b>{counted(len(run.trials), 'student')}</b> proposed and {teachers}, {_day(started)}, in "
+        f"<b>{counted(len(run.trials), 'student')}</b> proposed{which} {teachers}, {_day(started)}, in "
         f"{took}{f' on {escape(where)}' if where else ''}. "
         f"{_on_front(len(run.trials), students)} on the Pareto front{versions}."
     )
