@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
-UNITS = {"latency_ms": "ms", "size_bytes": "bytes"}
+UNITS = {"latency_ms": "ms", "first_token_ms": "ms", "size_bytes": "bytes"}
 """Unit of the metrics that carry one in their name."""
 
 TITLES = {
     "latency_ms": "latency",
+    "first_token_ms": "first token",
     "size_bytes": "size",
     "params": "parameters",
     "macs": "multiply-adds",
@@ -24,7 +25,7 @@ def written(metric: str, value: float | None) -> str:
     """Write a metric's value with its unit, short enough for a table."""
     if value is None or math.isnan(value):
         return "—"
-    if metric == "latency_ms":
+    if UNITS.get(metric) == "ms":
         return milliseconds(value)
     if metric == "size_bytes":
         return f"{scaled(value)}B"
@@ -84,3 +85,10 @@ def byte_count(num_bytes: float) -> str:
         if num_bytes >= size:
             return f"{num_bytes / size:.3g} {unit}"
     return f"{num_bytes:.0f} bytes"
+
+
+def gigabytes(num_bytes: int) -> str:
+    """Write gigabytes as a config takes them, with three digits that count, rounded up so that they suffice."""
+    dropped = max(0, len(str(num_bytes)) - 3)
+    rounded = -(-num_bytes // 10**dropped) * 10**dropped
+    return f"{rounded / 1e9:.{max(0, 9 - dropped)}f}"

@@ -10,7 +10,7 @@ from automl.front.pareto_front import Member, ParetoFront
 from automl.searching.rungs import RungRecord
 from automl.transfer.warm_start import WarmStart
 from search_spaces import Value
-from trials.records import METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
+from trials.records import FIRST_TOKEN, METRICS_OF_COST, Latency, Limit, Outcome, Trial, TrialResult
 
 PROXY_USED = "proxy"
 """Name of the fact in the study that says how candidates are ordered."""
@@ -77,6 +77,8 @@ class FinalMeasurement:
     def applied(self, member: Member) -> Member:
         """Give the member with these figures in place of the provisional ones."""
         metrics = {**member.metrics, **self.metrics, "latency_ms": self.latency.median_ms}
+        if self.latency.first_token_ms is not None:
+            metrics[FIRST_TOKEN] = self.latency.first_token_ms
         return replace(member, metrics=metrics, latency=self.latency)
 
 
@@ -129,6 +131,7 @@ class Run:
         warm_start: What the search took over from an earlier run; None where it began afresh.
         measured: What was measured alone as the search ended, of members of the front and of those that contended.
         proxy: How candidates are ordered before training; None where they are not.
+        num_open: Trials that were proposed and have not ended: they run, or wait for a search that was stopped.
     """
 
     name: str
@@ -148,6 +151,12 @@ class Run:
     warm_start: WarmStart | None = None
     measured: tuple[FinalMeasurement, ...] = ()
     proxy: ProxyUse | None = None
+    num_open: int = 0
+
+    @property
+    def num_proposed(self) -> int:
+        """Trials that were proposed, ended or not."""
+        return len(self.trials) + self.num_open
 
     def higher_is_better(self, metric: str) -> bool:
         """Tell the direction of a metric that pictures and picks may compare: costs fall, further ones rise."""

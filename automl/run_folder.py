@@ -88,6 +88,7 @@ def read_run(folder: Path, ledger: Ledger, *, config_text: str) -> Run:
         warm_start=None if (taken := ledger.recall(TAKEN)) is None else stored.warm_start.validate_python(taken),
         measured=tuple(final),
         proxy=None if (used := ledger.recall(PROXY_USED)) is None else stored.proxy.validate_python(used),
+        num_open=ledger.num_running(),
     )
 
 

@@ -189,14 +189,20 @@ class Decoder(nn.Module):
         return normed_BTD
 
     def step(self, input_ids_BT: Tensor, past: KeysAndValues) -> tuple[Tensor, KeysAndValues]:
+        """Do what ``go_on`` does, and give logits (B, 1, V) of the token after the last one."""
+        hidden_BTD, present = self.go_on(input_ids_BT, past)
+        logits_B1V: Tensor = self.head(hidden_BTD[:, -1:])
+        return logits_B1V, present
+
+    def go_on(self, input_ids_BT: Tensor, past: KeysAndValues) -> tuple[Tensor, KeysAndValues]:
         """Go on from tokens whose keys and values were kept.
 
         Args:
-            input_ids_BT: Tokens that follow, none of them padding.
-            past: Of the P tokens before; P may be 0.
+            input_ids_BT: Tokens that follow; padding stands at their end, where no other token sees it.
+            past: Of the P tokens before, none of them padding; P may be 0.
 
         Returns:
-            Logits (B, 1, V) of the token after the last one, and keys and values of all P + T tokens.
+            What the head reads (B, T, D), and keys and values of all P + T tokens.
         """
         before, length = past[0].shape[2], input_ids_BT.shape[1]
         position_S = torch.arange(before + length, device=input_ids_BT.device)
@@ -208,8 +214,8 @@ class Decoder(nn.Module):
             assert isinstance(block, TransformerBlock)
             hidden_BTD, kept = block.step(hidden_BTD, mask_TS, rotation, (keys, values))
             present += kept
-        logits_B1V: Tensor = self.head(self.norm(hidden_BTD[:, -1:]))
-        return logits_B1V, tuple(present)
+        normed_BTD: Tensor = self.norm(hidden_BTD)
+        return normed_BTD, tuple(present)
 
     def _embedded(self, input_ids_BT: Tensor, position_T: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         hidden_BTD = self.dropout(self.embedding(input_ids_BT, position_T))
@@ -253,5 +259,6 @@ def _kv_name(heads: int) -> str:
 def _vocabulary_size(signature: ModelSignature) -> int:
     size = vocabulary_size_of(signature)
     if [tensor.shape for tensor in signature.outputs] != [(None, size)]:
-        raise ValueError(f"a decoder gives logits (tokens, {size}), got outputs {signature.outputs}; use encoder")
+        asked = ", ".join(map(str, signature.outputs))
+        raise ValueError(f"a decoder gives logits (tokens, {size}), and {asked} is asked for; use encoder")
     return size

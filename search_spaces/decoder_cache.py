@@ -1,4 +1,6 @@
-"""A decoder as a graph that generates: keys and values of the tokens before come in, those of all go out.
+"""A decoder as the graph that ships: keys and values of the tokens before come in, those of all go out.
+
+With nothing before, it reads whole texts; so one graph judges and writes, and weights ship once.
 
 Shape letters: B = batch, T = tokens, V = vocabulary.
 """
@@ -21,8 +23,8 @@ class CachedDecoder(nn.Module):
 
     def forward(self, input_ids_BT: Tensor, *past: Tensor) -> tuple[Tensor, ...]:
         """Take and give the tensors of ``cached_signature``."""
-        logits_B1V, present = self.decoder.step(input_ids_BT, past)
-        return logits_B1V, *present
+        hidden_BTD, present = self.decoder.go_on(input_ids_BT, past)
+        return self.decoder.head(hidden_BTD), *present
 
 
 def cached_signature(spec: StudentSpec, signature: ModelSignature) -> ModelSignature:
@@ -33,15 +35,18 @@ def cached_signature(spec: StudentSpec, signature: ModelSignature) -> ModelSigna
         signature: Of the decoder itself.
 
     Returns:
-        Inputs ``input_ids`` (T,), no padding among them, then ``past_key_0``, ``past_value_0``, … for each block
-        (kv_heads, P, head_size), where P is 0 for the first call. Outputs ``logits`` (1, V) of the token after the
-        last one, then ``present_key_0``, ``present_value_0``, … (kv_heads, P + T, head_size). Texts of a batch have
-        one length.
+        Inputs ``input_ids`` (T,), padding at their end alone, then ``past_key_0``, ``past_value_0``, … for each block
+        (kv_heads, P, head_size), where P is 0 for the first call. Outputs ``logits`` (T, V) of the token after each,
+        then ``present_key_0``, ``present_value_0``, … (kv_heads, P + T, head_size). What goes on from these is as long
+        in all texts of a batch.
     """
     (tokens,) = signature.inputs
     past, present = (_cache(spec, when) for when in ("past", "present"))
-    logits = TensorSpec(name=signature.outputs[0].name, shape=(1, signature.vocabulary_size))
-    return ModelSignature(inputs=(tokens, *past), outputs=(logits, *present), vocabulary_size=signature.vocabulary_size)
+    return ModelSignature(
+        inputs=(tokens, *past),
+        outputs=(signature.outputs[0], *present),
+        vocabulary_size=signature.vocabulary_size,
+    )
 
 
 def empty_cache(spec: StudentSpec, *, batch: int) -> KeysAndValues:

@@ -82,8 +82,9 @@ def vocabulary_size_of(signature: ModelSignature) -> int:
     """
     (tensor, *others) = signature.inputs
     if signature.vocabulary_size is None or len(tensor.shape) != 1 or others:
+        asked = ", ".join(map(str, signature.inputs))
         raise ValueError(
-            f"a text student needs one input of token ids (tokens,) and a vocabulary, got {signature.inputs} and "
+            f"a text student needs one input of token ids (tokens,) and a vocabulary, got {asked} and "
             f"a vocabulary of {signature.vocabulary_size}; use mlp or convnet for numbers and images"
         )
     return signature.vocabulary_size

@@ -22,6 +22,10 @@ class TensorSpec:
         if any(size is not None and size < 1 for size in self.shape):
             raise ValueError(f"sizes of {self.name!r} must be at least 1, got {self.shape}")
 
+    def __str__(self) -> str:
+        """Write it as messages do: ``logits (any, 400)``."""
+        return f"{self.name} ({', '.join('any' if size is None else str(size) for size in self.shape)})"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSignature:
@@ -83,5 +87,7 @@ class ModelSignature:
 def _fixed_shape(tensors: tuple[TensorSpec, ...], role: str) -> tuple[int, ...]:
     fixed = tuple(size for size in tensors[0].shape if size is not None)
     if len(tensors) != 1 or len(fixed) != len(tensors[0].shape):
-        raise ValueError(f"this needs one {role} of fixed size, got {tensors}")
+        each = role == "output" and tensors[0].shape[:1] == (None,)
+        hint = "; a language model speaks of each token: take a space that does, such as decoder" if each else ""
+        raise ValueError(f"this needs one {role} of fixed size, got {', '.join(map(str, tensors))}{hint}")
     return fixed

@@ -1,11 +1,11 @@
 """A search space: choices, conditions and two functions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from search_spaces.choices import Categorical, Choice, Domain, Values, check_values, walk
+from search_spaces.choices import Categorical, Choice, Domain, Real, Value, Values, check_values, walk
 from search_spaces.scales import first_value, num_values
 from search_spaces.signature import ModelSignature
 from search_spaces.spec import StudentSpec, plain_digest
@@ -92,9 +92,19 @@ class SearchSpace:
         for name, domain in domains.items():
             if name not in known:
                 raise ValueError(f"space {self.name!r} has no choice {name!r}; it has {', '.join(sorted(known))}")
-            edges = domain.options if isinstance(domain, Categorical) else (domain.low, domain.high)
-            for edge in edges:
-                if edge not in known[name].domain:
-                    raise ValueError(f"{name!r} cannot be {edge!r}; it can be {known[name].domain}")
+            for value in _reach(domain, known[name].domain):
+                if value not in known[name].domain:
+                    raise ValueError(f"{name!r} cannot be {value!r}; it can be {known[name].domain}")
         choices = tuple(replace(choice, domain=domains.get(choice.name, choice.domain)) for choice in self.choices)
         return replace(self, choices=choices)
+
+
+def _reach(domain: Domain, old: Domain) -> Sequence[Value]:
+    """Give the values of a domain that lie in the old one only if all of them do."""
+    if isinstance(domain, Categorical):
+        return domain.options
+    if isinstance(domain, Real):
+        return domain.low, domain.high
+    steps = range(domain.low, domain.high + 1, domain.step)
+    # Whoever begins on a step of the old domain, and goes on to another, never leaves them.
+    return steps if isinstance(old, Categorical) else (*steps[:2], domain.high)

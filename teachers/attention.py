@@ -130,7 +130,7 @@ class AttentionRecorder(TorchFunctionMode):
         types: Collection[type],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 RUF100 - whatever the function returns
+    ) -> Any:  # whatever the function returns
         """Call a function of PyTorch, and note it if it is attention."""
         del types
         kwargs = kwargs or {}
@@ -140,13 +140,13 @@ class AttentionRecorder(TorchFunctionMode):
             return self._attend_multi_head(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _attend(self, *args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 RUF100 - as the function takes them
+    def _attend(self, *args: Any, **kwargs: Any) -> Tensor:  # as the function takes them
         self.num_calls += 1
         if self._wanted is None or self.num_calls in self._wanted:
             self.calls[self.num_calls] = Attention.of_call(*args, **kwargs)
         return nn.functional.scaled_dot_product_attention(*args, **kwargs)
 
-    def _attend_multi_head(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 RUF100 - as above
+    def _attend_multi_head(self, *args: Any, **kwargs: Any) -> Any:  # as above
         """Run ``nn.MultiheadAttention``; where it was to give weights it uses no kernel, so one is run beside it."""
         # The function hands itself to this mode as long as one is on. Its own code, told that there is none and whom
         # to call for attention, runs through.

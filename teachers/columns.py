@@ -34,13 +34,12 @@ def class_columns(teacher: Teacher, *, width: int, num_classes: int) -> tuple[li
         return slice(None), classes
     if width == num_classes:
         return classes, classes
-    expected = (
-        f"{num_classes}" if labels is None else f"{num_classes} (all classes) or {len(classes)} (labels it covers)"
-    )
-    raise ValueError(
-        f"teacher {teacher.name!r} gave {width} columns of logits, expected {expected}; "
-        "set the labels that it covers, in the order of its columns"
-    )
+    partly = labels is not None and len(classes) < num_classes
+    expected = f"{num_classes} (all classes) or {len(classes)} (labels it covers)" if partly else f"{num_classes}"
+    remedy = "set the labels that it covers, in the order of its columns"
+    if width > num_classes:
+        remedy = "name the classes of its columns in order (classes: [...]), so that those of the data are found"
+    raise ValueError(f"teacher {teacher.name!r} gave {width} columns of logits, expected {expected}; {remedy}")
 
 
 def check_finite(teacher: Teacher, output: str, values: Tensor) -> None:

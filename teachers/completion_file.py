@@ -41,8 +41,9 @@ def read_lines(path: Path, *, by: str) -> list[Line]:
     """Read a file.
 
     Each line has the column ``by`` and one or more of: ``completion``, a text, with ``score`` or ``log_probability`` if
-    there is one; ``completions``, a list of texts, or of such records with their texts under ``text``; ``label``, a
-    class; ``probabilities``, a mapping from classes. Several lines may be about one row. Other columns are not read.
+    there is one, and ``ended``, false where it was cut off; ``completions``, a list of texts, or of such records with
+    their texts under ``text``; ``label``, a class; ``probabilities``, a mapping from classes. Several lines may be
+    about one row. Other columns are not read.
 
     Args:
         path: JSON lines, or Parquet.
@@ -97,7 +98,7 @@ def _json(line: str) -> object:
 
 def _line(record: object, by: str, place: str) -> Line:
     if isinstance(record, ValueError):
-        raise ValueError(f"this is no JSON: {record}")  # noqa: TRY004 RUF100 - what users can cause is a ValueError
+        raise ValueError(f"this is no JSON: {record}")  # what users can cause is a ValueError
     if not isinstance(record, dict):
         raise ValueError(f"expected a JSON object, got {type(record).__name__}")
     given = {str(name): value for name, value in record.items() if value is not None}
@@ -136,7 +137,15 @@ def _generation(record: Mapping[str, object], column: str) -> Generation:
     text = record.get("text")
     if not isinstance(text, str):
         raise ValueError(f"{column} must hold texts, got {text!r}")
-    return Generation(text=text, log_probability=_number(record, "log_probability"), score=_number(record, "score"))
+    ended = True if (told := record.get("ended")) is None else told
+    if not isinstance(ended, bool):
+        raise ValueError(f"ended must be true or false, got {ended!r}")  # noqa: TRY004 RUF100 - what users can cause is a ValueError
+    return Generation(
+        text=text,
+        log_probability=_number(record, "log_probability"),
+        score=_number(record, "score"),
+        ended=ended,
+    )
 
 
 def _number(record: Mapping[str, object], name: str) -> float | None:

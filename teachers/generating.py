@@ -12,13 +12,16 @@ class Generation:
     Args:
         text: Without the prompt, and without the token that ended it.
         log_probability: Natural logarithm of the probability of the whole text given the prompt, at temperature 1, the
-            token that ended it included; None where the teacher does not tell.
+            token that ended it included, if one did; None where the teacher does not tell.
         score: How good it is by whatever measure came with it, higher is better; None without one.
+        ended: Whether it ended by itself; False where it was cut at the most tokens. What comes without word of it
+            counts as whole.
     """
 
     text: str
     log_probability: float | None = None
     score: float | None = None
+    ended: bool = True
 
     def __post_init__(self) -> None:
         """Reject what is no logarithm of a probability; rounding may lift it a little above 0."""

@@ -111,7 +111,7 @@ class Taps:
         self._modules = {tap.path: module.get_submodule(tap.path) for tap in self._taps.values() if tap.path}
         self._attentions = {tap.attention for tap in self._taps.values() if tap.attention}
 
-    def __call__(self, *inputs: Any) -> Outputs:  # noqa: ANN401 RUF100 - tensors, or whatever the network takes
+    def __call__(self, *inputs: Any) -> Outputs:  # tensors, or whatever the network takes
         """Run the network.
 
         Returns:

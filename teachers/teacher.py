@@ -100,6 +100,11 @@ class Teacher:
     coverage: Coverage
     digest: str
 
+    @property
+    def gives_logits(self) -> bool:
+        """Whether the model answers at all; one that does not only writes, and nothing of it is kept or heard."""
+        return bool(getattr(self.model, "gives_logits", True))
+
     def feature_id(self, name: str) -> str:
         """Tell what a feature is called where no alias is known, as caches name it."""
         resolve = getattr(self.model, "feature_id", None)

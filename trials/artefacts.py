@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trials.compress import PRECISIONS
-from trials.decoding import DECODING_FILES
+from trials.decoding import past_of
 from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE, WEIGHTS_FILE, describe, description_bytes
 from trials.records import Artefacts, Candidate, Trial
 from trials.setting import Setting
@@ -16,8 +16,6 @@ def artefacts_of(
     student: Student,
     graphs: Mapping[str, bytes],
     candidates: Sequence[Candidate],
-    *,
-    decoding: Mapping[str, bytes],
 ) -> Artefacts:
     """Put the files of a trained student together.
 
@@ -27,12 +25,11 @@ def artefacts_of(
         student: Trained.
         graphs: By precision.
         candidates: As they were judged.
-        decoding: Graphs that write, by precision; empty of models that do not.
     """
-    reading = setting.reading_of(trial.spec)
+    reading, signature = setting.reading_of(trial.spec), setting.signature_of(trial.spec)
     description = describe(
         trial.spec,
-        signature=setting.signature_of(trial.spec),
+        signature=signature,
         class_names=setting.dataset.class_names,
         statistics=setting.statistics,
         recipe=trial.recipe,
@@ -41,10 +38,9 @@ def artefacts_of(
         metrics={candidate.precision: candidate.metrics for candidate in candidates},
         feature_names=setting.dataset.feature_names,
         length=None if reading is None else reading.length,
-        generating={name: DECODING_FILES[name] for name in decoding},
+        past=past_of(trial.spec, signature),
     )
     files = {PRECISIONS[precision].file_name: graph for precision, graph in graphs.items()}
-    files |= {DECODING_FILES[precision]: graph for precision, graph in decoding.items()}
     files |= {WEIGHTS_FILE: save_weights(student), DESCRIPTION_FILE: description_bytes(description)}
     if reading is not None:
         files[TOKENIZER_FILE] = reading.tokenizer.definition.encode()

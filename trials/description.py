@@ -34,7 +34,7 @@ def describe(
     metrics: Mapping[str, Mapping[str, float]] | None = None,
     feature_names: Sequence[str] | None = None,
     length: int | None = None,
-    generating: Mapping[str, str] | None = None,
+    past: Sequence[TensorSpec] = (),
 ) -> dict[str, object]:
     """Say all that is needed to run a student without this program, and to build it again with it.
 
@@ -50,7 +50,7 @@ def describe(
         feature_names: Of the values of a vector, in their order, or of the texts; None where the data named none.
         length: Most tokens of a text, as ``TOKENIZER_FILE`` beside the description cuts it; None where the inputs are
             no texts.
-        generating: File names of the graphs that write, by precision; None where there are none.
+        past: What the graphs take of tokens before, so that they can write; none of students that do not.
 
     Returns:
         Plain data that JSON can write.
@@ -81,7 +81,7 @@ def describe(
         "seed": seed,
         "metrics": {precision: _finite(values) for precision, values in (metrics or {}).items()},
         **({} if length is None else {"tokenizer": reading}),
-        **({"generating": dict(generating)} if generating else {}),
+        **({"past": [_plain_tensor(tensor) for tensor in past]} if past else {}),
     }
 
 

@@ -62,8 +62,8 @@ class Example:
         name, model = self.lesson.heard_models[position]
         if not isinstance(model, RunnableTeacher) or model.module is None:
             raise ValueError(
-                f"a loss runs the models of the teachers themselves, and {name!r} is no module of torch; give it as "
-                "factory and weights"
+                f"a loss runs the models of the teachers themselves, and {name!r} is no module of torch that gives the "
+                "classes of the data alone; give it as factory and weights, without `classes`"
             )
         return model
 

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from search_spaces import ModelSignature, TensorSpec
 from teachers import Inputs
-from trials.sessions import open_session
+from trials.sessions import nothing_before, open_session
 from trials.slimming import slim
 from trials.tasks import Predictor
+from trials.tokenization import PADDING
 
 _EXAMPLE_BATCH = 2
 _EXAMPLE_SIZE = 8
@@ -38,12 +39,10 @@ class Template:
     Args:
         graph: The ONNX graph, with the weights that the module had when it was traced.
         weights: Names of parameters and buffers that the graph reads.
-        decoding: The same of the graph that writes (see ``trials.decoding``); None of models that do not.
     """
 
     graph: bytes
     weights: tuple[str, ...]
-    decoding: "Template | None" = None
 
 
 def trace(module: nn.Module, signature: ModelSignature) -> Template:
@@ -126,24 +125,24 @@ def stand_in(template: Template) -> bytes:
     return _finish(model)
 
 
-def stand_ins(template: Template) -> tuple[bytes, bytes | None]:
-    """Make a stand-in of the graph, and of the one that writes where there is one."""
-    return stand_in(template), None if template.decoding is None else stand_in(template.decoding)
-
-
 def export_onnx(module: nn.Module, signature: ModelSignature) -> bytes:
     """Trace a module and give the graph that ships with its weights, in one go."""
     return replace_weights(trace(module, signature), module)
 
 
 def onnx_predictor(onnx_bytes: bytes, *, threads: int = 1, provider: str = "cpu") -> Predictor:
-    """Make a predictor of a graph with one input; it gives the graph's first output."""
+    """Make a predictor of a graph with one input, or one that goes on from tokens before, of which there are none here.
+
+    It gives the graph's first output.
+    """
     session = open_session(onnx_bytes, threads=threads, provider=provider)
-    (name,) = (tensor.name for tensor in session.get_inputs())
+    (first, *past) = session.get_inputs()
+    (output, *_) = session.get_outputs()
 
     def predict(inputs: Inputs) -> NDArray[np.float32]:
         assert isinstance(inputs, Tensor), "a graph takes numbers; texts must be turned into token ids first"
-        outputs: list[NDArray[np.float32]] = session.run(None, {name: inputs.numpy()})
+        feeds = {first.name: inputs.numpy(), **nothing_before(past, len(inputs))}
+        outputs: list[NDArray[np.float32]] = session.run([output.name], feeds)
         return outputs[0]
 
     return predict
@@ -158,12 +157,25 @@ def parity(module: nn.Module, predictor: Predictor, inputs: Tensor) -> float:
         inputs: Raw inputs of some samples (B, ...).
 
     Returns:
-        Largest absolute difference of the first output; NaN where either gives NaN.
+        Largest absolute difference of the first output, ``meant``; NaN where either gives NaN.
     """
     with torch.no_grad():
         outputs = copy.deepcopy(module).cpu().eval()(inputs)
     first = outputs[0] if isinstance(outputs, tuple) else outputs
-    return float(np.abs(first.numpy() - predictor(inputs)).max())
+    return float(np.abs(meant(first.numpy(), inputs) - meant(predictor(inputs), inputs)).max())
+
+
+def meant(answers: NDArray[np.float32], inputs: Tensor) -> NDArray[np.float32]:
+    """Give the answers that mean something: of one a token (B, T, V), none at padding, where each graph says its own.
+
+    Args:
+        answers: Of a student.
+        inputs: What it was asked about, (B, T) where they are token ids.
+    """
+    if inputs.dtype != torch.int64 or inputs.ndim != 2 or answers.shape[:-1] != tuple(inputs.shape):
+        return answers
+    told: NDArray[np.float32] = answers[inputs.numpy() != PADDING]
+    return told
 
 
 def _finish(model: onnx.ModelProto) -> bytes:

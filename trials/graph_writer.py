@@ -1,4 +1,6 @@
-"""Texts written by a graph of ``trials.decoding``; never imports torch, since exported students write without it.
+"""Texts written by the graph of a decoder (see ``trials.decoding``).
+
+It never imports torch, since exported students write without it.
 
 Shape letters: B = texts, T = tokens given at a time, V = vocabulary.
 """
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from trials.ending import end_of
 from trials.generation import Continuation, OpenText, Written, write
 from trials.sampling import Sampling
+from trials.sessions import nothing_before
 from trials.tokenization import Tokenizer
 
 
@@ -60,21 +63,17 @@ def graph_text(session: onnxruntime.InferenceSession) -> OpenText:
     tokens, *past = session.get_inputs()
 
     def open_text() -> Continuation:
-        kept: dict[str, NDArray[np.generic]] = {}
+        kept: dict[str, NDArray[np.float32]] = {}
 
         def go_on(ids_BT: NDArray[np.int64]) -> NDArray[np.floating]:
             nonlocal kept
             if not kept:
-                kept = {each.name: _nothing(each.shape, len(ids_BT)) for each in past}
-            logits_B1V, *present = session.run(None, {tokens.name: ids_BT, **kept})
+                kept = nothing_before(past, len(ids_BT))
+            logits_BTV, *present = session.run(None, {tokens.name: ids_BT, **kept})
             kept = {each.name: values for each, values in zip(past, present, strict=True)}
-            logits: NDArray[np.floating] = logits_B1V[:, -1]
+            logits: NDArray[np.floating] = logits_BTV[:, -1]
             return logits
 
         return go_on
 
     return open_text
-
-
-def _nothing(shape: Sequence[int | str | None], num_texts: int) -> NDArray[np.float32]:
-    return np.zeros((num_texts, *(size if isinstance(size, int) else 0 for size in shape[1:])), dtype=np.float32)

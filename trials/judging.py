@@ -12,11 +12,11 @@ from torch import Tensor
 from search_spaces import cost_of
 from teachers import MISSING_LABEL, Inputs
 from trials.compress import PRECISIONS, Calibration
-from trials.decoding import decoding_calibration, first_token_feeds
+from trials.decoding import nothing_before, past_of
 from trials.distill import DivergedError
 from trials.export import onnx_predictor, parity
-from trials.measure import measure_feeds, measure_latency, size_bytes
-from trials.records import Candidate, Latency, Trial
+from trials.measure import measure_latency, size_bytes
+from trials.records import FIRST_TOKEN, Candidate, Latency, Trial
 from trials.setting import Setting
 from trials.student import Student
 from trials.tasks import Predictor
@@ -26,35 +26,22 @@ _CALIBRATION_ROWS = 256
 _PARITY_ROWS = 256
 
 
-def costs(trial: Trial, setting: Setting, float32: bytes, decoding: bytes | None = None) -> Iterator[Candidate]:
+def costs(trial: Trial, setting: Setting, float32: bytes) -> Iterator[Candidate]:
     """Measure what a graph costs in each precision, one after the other, as far as the caller goes.
 
     Args:
         trial: What is asked.
         setting: What all trials share.
         float32: The graph.
-        decoding: The one that writes, whose latency counts where there is one.
     """
-    writing = None if decoding is None else decoding_in_precisions(decoding, trial, setting)
     for precision, graph in in_precisions(float32, trial, setting):
-        timed = None if writing is None else next(writing)[1]
-        yield _cost(trial, setting, precision, graph, trial.known_latency, decoding=timed)
+        yield _cost(trial, setting, precision, graph, trial.known_latency)
 
 
 def in_precisions(float32: bytes, trial: Trial, setting: Setting) -> Iterator[tuple[str, bytes]]:
     """Bring a graph into every precision that is asked for, one after the other."""
     calibration = _calibration(trial, setting)
     for precision in setting.precisions:
-        yield precision, PRECISIONS[precision].convert(float32, calibration)
-
-
-def decoding_in_precisions(float32: bytes, trial: Trial, setting: Setting) -> Iterator[tuple[str, bytes]]:
-    """Bring the graph that writes into every precision that is asked for, one after the other."""
-    for precision in setting.precisions:
-        calibration = {}
-        if precision != "float32":
-            (ids_NT,) = _calibration(trial, setting).values()
-            calibration = dict(decoding_calibration(float32, ids_NT.astype(np.int64)))
         yield precision, PRECISIONS[precision].convert(float32, calibration)
 
 
@@ -65,10 +52,11 @@ def _calibration(trial: Trial, setting: Setting) -> Calibration:
     rows = train[
         np.linspace(0, len(train) - 1, min(dataset.rows_at_a_time(_CALIBRATION_ROWS), len(train))).astype(np.int64)
     ]
-    inputs = dataset.batch(rows).inputs
-    (tensor,) = setting.signature_of(trial.spec).inputs
+    inputs, signature = dataset.batch(rows).inputs, setting.signature_of(trial.spec)
+    (tensor,) = signature.inputs
     assert isinstance(inputs, Tensor)
-    return {tensor.name: inputs.numpy()}
+    # What stands before tokens is weighed by no weights of the graph, and needs no ranges.
+    return {tensor.name: inputs.numpy(), **nothing_before(past_of(trial.spec, signature), len(rows))}
 
 
 def _cost(
@@ -77,24 +65,15 @@ def _cost(
     precision: str,
     graph: bytes,
     known: Mapping[str, Latency],
-    *,
-    decoding: bytes | None,
 ) -> Candidate:
     """Measure what a graph costs, without asking what it can.
 
-    Where there is one that writes, latency is that of a token, and ``first_token_ms`` that of a whole prompt.
+    Of one that writes, latency is that of a token, and ``first_token_ms`` that of a whole prompt.
     """
-    signature, settings = setting.signature_of(trial.spec), setting.latency
-    cost = cost_of(setting.space, trial.spec, signature)
-    timed = setting.timed_signature_of(trial.spec)
-    latency = known.get(precision) or measure_latency(graph if decoding is None else decoding, timed, settings)
-    first = {}
-    if decoding is not None:
-        length = setting.timed_length_of(trial.spec)
-        feeds = first_token_feeds(trial.spec, signature, batch_size=settings.batch_size, length=length)
-        first["first_token_ms"] = measure_feeds(decoding, feeds, settings, length=length).median_ms
+    cost = cost_of(setting.space, trial.spec, setting.signature_of(trial.spec))
+    latency = known.get(precision) or _provisional(graph, trial, setting)
     metrics = {
-        **first,
+        **({} if latency.first_token_ms is None else {FIRST_TOKEN: latency.first_token_ms}),
         "latency_ms": latency.median_ms,
         "size_bytes": float(size_bytes(graph)),
         "params": float(cost.params),
@@ -103,14 +82,22 @@ def _cost(
     return Candidate(precision=precision, metrics=metrics, latency=latency)
 
 
+def _provisional(graph: bytes, trial: Trial, setting: Setting) -> Latency:
+    """Measure a graph's latency, while other work may run beside it."""
+    # What timed signatures leave open is how many tokens are before the first, which are none.
+    latency = measure_latency(graph, setting.timed_signature_of(trial.spec), setting.latency, varying=0)
+    prompt = setting.prompt_signature_of(trial.spec)
+    if prompt is None:
+        return latency
+    return replace(latency, first_token_ms=measure_latency(graph, prompt, setting.latency, varying=0).median_ms)
+
+
 def judge(
     trial: Trial,
     setting: Setting,
     student: Student,
     graphs: Mapping[str, bytes],
     known: Mapping[str, Latency],
-    *,
-    decoding: Mapping[str, bytes],
 ) -> tuple[Candidate, ...]:
     """Judge each graph on the validation split, as it would be shipped.
 
@@ -120,7 +107,6 @@ def judge(
         student: Trained; the graphs are held against it.
         graphs: By precision.
         known: Latency by precision, where it was measured before.
-        decoding: Graphs that write, by precision; empty of models that do not.
 
     Returns:
         One candidate a precision, in the order of the graphs.
@@ -133,7 +119,7 @@ def judge(
     candidates = []
     float32_answers = None
     for precision, graph in graphs.items():
-        cost = _cost(trial, setting, precision, graph, known, decoding=decoding.get(precision))
+        cost = _cost(trial, setting, precision, graph, known)
         predict = onnx_predictor(graph, threads=setting.threads)
         metrics = setting.task.evaluate(
             predict, dataset.batches(rows, batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))

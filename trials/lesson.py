@@ -174,18 +174,30 @@ class Lesson:
         Raises:
             ValueError: There is none.
         """
-        train = self.dataset.splits["train"]
-        labels = self.dataset.student_labels[train]
-        useful = np.zeros(len(train), dtype=bool)
-        if any(term.name == HARD_LABEL and term.weight > 0 for term in self.recipe.losses):
-            useful |= (labels != MISSING_LABEL).reshape(len(train), -1).any(axis=1)
-        if (heard := self.heard_ensemble) is not None:
-            useful |= heard.any_votes(train, labels)
-        if not useful.any():
+        rows = rows_that_teach(self.dataset, self.recipe, self.heard_ensemble)
+        if not len(rows):
             raise ValueError(
                 "no training row teaches anything: none has a label or a teacher that the recipe's losses listen to"
             )
-        return train[useful]
+        return rows
+
+
+def rows_that_teach(dataset: Dataset, recipe: Recipe, heard: TeacherEnsemble | None) -> NDArray[np.int64]:
+    """Find the training rows that teach anything: by their label, or by a teacher that votes.
+
+    Args:
+        dataset: With labels as a student may see them.
+        recipe: Says whether labels are read.
+        heard: Teachers that it listens to; None where there are none.
+    """
+    train = dataset.splits["train"]
+    labels = dataset.student_labels[train]
+    useful = np.zeros(len(train), dtype=bool)
+    if any(term.name == HARD_LABEL and term.weight > 0 for term in recipe.losses):
+        useful |= (labels != MISSING_LABEL).reshape(len(train), -1).any(axis=1)
+    if heard is not None:
+        useful |= heard.any_votes(train, labels)
+    return train[useful]
 
 
 def unfit_for_tokens(recipe: Recipe) -> str:

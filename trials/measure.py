@@ -7,7 +7,7 @@ import math
 import platform
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,16 @@ def size_bytes(onnx_bytes: bytes) -> int:
     return len(onnx_bytes)
 
 
-def measure_latency(graph: bytes, signature: ModelSignature, settings: LatencySettings) -> Latency:
+def measure_latency(
+    graph: bytes, signature: ModelSignature, settings: LatencySettings, *, varying: int = VARYING_SIZE
+) -> Latency:
     """Time one graph in ONNX Runtime on random inputs, while other work may run beside it.
 
     Args:
         graph: ONNX.
         signature: Its inputs.
         settings: Batch, threads, provider, how often and how long.
+        varying: Size that is given to those which the signature leaves open.
 
     Returns:
         A provisional latency. Its rounds follow each other at once and within this process, so the interval tells of
@@ -42,20 +45,18 @@ def measure_latency(graph: bytes, signature: ModelSignature, settings: LatencySe
     Raises:
         ValueError: The provider is unknown or missing.
     """
-    return measure_feeds(graph, _feeds(signature, settings), settings, length=_length(signature))
-
-
-def measure_feeds(
-    graph: bytes, feeds: Mapping[str, NDArray[np.generic]], settings: LatencySettings, *, length: int | None
-) -> Latency:
-    """Time one graph on inputs that are given, as ``measure_latency`` does; ``length`` is that of their texts."""
-    turn = _turn(settings)
+    turn, feeds = _turn(settings), _feeds(signature, settings, varying)
     timed = [time_graph(graph, feeds, turn) for _ in range(settings.rounds)]
-    return _summary(timed, settings, length=length, provisional=True)
+    return _summary(timed, settings, length=_length(signature), provisional=True)
 
 
 def measure_latencies(
-    graphs: Sequence[bytes], signatures: Sequence[ModelSignature], settings: LatencySettings, *, seed: int
+    graphs: Sequence[bytes],
+    signatures: Sequence[ModelSignature],
+    settings: LatencySettings,
+    *,
+    seed: int,
+    varying: int = VARYING_SIZE,
 ) -> list[Latency]:
     """Time graphs in ONNX Runtime on random inputs, in turns, so that their latencies compare.
 
@@ -69,6 +70,7 @@ def measure_latencies(
         signatures: Inputs of each.
         settings: Batch, threads, provider, how often and how long.
         seed: Of the orders.
+        varying: As in ``measure_latency``.
 
     Returns:
         One latency a graph: the median over the medians of its rounds, and a 95 % interval of it from the same.
@@ -80,7 +82,7 @@ def measure_latencies(
     require_provider(settings.provider)
     turn, chance = _turn(settings), np.random.default_rng(seed)
     with tempfile.TemporaryDirectory(prefix="latency-") as folder:
-        write_round_files(Path(folder), graphs, [_feeds(signature, settings) for signature in signatures])
+        write_round_files(Path(folder), graphs, [_feeds(each, settings, varying) for each in signatures])
         orders = [chance.permutation(len(graphs)).tolist() for _ in range(settings.rounds)]
         rounds = [time_in_own_process(Path(folder), order, turn) for order in orders]
     return [
@@ -164,13 +166,13 @@ def _processor_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _feeds(signature: ModelSignature, settings: LatencySettings) -> dict[str, NDArray[np.generic]]:
-    return {tensor.name: _random_input(tensor, signature, settings.batch_size) for tensor in signature.inputs}
+def _feeds(signature: ModelSignature, settings: LatencySettings, varying: int) -> dict[str, NDArray[np.generic]]:
+    return {tensor.name: _random_input(tensor, signature, settings.batch_size, varying) for tensor in signature.inputs}
 
 
-def _random_input(tensor: TensorSpec, signature: ModelSignature, batch_size: int) -> NDArray[np.generic]:
+def _random_input(tensor: TensorSpec, signature: ModelSignature, batch_size: int, varying: int) -> NDArray[np.generic]:
     chance = np.random.default_rng(0)
-    shape = (batch_size, *(VARYING_SIZE if size is None else size for size in tensor.shape))
+    shape = (batch_size, *(varying if size is None else size for size in tensor.shape))
     dtype = np.dtype(tensor.dtype)
     if dtype.kind == "f":
         return chance.standard_normal(shape).astype(dtype)

@@ -10,6 +10,8 @@ from trials.recipe import Recipe
 METRICS_OF_COST = ("latency_ms", "size_bytes", "params", "macs")
 """What a candidate costs; less is better. All other metrics are the task's."""
 
+FIRST_TOKEN = "first_token_ms"  # noqa: S105 - a token of a text, no password
+"""Metric of students that write: see ``Latency.first_token_ms``."""
 
 LATENCY_MARGIN = 0.4
 """Share by which latency may come out too high while other trials run beside; nothing is refused within it."""
@@ -63,6 +65,8 @@ class Latency:
             an interval of its runs, which is too narrow.
         timestamp_ms: When it was measured, since 1970; 0 in records from before that was written down.
         length: Tokens of each text; None where the inputs are no texts.
+        first_token_ms: Of a student that writes, median of the time for a whole prompt of so many tokens, measured in
+            the same way; ``median_ms`` is that of a token after the others. None of other students.
     """
 
     median_ms: float
@@ -74,6 +78,7 @@ class Latency:
     rounds: int = 1
     timestamp_ms: int = 0
     length: int | None = None
+    first_token_ms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from search_spaces import StudentSpec
 from trials.artefacts import artefacts_of
-from trials.decoding import decoding_graph
+from trials.decoding import decodes, shipped_form
 from trials.distill import Checkpoint, DivergedError
-from trials.export import onnx_predictor, replace_weights, stand_ins
-from trials.judging import EVALUATION_BATCH, costs, decoding_in_precisions, in_precisions, judge, module_predictor
+from trials.export import onnx_predictor, replace_weights, stand_in
+from trials.judging import EVALUATION_BATCH, costs, in_precisions, judge, module_predictor
 from trials.measure import measure_latencies
 from trials.records import Artefacts, Candidate, EpochRecord, Judgement, Latency, Outcome, Trial, TrialResult
 from trials.setting import Setting
@@ -106,12 +106,10 @@ def _to_the_end(trial: Trial, setting: Setting, underway: Underway | None) -> _E
         if refused:
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
     checkpoint = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway))
-    graphs = dict(in_precisions(replace_weights(template, student), trial, setting))
-    decoding = {}
-    if template.decoding is not None:
-        decoding = dict(decoding_in_precisions(decoding_graph(template.decoding, student), trial, setting))
-    candidates = judge(trial, setting, student, graphs, latencies, decoding=decoding)
-    artefacts = artefacts_of(trial, setting, student, graphs, candidates, decoding=decoding)
+    form, _ = shipped_form(student, trial.spec, setting.signature_of(trial.spec))
+    graphs = dict(in_precisions(replace_weights(template, form), trial, setting))
+    candidates = judge(trial, setting, student, graphs, latencies)
+    artefacts = artefacts_of(trial, setting, student, graphs, candidates)
     return _End(outcome=Outcome.TRAINED, candidates=candidates, history=checkpoint.history, artefacts=artefacts)
 
 
@@ -125,7 +123,7 @@ def _to_a_rung(trial: Trial, setting: Setting, underway: Underway | None, until_
         refused, latencies = gate(trial, setting, template)
         if refused:
             return _End(outcome=Outcome.INFEASIBLE, candidates=refused)
-        cost = next(costs(replace(trial, known_latency=latencies), setting, *stand_ins(template)))
+        cost = next(costs(replace(trial, known_latency=latencies), setting, stand_in(template)))
         latencies = {**latencies, cost.precision: cost.latency}
     reached = teach(student, lesson, trial, setting, checkpoint=_checkpoint(underway), until_epoch=until_epoch)
     metrics = _judged(trial, student, setting, {"validation": setting.dataset.splits["validation"]})["validation"]
@@ -152,7 +150,7 @@ def measure_untrained(trial: Trial, setting: Setting) -> tuple[Candidate, ...]:
         Candidates without metrics of the task; their latency is provisional.
     """
     _, template = untrained(trial, setting)
-    return tuple(costs(trial, setting, *stand_ins(template)))
+    return tuple(costs(trial, setting, stand_in(template)))
 
 
 def train_and_judge(trial: Trial, setting: Setting, rows: Mapping[str, NDArray[np.int64]]) -> Judgement:
@@ -200,27 +198,37 @@ def _judged(
 
 
 def measure_alone(graphs: Sequence[bytes], specs: Sequence[StudentSpec], setting: Setting) -> list[Latency]:
-    """Measure the latencies of graphs, as they ship, with nothing running beside; see ``measure_latencies``."""
-    return measure_latencies(graphs, list(map(setting.timed_signature_of, specs)), setting.latency, seed=0)
+    """Measure the latencies of graphs, as they ship, with nothing running beside; see ``measure_latencies``.
+
+    Whole prompts of students that write take turns with all else.
+    """
+    asked = [setting.prompt_signature_of(spec) for spec in specs]
+    prompts = [(n, signature) for n, signature in enumerate(asked) if signature is not None]
+    timed = [(n, setting.timed_signature_of(spec)) for n, spec in enumerate(specs)] + prompts
+    measured = measure_latencies(
+        [graphs[n] for n, _ in timed], [signature for _, signature in timed], setting.latency, seed=0, varying=0
+    )
+    first = {n: latency.median_ms for (n, _), latency in zip(prompts, measured[len(specs) :], strict=True)}
+    return [replace(latency, first_token_ms=first.get(n)) for n, latency in enumerate(measured[: len(specs)])]
 
 
-def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting, decoding: bytes | None = None) -> dict[str, float]:
+def judge_on_test(graph: bytes, spec: StudentSpec, setting: Setting) -> dict[str, float]:
     """Judge a member of the front on the test split, which nothing else reads.
 
     Args:
         graph: The ONNX graph, as it ships.
         spec: Its architecture.
         setting: What all trials share.
-        decoding: The graph that writes; None where there is none.
 
     Returns:
-        The task's metrics and details, and what is said of its texts, each as ``test_NAME``.
+        The task's metrics and details, and what is said of the texts of a student that writes, each as ``test_NAME``.
     """
     dataset = setting.dataset_of(spec)
     batches = dataset.batches(dataset.splits["test"], batch_size=dataset.rows_at_a_time(EVALUATION_BATCH))
     metrics = setting.task.evaluate(onnx_predictor(graph, threads=setting.threads), batches)
-    if decoding is not None and setting.writing is not None and setting.reading is not None:
-        metrics |= judge_written(decoding, setting.writing, setting.reading, threads=setting.threads)
+    writes = decodes(spec, setting.signature_of(spec))
+    if writes and setting.writing is not None and setting.reading is not None:
+        metrics |= judge_written(graph, setting.writing, setting.reading, threads=setting.threads)
     return {f"test_{name}": value for name, value in metrics.items()}
 
 

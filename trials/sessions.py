@@ -1,6 +1,11 @@
 """Graphs opened in ONNX Runtime; free of torch, so that a process that only runs a graph starts in a moment."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """ONNX Runtime's name of an execution provider, by ours."""
@@ -39,3 +44,14 @@ def open_session(onnx_bytes: bytes, *, threads: int, provider: str) -> onnxrunti
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3  # Errors only: it warns of every constant that it folds away.
     return onnxruntime.InferenceSession(onnx_bytes, options, providers=[PROVIDERS[provider]])
+
+
+def nothing_before(inputs: Iterable[Any], num_texts: int) -> dict[str, NDArray[np.float32]]:
+    """Give keys and values of no tokens to a graph that goes on from some, by name.
+
+    Args:
+        inputs: Of the session, those of keys and values.
+        num_texts: That are begun.
+    """
+    shapes = {each.name: [size if isinstance(size, int) else 0 for size in each.shape[1:]] for each in inputs}
+    return {name: np.zeros((num_texts, *shape), dtype=np.float32) for name, shape in shapes.items()}

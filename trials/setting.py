@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from search_spaces import ModelSignature, SearchSpace, StudentSpec
 from teachers import EnsembleOutputs, TeacherEnsemble, TeacherModel
 from trials.data import Dataset
-from trials.decoding import decodes, token_signature
+from trials.decoding import decodes, prompt_signature, token_signature
 from trials.lesson import Lesson
 from trials.reading import Reading
 from trials.records import VARYING_SIZE, LatencySettings, Limit, Trial
@@ -81,6 +81,11 @@ class Setting:
         """
         signature, length = self.signature_of(spec), self.timed_length_of(spec)
         return token_signature(spec, signature, length=length) if decodes(spec, signature) else signature.sized(length)
+
+    def prompt_signature_of(self, spec: StudentSpec) -> ModelSignature | None:
+        """Say with which sizes the first token of a student that writes is timed; None of one that does not write."""
+        signature, length = self.signature_of(spec), self.timed_length_of(spec)
+        return prompt_signature(spec, signature, length=length) if decodes(spec, signature) else None
 
     def timed_length_of(self, spec: StudentSpec) -> int:
         """Give the tokens of the texts on which a student's latency is measured."""

@@ -3,15 +3,15 @@
 import errno
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from trials.decoding import decodes, trace_decoding
+from trials.decoding import shipped_form
 from trials.distill import Checkpoint, distill
-from trials.export import Template, stand_ins
+from trials.export import Template, stand_in
 from trials.heads import build_student, fold
 from trials.judging import EVALUATION_BATCH, costs
 from trials.lesson import Lesson
@@ -81,11 +81,8 @@ def build(trial: Trial, setting: Setting) -> Student:
 def untrained(trial: Trial, setting: Setting) -> tuple[Student, Template]:
     """Build a student, and give the graph of its architecture."""
     student = build(trial, setting)
-    signature = setting.signature_of(trial.spec)
-    template = trace_once(student, signature, name=(trial.spec.architecture_digest, setting.statistics))
-    if decodes(trial.spec, signature):
-        template = replace(template, decoding=trace_decoding(student, trial.spec, signature))
-    return student, template
+    form = shipped_form(student, trial.spec, setting.signature_of(trial.spec))
+    return student, trace_once(*form, name=(trial.spec.architecture_digest, setting.statistics))
 
 
 def teach(
@@ -138,7 +135,7 @@ def gate(trial: Trial, setting: Setting, template: Template) -> tuple[tuple[Cand
     if not limits:
         return (), trial.known_latency
     candidates = []
-    for candidate in costs(trial, setting, *stand_ins(template)):
+    for candidate in costs(trial, setting, stand_in(template)):
         candidates.append(candidate)
         if may_keep(candidate, limits):
             return (), {**trial.known_latency, **{known.precision: known.latency for known in candidates}}

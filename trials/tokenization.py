@@ -68,21 +68,6 @@ class Tokenizer:
         specials = [token["content"] for token in record["added_tokens"]]
         return bool(record["model"].get("type") == "BPE" and specials == list(_SPECIAL))
 
-    def require_padding(self) -> None:
-        """Make sure that rows can be filled up with ``PADDING``.
-
-        Raises:
-            ValueError: It stands for something that a text may hold.
-        """
-        record = json.loads(self.definition)
-        special = {token["id"]: token["content"] for token in record["added_tokens"] if token.get("special")}
-        if "pad" not in special.get(PADDING, "").lower():
-            raise ValueError(
-                f"token {PADDING} fills short texts up, and in this tokenizer it is "
-                f"{self._library.id_to_token(PADDING)!r}; give one whose token {PADDING} is for padding, as BERT's, or "
-                "let one be trained"
-            )
-
     def encode(self, texts: Sequence[str], *, length: int) -> NDArray[np.int64]:
         """Turn texts into rows of token ids, ``ids_NT``.
 
@@ -120,6 +105,13 @@ class Tokenizer:
         """Turn token ids into text; special tokens say nothing."""
         text: str = self._library.decode([int(token) for token in ids], skip_special_tokens=True)
         return text
+
+    def bare(self) -> "Tokenizer":
+        """Give the same without the special tokens that it puts around each text."""
+        record = json.loads(self.definition)
+        if record.get("post_processor") is None:
+            return self
+        return Tokenizer(json.dumps({**record, "post_processor": None}, ensure_ascii=False))
 
     def narrowed(self, vocabulary_size: int) -> "Tokenizer":
         """Keep the first tokens only.

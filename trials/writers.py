@@ -60,7 +60,11 @@ class Writer:
         )
         return [
             [
-                Generation(text=self._tokenizer.decode(each.ids), log_probability=min(0.0, each.log_probability))
+                Generation(
+                    text=self._tokenizer.decode(each.ids),
+                    log_probability=min(0.0, each.log_probability),
+                    ended=each.ended,
+                )
                 for each in of_prompt
             ]
             for of_prompt in written

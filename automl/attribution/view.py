@@ -31,7 +31,7 @@ def signed(value: float) -> str:
 def verdict(interval: Interval) -> str:
     """Say what an interval tells."""
     if interval.holds_zero and interval.num_seeds < _FEWEST_SEEDS:
-        return f"too few seeds to tell, {interval.num_seeds}; give --seeds {_FEWEST_SEEDS} or more"
+        return f"cannot be told with {counted(interval.num_seeds, 'seed')}; give --seeds {_FEWEST_SEEDS} or more"
     if interval.holds_zero:
         return f"cannot be told from nothing with {counted(interval.num_seeds, 'seed')}"
     return "helps" if interval.mean > 0 else "harms"

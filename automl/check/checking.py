@@ -14,18 +14,18 @@ from automl.check.losses import require_losses
 from automl.check.report import CheckReport, DataCheck, RangeCheck, SpaceCheck, TeacherCheck
 from automl.check.servers import require_cluster, silent_servers
 from automl.check.space import Sampled, draw, limits_known_by_cost
-from automl.check.teachers import Examined, examine_teachers, foresee, stand_ins
+from automl.check.teachers import Examined, cache_lines, examine_teachers, foresee, stand_ins
 from automl.check.tokens import token_lines
 from automl.config import load_config
 from automl.errors import UserError
 from automl.preparation.prepare import Prepared, at, prepare
 from automl.preparation.recipe_checks import rows_without_teacher
+from automl.preparation.teaching_checks import idle_hard_label
 from automl.proxies.screening import require_proxies
 from automl.run_folder import CONFIG_FILE
 from automl.searching.batch_check import oversized_batch
 from automl.searching.ranges import broken_limits, probes
 from automl.searching.sampling import sampler_of
-from automl.teaching.cache_view import plan_lines
 from automl.teaching.caching import require_memory
 from automl.teaching.strength import describe_coverage
 from automl.transfer.take_over import require_source
@@ -85,7 +85,7 @@ def check(path: str | Path) -> CheckReport:
         data=_data(prepared),
         teachers=tuple(_teacher_checks(prepared, examined, found, packed=plan.packed if kept and plan else ())),
         space=_space(prepared, sampled),
-        cache=() if plan is None else tuple(plan_lines(prepared, plan, teachers, bytes_there=bytes_there)),
+        cache=() if plan is None else tuple(cache_lines(prepared, plan, teachers, bytes_there=bytes_there)),
         ranges=ranges_of(prepared, list(measured.values())),
         forecast=found,
         once=not prepared.choices and found.trials == 1,
@@ -106,6 +106,7 @@ def _teacher_checks(
             kept=k in packed,
             metric="bits_per_byte" if prepared.dataset.of_tokens else "accuracy",
             unfitted=k in examined and examined[k].unfitted,
+            unjudged=examined[k].unjudged if k in examined else "",
         )
 
 
@@ -145,8 +146,7 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
     train = prepared.dataset.splits["train"]
     if prepared.ensemble and (unheard := rows_without_teacher(config, prepared.dataset, prepared.ensemble)):
         notes.append(f"{unheard} of {len(train)} training rows have no teacher")
-    if note := oversized_batch(prepared):
-        notes.append(note)
+    notes += filter(None, (idle_hard_label(config, prepared.dataset), oversized_batch(prepared)))
     if config.address is not None:
         notes.append(f"the forecast is for this machine, not for the cluster at {config.address}")
     if config.resources.gpus and not torch.cuda.is_available():
@@ -162,10 +162,9 @@ def _data(prepared: Prepared) -> DataCheck:
         values, counts = np.unique(column, return_counts=True)
         shown = [f"{value} {count}" for value, count in zip(values[:_MOST_VALUES], counts, strict=False)]
         columns[name] = ", ".join([*shown, *(["..."] if len(values) > _MOST_VALUES else [])])
-    inputs = dataset.inputs
     return DataCheck(
         kind=config.data.kind,
-        inputs="texts" if isinstance(inputs, list) else f"{' × '.join(map(str, inputs.shape[1:]))} {inputs.dtype}",
+        inputs=_inputs(prepared),
         rows={name: len(rows) for name, rows in dataset.splits.items()},
         class_names=dataset.class_names,
         labelled=int((dataset.student_labels[train] != MISSING_LABEL).sum()),
@@ -173,6 +172,16 @@ def _data(prepared: Prepared) -> DataCheck:
         num_tokens=dataset.num_classes if dataset.of_tokens else 0,
         tokens=tuple(token_lines(prepared)),
     )
+
+
+def _inputs(prepared: Prepared) -> str:
+    """Say what a row is."""
+    inputs = prepared.dataset.inputs
+    if isinstance(inputs, list):
+        return "texts"
+    if prepared.documents is not None:
+        return f"{len(prepared.documents):,} documents, packed into rows of {inputs.shape[1]} tokens"
+    return f"{' × '.join(map(str, inputs.shape[1:]))} {inputs.dtype}"
 
 
 def _space(prepared: Prepared, sampled: Sampled) -> SpaceCheck:

@@ -10,7 +10,7 @@ from automl.check.proxy_price import proxy_price
 from automl.check.space import Sampled
 from automl.check.timing import MadeUpAnswers, num_steps, small, step_seconds
 from automl.cluster.machine import trials_here
-from automl.errors import WorkFailed
+from automl.errors import UserError, WorkFailed
 from automl.preparation.prepare import Prepared
 from automl.teaching.schooling import Schooling
 from teachers import LOGITS, CachePlan, TeacherModel
@@ -123,7 +123,8 @@ def forecast(
         cached_bytes: What is kept of them now.
 
     Raises:
-        WorkFailed: The student that was tried out failed, as every trial would.
+        UserError: The student that was tried out cannot be trained by this recipe.
+        WorkFailed: It failed otherwise, as every trial would.
     """
     config = prepared.config
     setting = prepared.setting
@@ -135,7 +136,7 @@ def forecast(
         )
         setting = replace(setting, teachers=answers, teacher_models=teacher_models if plan.models else ())
     parallel = trials_here(config)
-    overhead, worker_bytes = _overhead(sampled, setting)
+    overhead, worker_bytes = _overhead(sampled, setting, place=config.place("recipe"))
     asked = 0 if plan is None else plan.form.answers(LOGITS)
     schooling_seconds, answering_seconds = _schooling(prepared, schoolings, overhead, rows=asked)
     answering_seconds += sum(asked / speed for speed in rows_per_second.values())
@@ -172,11 +173,14 @@ def _on_the_spot(sampled: Sampled, setting: Setting, plan: CachePlan | None) -> 
     return seconds_per_row * rows * float(np.mean([trial.recipe.epochs for trial in sampled.kept]))
 
 
-def _overhead(sampled: Sampled, setting: Setting) -> tuple[float, int]:
+def _overhead(sampled: Sampled, setting: Setting, *, place: str) -> tuple[float, int]:
     """Run the middle student through a trial of a few steps: what it takes besides them, and its peak memory."""
     trial, shortened = small(sampled.at_quantile(0.5), setting)
     result, _ = run_trial(trial, shortened)
     if result.outcome is Outcome.FAILED:
+        kind, _, told = result.error.strip().rpartition("\n")[-1].partition(": ")
+        if kind == ValueError.__name__:  # What users can cause.
+            raise UserError(f"a student of this space cannot be trained: {told}", place=place)
         raise WorkFailed(f"a student of this space cannot be trained:\n{result.error.strip()}")
     return result.seconds - sum(epoch.seconds for epoch in result.history), result.peak_memory_bytes
 

@@ -10,8 +10,9 @@ from automl.check.timing import MadeUpAnswers
 from automl.errors import UserError
 from automl.preparation.prepare import Prepared
 from automl.preparation.recipe_checks import place_of, reasons_against
+from automl.preparation.token_checks import check_strangers
 from automl.teaching.answering import answering
-from automl.teaching.loading import load_one
+from automl.teaching.loading import load_one, strangers
 from automl.teaching.schooling import schooling
 from search_spaces import StudentSpec, sample
 from teachers import LOADERS, Teacher
@@ -42,6 +43,8 @@ def require_losses(prepared: Prepared) -> None:
         UserError: A loss does not fit, at its place in the config; or a teacher cannot be loaded.
     """
     dataset = prepared.dataset
+    if dataset.of_tokens:
+        check_strangers(prepared.config, strangers(prepared))
     if prepared.ensemble is None or dataset.of_tokens or isinstance(dataset.inputs, list):
         return  # What is made up has no tokens, and texts no features.
     recipe, fitting = prepared.config.recipe, _Fitting(prepared)

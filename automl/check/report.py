@@ -9,7 +9,7 @@ from rich.text import Text
 from automl.check.forecast import Forecast
 from automl.commands_to_type import typed
 from automl.numbers import byte_count, counted, duration, written
-from automl.teaching.strength import METRIC_WORDS
+from automl.teaching.strength_words import strength_in_words
 
 _MOST_CLASSES = 12
 
@@ -53,6 +53,7 @@ class TeacherCheck:
         kept: Whether its answers are in the cache.
         metric: As of ``TeacherRecord``.
         unfitted: Whether its head is fitted when the search starts.
+        unjudged: Why nobody can tell how good it is, in words; empty where it can be told.
     """
 
     name: str
@@ -64,6 +65,7 @@ class TeacherCheck:
     kept: bool
     metric: str = "accuracy"
     unfitted: bool = False
+    unjudged: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,11 +182,11 @@ class CheckReport:
             elif teacher.unfitted:
                 state = "its head is fitted as the search starts"
             else:
-                scores = ", ".join(f"{name} {value:.3f}" for name, value in teacher.metrics.items())
+                scores = strength_in_words(teacher.metric, teacher.metrics)
                 state = (
-                    f"{METRIC_WORDS[teacher.metric]} {scores} on {teacher.rows} validation rows"
+                    f"{scores} ({teacher.rows} validation rows)"
                     if scores
-                    else "no labels to judge it by"
+                    else teacher.unjudged or "no labels to judge it by"
                 )
                 state += "; its answers are in the cache" if teacher.kept else ""
             yield f"{teacher.name:<{width}}  {teacher.kind}; covers {teacher.covers}; {state}"

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from automl.cluster.machine import trials_here
 from automl.preparation.prepare import Prepared
 from automl.teaching.answering import answering
 from automl.teaching.asking import asked, texts_to_ask
+from automl.teaching.cache_view import plan_lines, removal_line
 from automl.teaching.caching import entries_of, plan_answers, probe_rows, wanted
 from automl.teaching.fitting_heads import head_folder_name, unfitted
 from automl.teaching.loading import load_one
 from automl.teaching.schooling import Schooling, schooling
 from automl.teaching.strength import metrics_of, strength_on
 from automl.teaching.student_teachers import untrained_student_teacher
-from automl.teaching.token_strength import home_and_abroad
+from automl.teaching.token_strength import home_and_abroad, unjudged
 from teachers import LOGITS, CachePlan, OutputStore, Probe, Teacher, compute_shard, probe
 from teachers.loading.endpoint import EndpointClassifier
 from trials.export import stand_in
@@ -47,6 +48,7 @@ class Examined:
         probe: What it gives, and how fast.
         teacher: As loaded.
         unfitted: Whether its head is still to be fitted.
+        unjudged: Why nobody can tell how good it is; empty where it can be told.
     """
 
     metrics: Mapping[str, float]
@@ -55,6 +57,7 @@ class Examined:
     probe: Probe
     teacher: Teacher
     unfitted: bool = False
+    unjudged: str = ""
 
 
 def examine_teachers(prepared: Prepared) -> tuple[dict[int, Schooling], dict[int, Examined]]:
@@ -130,9 +133,28 @@ def foresee(prepared: Prepared, teachers: Sequence[Teacher], examined: Mapping[i
     plan = plan_answers(prepared, probes, needed, trials=trials_here(prepared.config))
     if len(examined) < len(teachers):
         return plan, 0
-    store = OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
+    store = _store(prepared)
     entries = entries_of(prepared, teachers, plan)
     return entries.plan, max(0, entries.plan.num_bytes - entries.bytes_to_come(store, entries.missing(store)))
+
+
+def cache_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher], *, bytes_there: int) -> Iterator[str]:
+    """Say what of the teachers' answers the search will keep, and what must go for it.
+
+    Args:
+        prepared: The search.
+        plan: As ``foresee`` gave it.
+        teachers: All of them, trained or not.
+        bytes_there: What earlier searches left of what is planned.
+    """
+    yield from plan_lines(prepared, plan, teachers, bytes_there=bytes_there)
+    limit = prepared.config.cache.limit_bytes
+    if line := removal_line(_store(prepared).used_bytes(), plan.num_bytes - bytes_there, limit_bytes=limit):
+        yield line
+
+
+def _store(prepared: Prepared) -> OutputStore:
+    return OutputStore(prepared.config.runs / ".cache" / "outputs", limit_bytes=None)
 
 
 def _untrained(prepared: Prepared, position: int, lesson: Schooling) -> Teacher:
@@ -179,6 +201,8 @@ def _some_rows(prepared: Prepared, most: int) -> NDArray[np.int64]:
 
 def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], *, num_rows: int) -> Examined:
     dataset = prepared.dataset
+    if reason := unjudged(teacher) if dataset.of_tokens else "":
+        return _unjudged(prepared, teacher, features, reason)
     rows = _some_rows(prepared, dataset.rows_at_a_time(num_rows))
     inputs = dataset.inputs
     chosen = [inputs[row] for row in rows] if isinstance(inputs, list) else inputs[rows]
@@ -198,3 +222,10 @@ def _examine(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], *,
         probe=probe(teacher, probe_rows(dataset), features, num_threads=prepared.config.resources.threads),
         teacher=teacher,
     )
+
+
+def _unjudged(prepared: Prepared, teacher: Teacher, features: tuple[str, ...], reason: str) -> Examined:
+    """Look at a teacher of tokens of which nobody can tell how good it is."""
+    found = probe(teacher, probe_rows(prepared.dataset), features, num_threads=prepared.config.resources.threads)
+    speed = 1 / found.seconds_per_row if found.seconds_per_row else float("inf")
+    return Examined(metrics={}, rows=0, rows_per_second=speed, probe=found, teacher=teacher, unjudged=reason)

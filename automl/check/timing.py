@@ -59,7 +59,7 @@ class MadeUpAnswers:
         """Answer."""
         logits = self._answers_NKC[batch.index % _ANSWER_ROWS].transpose(0, 1).float().contiguous()
         rows = batch.index % _FEATURE_ROWS
-        inner = tuple({name: known[name][rows].float() for name in features} for known in self._features)
+        inner = tuple({name: of[name][rows].float() for name in features if name in of} for of in self._features)
         return TeacherOutputs(logits=logits, features=inner if features else ())
 
     def of_tokens(self, batch: Batch, features: Collection[str] = ()) -> TokenOutputs:

@@ -28,19 +28,22 @@ def token_lines(prepared: Prepared) -> Iterator[str]:
     texts = [dataset.inputs[row] for row in rows]
     path = None if prepared.config.tokenizer is None else prepared.config.tokenizer.path
     yield f"tokenizer: {'trained on the training texts' if path is None else path}"
-    sizes = {min(size, reading.tokenizer.vocabulary_size) for size in _ends(prepared, VOCABULARY_CHOICE)}
-    for size in sorted(sizes or {reading.tokenizer.vocabulary_size}):
-        yield _counted(reading, size, texts, sorted(set(_ends(prepared, LENGTH_CHOICE)) or {reading.length}))
+    wanted = sorted(set(_ends(prepared, VOCABULARY_CHOICE)) or {reading.tokenizer.vocabulary_size})
+    lengths = sorted(set(_ends(prepared, LENGTH_CHOICE)) or {reading.length})
+    for size in {min(size, reading.tokenizer.vocabulary_size): size for size in wanted}.values():
+        yield _counted(reading, size, texts, lengths)
 
 
-def _counted(reading: Reading, vocabulary_size: int, texts: list[str], lengths: list[int]) -> str:
+def _counted(reading: Reading, wanted: int, texts: list[str], lengths: list[int]) -> str:
+    vocabulary_size = min(wanted, reading.tokenizer.vocabulary_size)
     tokenizer = reading.tokenizer.narrowed(vocabulary_size)
     counts = np.array([len(ids) for ids in tokenizer.ids_of(texts)])
     half, most, longest = (int(value) for value in np.percentile(counts, [50, 95, 100]))
     cut = ", ".join(f"length {length} cuts {np.mean(counts > length):.1%}" for length in lengths)
+    few = f", all that the texts give of {wanted:,}" if vocabulary_size < wanted else ""
     return (
-        f"  {vocabulary_size:,} tokens; a text of the training rows has {half} or fewer in half of all cases, "
-        f"{most} in 95 %, {longest} at most; {cut}"
+        f"  {vocabulary_size:,} tokens{few}; half of the training texts have {half} or fewer, 95 % {most} or fewer, "
+        f"the longest has {longest}; {cut}"
     )
 
 

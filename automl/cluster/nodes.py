@@ -59,6 +59,7 @@ class CachePlace:
             the machine that has the files.
         teachers: References to the teachers that trials must run, by position, each with its digest.
         models: Whether a loss runs the teachers' models.
+        mute: Positions of the teachers that only write.
     """
 
     folder: Path
@@ -70,6 +71,7 @@ class CachePlace:
     contents: Mapping[str, Any] | None
     teachers: Mapping[int, tuple[str, Any]]
     models: bool
+    mute: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -97,6 +99,7 @@ class CachePlace:
             contents=contents,
             teachers={k: (teachers[k].digest, executor.share(teachers[k])) for k in plan.needs_models},
             models=bool(plan.models),
+            mute=tuple(k for k, teacher in enumerate(teachers) if not teacher.gives_logits),
         )
 
     def open(self, dataset: Dataset) -> JoinedOutputs:
@@ -125,6 +128,7 @@ class CachePlace:
                 packs={view: CachedOutputs.open(store, key) for view, key in self.packs.items()},
                 features={name: CachedFeature(store, each) for name, each in self.features.items()},
                 live=dict(self.at_hand()),
+                mute=self.mute,
                 positions=HeardRows.of(dataset).positions,
                 holder=held,
             )
@@ -199,11 +203,9 @@ def measure_on_node(
         raise WorkFailed(f"{error}; go on with --resume") from error
 
 
-def judge_on_node(
-    graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None], decoding: bytes | None = None
-) -> dict[str, float]:
+def judge_on_node(graph: bytes, spec: StudentSpec, given: tuple[Setting, CachePlace | None]) -> dict[str, float]:
     """Judge a member of the front; see ``judge_on_test``."""
-    return judge_on_test(graph, spec, given[0], decoding)
+    return judge_on_test(graph, spec, given[0])
 
 
 def answer_on_node(

@@ -44,8 +44,8 @@ def write_on_node(
         threads: Of PyTorch.
 
     Returns:
-        ``bytes`` of all texts, ``lengths`` and ``log_probabilities`` of each (NaN where unknown), ``counts`` of texts
-        after each prompt.
+        ``bytes`` of all texts, ``lengths`` and ``log_probabilities`` of each (NaN where unknown), whether each
+        ``ended``, ``counts`` of texts after each prompt.
     """
     torch.set_num_threads(threads)
     texts = writer_of(teacher.model, Tokenizer(reading[0]), length=reading[1]).generate(prompts, **how)
@@ -57,5 +57,6 @@ def write_on_node(
         "log_probabilities": np.array(
             [math.nan if text.log_probability is None else text.log_probability for text in flat], dtype=np.float64
         ),
+        "ended": np.array([text.ended for text in flat], dtype=bool),
         "counts": np.array([len(of_prompt) for of_prompt in texts], dtype=np.int64),
     }

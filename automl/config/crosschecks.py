@@ -13,6 +13,7 @@ from automl.config.sequence_checks import sequence_mistakes
 from automl.config.student import Student
 from automl.config.student_checks import student_mistakes
 from automl.config.teachers import TrainTeacher
+from automl.numbers import counted
 from automl.samplers import SAMPLERS
 from trials.aggregation import AGGREGATIONS
 from trials.annotating import ANNOTATORS
@@ -118,6 +119,11 @@ def _recipe(recipe: Recipe, place: Place) -> Iterator[Mistake]:
                 yield Mistake(path=(*place, field), message=unknown(str(name), catalog, field))
     for name, loss in recipe.losses.items():
         yield from _loss(name, loss, (*place, "losses", name))
+        longest = max(float(epochs) for epochs in possible_values(recipe.epochs))
+        if loss.first_epoch > longest:
+            bound = counted(int(longest), "epoch")
+            message = f"the recipe has {bound} at most, so that this loss never comes in; write {longest:.0f} or less"
+            yield Mistake(path=(*place, "losses", name, "first_epoch"), message=message)
     yield from _weights(recipe, place)
     for path, setting, _ in recipe.settings():
         try:
@@ -184,6 +190,8 @@ def _listening(config: Config) -> Iterator[Mistake]:
     if config.teachers and not listening and not misspelt and config.sequences is None:
         known = ", ".join(sorted(LOSSES))
         message = f"no loss listens to them; add one to recipe.losses, such as `kd: {{weight: 1.0}}`; known: {known}"
+        if muted := [name for name in config.recipe.losses if name != HARD_LABEL]:
+            message = f"no loss listens to them, since {', '.join(muted)} can have no weight but 0; raise it"
         yield Mistake(path=("teachers",), message=message)
     if not config.teachers:
         for name in listening:
@@ -261,5 +269,5 @@ def _searches_students(student: Student) -> bool:
         return False
     try:
         return student.fixed_values(student.make_space()) is None
-    except ValueError:  # told where the student is checked
-        return True
+    except ValueError:  # Told where the student is checked; nobody knows what it would leave to be searched.
+        return False

@@ -43,7 +43,7 @@ def load_config(path: str | Path, *, files_must_exist: bool = True, must_end: bo
         config = Config.model_validate(data, context={FOLDER: path.parent.absolute()})
     except ValidationError as error:
         raise _as_one(mistakes(error, Config), places) from error
-    config._places = places  # noqa: SLF001 RUF100 - the one who reads the file tells where its settings stand
+    config._places = places  # the one who reads the file tells where its settings stand
     found = list(mistakes_across(config, must_end=must_end))
     if files_must_exist:
         found += [*missing_files(config), *unusable_run_place(config)]

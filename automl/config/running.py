@@ -148,6 +148,10 @@ class Resources(Part):
     """A trial that takes longer, all its rungs together, is stopped and counts as failed; null waits for ever."""
 
 
+CUTS = ("dtype", "top_k", "sampled")
+"""Settings of the cache that decide how much of a prediction students hear; the others say what room there is."""
+
+
 class Cache(Part):
     """How teachers' answers are kept, once for all trials and searches; what finds no room is asked on the spot."""
 

@@ -39,10 +39,8 @@ class RowLimits(Part):
 
 
 def _share_or_count(value: int | float) -> int | float:
-    if isinstance(value, float) and not 0 < value <= 1:
-        raise ValueError(f"expected a share above 0 and up to 1.0, or a whole number of rows, got {value}")
-    if isinstance(value, int) and value < 1:
-        raise ValueError(f"expected a share above 0 and up to 1.0, or at least 1 row, got {value}")
+    if value < 0 or (isinstance(value, float) and not value <= 1):
+        raise ValueError(f"expected a share from 0 to 1.0, or a whole number of rows, got {value}")
     return value
 
 
@@ -51,7 +49,7 @@ Labelled = Annotated[
     AfterValidator(_share_or_count),
     Field(
         description="Share of the training labels that students may see (0.1: a tenth), or how many (a whole number); "
-        "teachers that are trained first see all."
+        "0 leaves all to teachers, those that are trained first see all."
     ),
 ]
 Splitting = Annotated[Split, Field(description="How rows are split into train, validation and test.")]

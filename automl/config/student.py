@@ -4,10 +4,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from automl.config.narrowing import narrowed
 from automl.config.part import CatalogName, Named, Options, Part, Plain
-from automl.config.searchable import NumberRange, SearchablePlain, domain_of, possible_values
+from automl.config.searchable import SearchablePlain
 from automl.config.space_factory import make_space
-from search_spaces import Categorical, Domain, Real, SearchSpace, Values
+from search_spaces import Domain, SearchSpace, Values
 
 
 class Student(Part):
@@ -19,7 +20,8 @@ class Student(Part):
     options: Options = Field(default={})
     """Keyword arguments of the space's factory: how wide it is at most, or which model."""
     choices: Named[SearchablePlain] = Field(default={})
-    """Narrows the space: a value, a list or a range for some of its choices; others stay as the space has them."""
+    """Narrows the space: a value, a list or a range for some of its choices; others stay as the space has them, and so
+    do step and log of a range that does not say its own."""
     values: Named[Plain] | None = None
     """Fixes the student: a value for every choice that is active; nothing of the architecture is searched then. Not
     needed for a space that holds one student only."""
@@ -56,13 +58,13 @@ class Student(Part):
 
         Args:
             name: A key of ``choices``.
-            space: The whole space; 1 to 4 is a range of real numbers where its choice is one.
+            space: The whole space; a range keeps step and log of its choice, unless it says otherwise.
+
+        Raises:
+            SettingError: It contradicts the space.
         """
-        setting = self.choices[name]
         known = {choice.name: choice.domain for choice in space.choices}
-        if isinstance(setting, NumberRange) and isinstance(known.get(name), Real):
-            return Real(low=float(setting.low), high=float(setting.high), log=setting.log)
-        return domain_of(setting) or Categorical(options=possible_values(setting))
+        return narrowed(self.choices[name], known.get(name))
 
     def whole_space(self) -> SearchSpace:
         """Make the space before it is narrowed.

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from automl.config.messages import Mistake, shown, unknown
 from automl.config.places import Path as Place
+from automl.config.searchable import possible_values
 from automl.config.space_factory import WrongOptionsError
 from automl.config.student import FixedStudent, Student
 from search_spaces import Categorical, Choice, Domain, Integer, Real, SearchSpace, Value, Values, walk
 from search_spaces.scales import first_value
+from trials.data.settings import SettingError
 
 
 def student_mistakes(student: Student | FixedStudent, place: Place) -> Iterator[Mistake]:
@@ -37,15 +39,14 @@ def _narrowing(student: Student, space: SearchSpace, place: Place) -> Iterator[M
         if name not in known:
             yield Mistake(path=path, message=unknown(name, known, f"choice of {space.name!r}:"))
             continue
-        try:
-            domain = student.domain(name, space)
-        except ValueError as error:
-            yield Mistake(path=path, message=str(error))
+        if outside := [value for value in possible_values(student.choices[name]) if value not in known[name]]:
+            yield from (Mistake(path=path, message=_outside(value, known[name])) for value in outside)
             continue
-        edges = domain.options if isinstance(domain, Categorical) else (domain.low, domain.high)
-        for edge in edges:
-            if edge not in known[name]:
-                yield Mistake(path=path, message=_outside(edge, known[name]))
+        try:
+            student.domain(name, space)
+        except ValueError as error:
+            setting = error.setting if isinstance(error, SettingError) else ()
+            yield Mistake(path=(*path, *setting), message=str(error))
 
 
 def _point(values: Values, space: SearchSpace, place: Place) -> Iterator[Mistake]:

@@ -55,6 +55,13 @@ def _no_path(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_no_path), Field(description="Unique among the teachers.")]
+Classes = Annotated[
+    Listed[TextOrWhole] | None,
+    Field(
+        description="Names of its columns of logits, in their order, where these are other classes than the data has, "
+        "more of them, or in another order; null takes them for those that it covers, or for all of the data."
+    ),
+]
 Coverage = Annotated[Covers, Field(description="What it may vote on; everything, if left out.")]
 Prepared = Annotated[
     Preprocessing | None,

@@ -9,7 +9,7 @@ from automl.config.kinds import kind_of
 from automl.config.part import FilePath, ImportName, NaturalInt, Options, Part, PositiveInt
 from automl.config.recipe import Recipe
 from automl.config.student import FixedStudent
-from automl.config.teacher_parts import Coverage, Covers, Name, Prepared, Taps, Trusted
+from automl.config.teacher_parts import Classes, Coverage, Covers, Name, Prepared, Taps, Trusted
 from automl.config.text_teachers import SentenceEncoderTeacher, TransformersTeacher
 
 
@@ -20,6 +20,7 @@ class FactoryTeacher(Part):
     """A module that a function of yours builds."""
     name: Name
     covers: Coverage = Covers()
+    classes: Classes = None
     factory: ImportName
     """package.module:name of a function that returns the module."""
     options: Options = Field(default={})
@@ -37,6 +38,7 @@ class ExportedTeacher(Part):
     """A file of torch.export (.pt2)."""
     name: Name
     covers: Coverage = Covers()
+    classes: Classes = None
     path: FilePath
     """The file."""
     trust: Trusted = False
@@ -51,6 +53,7 @@ class OnnxTeacher(Part):
     """An ONNX file."""
     name: Name
     covers: Coverage = Covers()
+    classes: Classes = None
     path: FilePath
     """The graph; files of weights stand in the same folder."""
     output: str | None = None

@@ -9,10 +9,10 @@ from automl.front.pareto_front import Member
 from automl.masking import mask
 from automl.numbers import counted
 from automl.run import Run
-from automl.teaching.strength import METRIC_WORDS
+from automl.teaching.strength_words import METRIC_WORDS, strength_columns
 from trials.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from trials.recipe import HARD_LABEL
-from trials.records import METRICS_OF_COST, Latency
+from trials.records import FIRST_TOKEN, METRICS_OF_COST, Latency
 
 CARD_FILE = "README.md"
 
@@ -109,11 +109,8 @@ def recipe_in_words(recipe: Mapping[str, Any], seed: int) -> str:
 
 
 def _scores(run: Run, members: Mapping[str, Member]) -> str:
-    names = [
-        name
-        for name in _first(members).metrics
-        if name not in METRICS_OF_COST and "." not in name and not name.startswith("test_")
-    ]
+    known = dict.fromkeys(name.removeprefix("test_") for name in _first(members).metrics if "." not in name)
+    names = [name for name in known if name not in (*METRICS_OF_COST, FIRST_TOKEN)]
     names.sort(key=lambda name: name != run.primary_metric)
     table = _table(["metric", *_columns(members)], ([name, *_values(name, members)] for name in names))
     return f"{table}\n\nThe search chose by validation; the test split was read once, for members of the front."
@@ -158,6 +155,15 @@ def _costs(run: Run, config: Mapping[str, Any], members: Mapping[str, Member]) -
     first, settings, interval = _first(members).metrics, config["latency"], _interval(members)
     machine = ", ".join(f"{name} {fact}" for name, fact in run.machine.items() if name != "device")
     table = _table(["precision", "bytes", "latency in ms, median (95 % interval)", "measured", "on"], rows)
+    if writing := [
+        f"{precision} {member.latency.first_token_ms:.4g} ms"
+        for precision, member in members.items()
+        if member.latency.first_token_ms is not None
+    ]:
+        table += (
+            "\n\nLatency is that of the last token of such a text, those before it being kept. The first token after a "
+            f"prompt of as many takes: {', '.join(writing)}."
+        )
     return (
         f"{table}\n\n{first['params']:,.0f} parameters, {first['macs']:,.0f} multiply-accumulates a sample. Latency is "
         f"that of the exported graph in ONNX Runtime: batch of {settings['batch_size']}, {settings['threads']} thread"
@@ -181,20 +187,17 @@ def _teachers(run: Run) -> Iterable[str]:
     if not run.teachers:
         yield "No teachers: it learnt from labels alone."
         return
-    scores = sorted({name for teacher in run.teachers for name in teacher.metrics}, key=lambda name: name != "home")
+    metric = run.teachers[0].metric
+    columns = strength_columns(metric, [teacher.metrics for teacher in run.teachers])
     rows = [
-        [
-            t.name,
-            t.kind,
-            t.covers,
-            *(f"{t.metrics[name]:.4f}" if name in t.metrics else "-" for name in scores),
-            t.digest,
-        ]
+        [t.name, t.kind, t.covers, *(f"{t.metrics[at]:.4f}" if at in t.metrics else "-" for at in columns), t.digest]
         for t in run.teachers
     ]
-    table = _table(["teacher", "kind", "covers", *scores, "digest"], rows)
-    judged_by = METRIC_WORDS[run.teachers[0].metric]
-    yield f"{table}\n\nHome is {judged_by} on validation rows that a teacher covers, abroad on all others."
+    yield _table(["teacher", "kind", "covers", *columns.values(), "digest"], rows)
+    if "abroad" in columns:
+        yield "Home is the validation rows that a teacher covers, abroad are all others."
+    elif columns:
+        yield f"The {METRIC_WORDS[metric]} is on validation rows."
 
 
 def _parity(parities: Mapping[str, Parity], members: Mapping[str, Member]) -> str:
@@ -235,11 +238,9 @@ def _limits_of_knowledge(
 
 def _files(description: Mapping[str, Any]) -> str:
     takes = "token ids" if "tokenizer" in description else "raw inputs"
+    if description.get("past"):
+        takes = "token ids, and keys and values of those before,"
     lines = [f"- `{name}`: ONNX graph in {precision}, {takes} in" for precision, name in description["graphs"].items()]
-    lines += [
-        f"- `{name}`: ONNX graph in {precision} that writes, token by token; its latency is the one above"
-        for precision, name in description.get("generating", {}).items()
-    ]
     if (reading := description.get("tokenizer")) is not None:
         lines.append(f"- `{reading['file']}`: how texts are cut into tokens; the graph needs it")
     lines += [

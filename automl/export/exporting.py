@@ -25,7 +25,7 @@ from automl.searching.standing import members_of
 from automl.searching.students import Students, write_folder
 from search_spaces import ModelSignature
 from trials.compress import PRECISIONS
-from trials.decoding import DECODING_FILES
+from trials.decoding import shipped_form
 from trials.description import (
     DESCRIPTION_FILE,
     TOKENIZER_FILE,
@@ -33,6 +33,7 @@ from trials.description import (
     description_bytes,
     load_student,
     parse_signature,
+    parse_spec,
     parse_statistics,
     read_description,
 )
@@ -42,7 +43,6 @@ from trials.student import Student
 
 _FILES = {
     TOKENIZER_FILE,
-    *DECODING_FILES.values(),
     *(precision.file_name for precision in PRECISIONS.values()),
     WEIGHTS_FILE,
     DESCRIPTION_FILE,
@@ -219,10 +219,6 @@ def _named(description: Mapping[str, Any]) -> list[str]:
     if strange := {precision: name for precision, name in graphs.items() if known.get(precision) != name}:
         raise ValueError(f"{DESCRIPTION_FILE} names the graphs {strange}; expected those of {known}")
     reads = [TOKENIZER_FILE] if "tokenizer" in description else []
-    writes = description.get("generating", {})
-    if strange := {precision: name for precision, name in writes.items() if DECODING_FILES.get(precision) != name}:
-        raise ValueError(f"{DESCRIPTION_FILE} names the graphs {strange}; expected those of {DECODING_FILES}")
-    reads += [DECODING_FILES[precision] for precision in writes]
     return [*(known[precision] for precision in graphs), WEIGHTS_FILE, *reads]
 
 
@@ -232,7 +228,8 @@ def _graphs(
     """Give the graph in each precision, the picked one first, float32 among them whether the run made it or not."""
     graphs = {precision: files[PRECISIONS[precision].file_name] for precision in description["graphs"]}
     if "float32" not in graphs:
-        graphs["float32"] = export_onnx(student, parse_signature(description))
+        form = shipped_form(student, parse_spec(description), parse_signature(description))
+        graphs["float32"] = export_onnx(*form)
     return {first: graphs[first], **graphs}
 
 

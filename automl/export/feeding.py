@@ -34,6 +34,12 @@ def preprocessing(description: Mapping[str, Any]) -> dict[str, object]:
             "note": "cut a text into tokens by the file, keep the first ones up to the length, and fill the shorter "
             "rows of a batch up at their end with the padding",
         }
+    if past := description.get("past"):
+        record["past"] = {
+            "inputs": [{**each, "shape": ["N", *each["shape"]]} for each in past],
+            "note": "keys and values of the tokens before, of which there may be none; the outputs after the first are "
+            "those of all tokens, in the same order, so that the next call needs the next token alone",
+        }
     if tensor["kind"] == "image":
         channels, height, width = tensor["shape"]
         record["channels"] = _COLOURS.get(channels, ("", f"{channels} channels"))[1]
@@ -98,13 +104,15 @@ def python_example(description: Mapping[str, Any], file_name: str) -> str:
     (tensor,) = description["inputs"]
     is_image = tensor["kind"] == "image" and tensor["shape"][0] in _COLOURS
     reads = "tokenizer" in description
+    feeds = "feeds" if description.get("past") else f'{{"{tensor["name"]}": batch}}'
     lines = [
         f"import json, numpy as np, onnxruntime{', tokenizers' if reads else ''}",
         *(["from PIL import Image, ImageOps"] if is_image else []),
         f'session = onnxruntime.InferenceSession("{file_name}")',
         *(_names() if description["class_names"] else []),
         *(_text(description) if reads else _image(description, tensor) if is_image else _array(description, tensor)),
-        f'logits = session.run(None, {{"{tensor["name"]}": batch}})[0]',
+        *(_nothing_before(tensor["name"]) if description.get("past") else []),
+        f"logits = session.run(None, {feeds})[0]",
         "print(names[int(logits[0].argmax())])"
         if description["class_names"]
         else "print(tokenizer.decode([int(logits[1, -1].argmax())]))  # What comes after the longest.",
@@ -145,6 +153,15 @@ def _text(description: Mapping[str, Any]) -> list[str]:
         'texts = ["one text", "and another, which is longer"]',
         f"rows = [encoding.ids[:{length}] for encoding in tokenizer.encode_batch(texts)]",
         f'batch = np.array(rows, dtype="int64")  # (any number, at most {length})',
+    ]
+
+
+def _nothing_before(name: str) -> list[str]:
+    return [
+        f'feeds = {{"{name}": batch}}',
+        "for each in session.get_inputs()[1:]:  # Keys and values of the tokens before, of which there are none.",
+        "    _, heads, _, size = each.shape",
+        '    feeds[each.name] = np.zeros((len(batch), heads, 0, size), dtype="float32")',
     ]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from search_spaces import ModelSignature
 from trials.compress import PRECISIONS
-from trials.export import onnx_predictor, parity
+from trials.export import meant, onnx_predictor, parity
 from trials.records import VARYING_SIZE
 from trials.student import Normalisation, Student
 from trials.tokenization import PADDING
@@ -85,7 +85,7 @@ def compare(
     inputs = torch.from_numpy(_made_up(signature, statistics))
     with torch.no_grad():
         outputs = student(inputs)
-    answers_BC = (outputs[0] if isinstance(outputs, tuple) else outputs).numpy()
+    answers_BC = meant((outputs[0] if isinstance(outputs, tuple) else outputs).numpy(), inputs)
     # Sums in another order round otherwise, in proportion to what is summed.
     bound = _LARGEST_DIFFERENCE * max(1.0, float(np.abs(answers_BC).max()))
     found = {}
@@ -99,7 +99,7 @@ def compare(
                 precision=precision, value=parity(student, predict, inputs), bound=bound, inputs=_ROWS
             )
         else:
-            answered_BC = predict(inputs)
+            answered_BC = meant(predict(inputs), inputs)
             same = (answered_BC.argmax(axis=-1) == answers_BC.argmax(axis=-1)).mean()
             value = float(same) if np.isfinite(answered_BC).all() else float("nan")
             found[precision] = Parity(precision=precision, value=value, bound=_LEAST_AGREEMENT, inputs=_ROWS)

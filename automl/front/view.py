@@ -163,9 +163,9 @@ def _caption(run: Run) -> Text:
 
 
 def _counts(run: Run) -> str:
-    counts = [(run.count(outcome), outcome.value) for outcome in Outcome]
+    counts = [*((run.count(outcome), outcome.value) for outcome in Outcome), (run.num_open, "open")]
     parts = ", ".join(f"{count} {name}" for count, name in counts if count)
-    return f"{counted(len(run.trials), 'trial')}: {parts or 'none yet'}"
+    return f"{counted(run.num_proposed, 'trial')}: {parts or 'none yet'}"
 
 
 def next_steps(run: Run) -> str:

@@ -89,16 +89,16 @@ def texts_after(folder: Path, input_path: Path, *, precision: str | None = None)
         ValueError: As ``predict``; or it is a language model whose graph does not write.
     """
     description = _read_description(folder)
-    if "generating" not in description:
+    if not description.get("past"):
         if description.get("class_names") == [] and "tokenizer" in description:
             raise ValueError(
-                f"{folder} holds a language model that gives logits and has no graph that writes; students of the "
-                "space decoder have one"
+                f"{folder} holds a language model whose graph gives logits and does not write; those of students of "
+                "the space decoder do"
             )
         return None
     from automl.predicting.writing import format_texts, write_after  # Their libraries are needed for texts alone.
 
-    session = _open(folder, {"graphs": description["generating"]}, precision)
+    session = _open(folder, description, precision)
     (column,) = description.get("feature_names") or (None,)
     sources, texts = read_texts(input_path, column=column)
     return format_texts(write_after(folder, session, description, dict(zip(sources, texts, strict=True))))

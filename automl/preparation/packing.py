@@ -45,6 +45,8 @@ def pack_for(
     """
     if reading is None:
         raise ValueError("a language model learns from texts, and the data has none; give the column text")
+    # Documents, and pieces of them, are joined here; what stands between them is put there, too.
+    reading = replace(reading, tokenizer=reading.tokenizer.bare())
     length = config.task.length or LENGTH
     _require(config, space, LENGTH_CHOICE, length, f"rows have {length} tokens, as task.length says")
     size = reading.tokenizer.vocabulary_size

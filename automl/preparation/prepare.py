@@ -10,13 +10,15 @@ import numpy as np
 from automl.config import Config
 from automl.config.config import LANGUAGE_MODELLING
 from automl.config.data import reader_arguments, row_limits
-from automl.config.teacher_parts import Covers
 from automl.config.teachers import Teacher as TeacherConfig
 from automl.errors import UserError, disk_is_full
+from automl.preparation.covering import coverage_of
 from automl.preparation.metric_checks import check_metrics
 from automl.preparation.packing import as_documents, pack_for, writing_test
 from automl.preparation.recipe_checks import check_recipe
 from automl.preparation.surroundings import demands
+from automl.preparation.teaching_checks import check_teaching
+from automl.preparation.token_checks import check_tokens
 from automl.preparation.tokenizing import reading_for
 from automl.preparation.trying_out import try_out
 from automl.teaching.answered_rows import reads_of, with_answered
@@ -25,7 +27,7 @@ from search_spaces.imports import import_object
 from teachers import Coverage, TeacherEnsemble
 from trials.data import READERS, Dataset
 from trials.data.augmentation import Augmentation
-from trials.data.settings import SettingError, require_names
+from trials.data.settings import SettingError
 from trials.data.splitting import split
 from trials.recipe import Recipe
 from trials.records import Trial
@@ -121,7 +123,9 @@ def prepare(config: Config, *, to_run: bool = True) -> Prepared:
         try_out(config, setting)
     dataset, coverages, ensemble = _teachers_for(config, dataset)
     if to_run:
+        check_teaching(config, dataset)
         check_recipe(config, dataset, ensemble)
+        check_tokens(config, dataset)
     check_metrics(config, task)
     return Prepared(
         config=config,
@@ -198,7 +202,7 @@ def _teachers_for(config: Config, dataset: Dataset) -> tuple[Dataset, dict[str, 
     coverages = {}
     for position, teacher in enumerate(config.teachers):
         with at(config, "teachers", position, "covers"):
-            coverage = _coverage(teacher.covers, dataset)
+            coverage = coverage_of(teacher.covers, dataset, getattr(teacher, "classes", None))
         if teacher.kind == "completions" and reads_of(dataset) != "tokens":
             with at(config, "teachers", position):
                 dataset, coverage = with_answered(teacher, dataset, coverage)
@@ -221,25 +225,6 @@ def _make_task(kind: str, dataset: Dataset) -> Task:
     if kind not in TASKS:
         raise ValueError(f"unknown task {kind!r}; tasks are {', '.join(sorted(TASKS))}, or package.module:name")
     return Classification.for_dataset(dataset)
-
-
-def _coverage(covers: Covers, dataset: Dataset) -> Coverage:
-    """Turn names of classes into numbers, and make sure that some row is covered."""
-    labels = None
-    if covers.labels is not None:
-        labels = tuple(_class_number(label, dataset.class_names) for label in covers.labels)
-    require_names({"column": [covers.column]}, dataset.columns, where="the data", what="column")
-    coverage = Coverage(labels=labels, column=covers.column, values=covers.values)
-    coverage.rows(len(dataset), dataset.columns)
-    return coverage
-
-
-def _class_number(label: str | int, class_names: tuple[str, ...]) -> int:
-    if str(label) in class_names:
-        return class_names.index(str(label))
-    if isinstance(label, int) and 0 <= label < len(class_names):
-        return label
-    raise ValueError(f"the data has no class {label!r}; its classes are {', '.join(class_names)}")
 
 
 def fixed_recipe(config: Config, position: int, teacher: TeacherConfig) -> Recipe:

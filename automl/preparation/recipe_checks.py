@@ -8,25 +8,14 @@ from automl.config import Config
 from automl.config.recipe import Recipe
 from automl.config.searchable import domain_of, possible_values
 from automl.errors import UserError
-from automl.numbers import listed
 from search_spaces import Integer, Value
-from teachers import Teacher, TeacherEnsemble
+from teachers import TeacherEnsemble
 from trials.aggregation import misfit
 from trials.data import Dataset
-from trials.lesson import (
-    averages,
-    unfit_aggregation_of_tokens,
-    unfit_loss_of_tokens,
-    unfit_losses,
-    without_facts,
-    without_labels,
-)
+from trials.lesson import unfit_losses, without_facts, without_labels
 from trials.losses import needs_of, temperature_of
 from trials.recipe import LossTerm
 from trials.recipe import Recipe as TrialRecipe
-
-_RIGHT_ON_AVERAGE = ("forward_kl", "kd")
-"""Losses whose gradient is linear in a teacher's probabilities."""
 
 _MOST_VALUES = 64
 """Values of an option in whole numbers that are looked at; of more, the two ends."""
@@ -51,10 +40,6 @@ def check_recipe(config: Config, dataset: Dataset, ensemble: TeacherEnsemble | N
     check_aggregation(config, ensemble)
     _check_losses_of_aggregation(config)
     _check_weighting(config, dataset)
-    if dataset.of_tokens:
-        _check_tokens(config)
-    if config.cache.sampled is not None:
-        _check_sampled(config)
 
 
 def options_of_choices(recipe: Recipe, name: str) -> Iterator[dict[str, Value]]:
@@ -95,28 +80,6 @@ def check_aggregation(config: Config, ensemble: TeacherEnsemble | None) -> None:
         raise UserError("; ".join(reasons), place=config.place("recipe", "aggregation"))
 
 
-def check_tokenizers(config: Config, teachers: Sequence[Teacher]) -> None:
-    """Refuse losses on logits where a teacher cuts texts into other tokens than the data.
-
-    Args:
-        config: Its recipe is read.
-        teachers: As loaded, in the order of the config.
-
-    Raises:
-        UserError: The recipe has such a loss, or may choose it.
-    """
-    strangers = [k for k, each in enumerate(teachers) if getattr(each.model, "shares_tokenizer", True) is False]
-    for name in config.recipe.listening if strangers else ():
-        for options in options_of_choices(config.recipe, name):
-            if averages(LossTerm(name=name, weight=1.0, options=options)):
-                raise UserError(
-                    f"{listed([teachers[k].name for k in strangers])} cut texts into other tokens than the data, so "
-                    f"that {name} has nothing to compare; use uld alone, or give the teacher's tokenizer as "
-                    "tokenizer.path",
-                    place=config.place("recipe", "losses", name),
-                )
-
-
 def rows_without_teacher(config: Config, dataset: Dataset, ensemble: TeacherEnsemble) -> int:
     """Count the training rows on which no teacher votes that the recipe listens to, or may.
 
@@ -155,6 +118,8 @@ def place_of(config: Config, name: str, reason: str) -> str:
         reason: Why it cannot be taken.
     """
     for option, setting in config.recipe.losses[name].options.items():
+        if re.match(rf"(with .*, )?{re.escape(option)} of ", reason):
+            return config.place("recipe", "losses", name, option)
         texts = [text for text in possible_values(setting) if isinstance(text, str)]
         layers = {layer for text in texts for layer in re.findall(r"[\w.]+", text)}
         if any(re.search(rf"(?<![\w.]){re.escape(layer)}(?!\w)", reason) for layer in layers):
@@ -214,37 +179,6 @@ def _with_culprits(reason: str, bad: Sequence[Options], choices: Sequence[Option
         if option not in reason and len(values) < len({options[option] for options in choices}):
             culprits.append(f"{option} {' or '.join(map(repr, values))}")
     return f"with {' and '.join(culprits)}, {reason}" if culprits else reason
-
-
-def _check_tokens(config: Config) -> None:
-    """Refuse what cannot teach a language model."""
-    for aggregation in map(str, possible_values(config.recipe.aggregation)):
-        if reason := unfit_aggregation_of_tokens(aggregation):
-            raise UserError(reason, place=config.place("recipe", "aggregation"))
-    for name in config.recipe.listening:
-        if reasons := reasons_against(config.recipe, name, unfit_loss_of_tokens):
-            raise UserError("; ".join(reasons), place=config.place("recipe", "losses", name))
-
-
-def _check_sampled(config: Config) -> None:
-    """Refuse losses that are wrong for drawn classes: only the forward divergence is linear in what a teacher says."""
-    for name in config.recipe.listening:
-        if name not in _RIGHT_ON_AVERAGE and any(
-            averages(LossTerm(name=name, weight=1.0, options=options))
-            for options in options_of_choices(config.recipe, name)
-        ):
-            raise UserError(
-                f"cache.sampled draws classes from predictions, which teaches rightly by {listed(_RIGHT_ON_AVERAGE)} "
-                f"alone, and the recipe has {name}; use cache.top_k",
-                place=config.place("cache", "sampled"),
-            )
-    others = {str(value) for value in possible_values(config.recipe.aggregation)} - {"mean_of_losses"}
-    if config.recipe.listening and others:
-        raise UserError(
-            f"cache.sampled draws classes from predictions, which cannot be averaged first as {listed(sorted(others))} "
-            "does; use the aggregation mean_of_losses, or cache.top_k",
-            place=config.place("cache", "sampled"),
-        )
 
 
 def _check_weighting(config: Config, dataset: Dataset) -> None:

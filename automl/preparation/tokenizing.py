@@ -8,6 +8,7 @@ from automl.config.tokenizer import Tokenizer as Section
 from automl.errors import UserError
 from search_spaces import Categorical, Domain, SearchSpace
 from teachers.digests import record_digest, rows_digest
+from teachers.padding_first import padding_first
 from trials.data import Dataset
 from trials.reading import VOCABULARY_CHOICE, Reading
 from trials.tokenization import Tokenizer, read_tokenizer, train_tokenizer
@@ -46,10 +47,9 @@ def reading_for(config: Config, dataset: Dataset, space: SearchSpace) -> Reading
 
 
 def _given(config: Config, path: Path, space: SearchSpace) -> Tokenizer:
-    """Read a tokenizer, and make sure that students can use it."""
+    """Read a tokenizer, let its token 0 be for padding, and make sure that students can use it."""
     try:
-        tokenizer = read_tokenizer(path)
-        tokenizer.require_padding()
+        tokenizer = Tokenizer(padding_first(read_tokenizer(path).definition).definition)
     except ValueError as error:
         raise UserError(str(error), place=config.place("tokenizer", "path")) from error
     most = max(_sizes(config, space), default=None)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from html import escape
 
-from automl.numbers import title, written
+from automl.numbers import UNITS, title, written
 from automl.report.markup import Cell, table, words
 from automl.report.points import Point
 from trials.records import METRICS_OF_COST
@@ -28,15 +28,22 @@ def folded_metrics(points: Sequence[Point], shown: Collection[str]) -> str:
         rows = [[Cell(html=aligned(name, point.metrics.get(name))) for name in further] for point in points]
         parts.append(_table(points, heads, rows))
     by_class = dict.fromkeys(name.split(".", 1)[0] for name in names if "." in name)
-    parts += [f"<h4>{escape(_sentence(title(m)))} by class, %</h4>{_by_class(points, m, names)}" for m in by_class]
+    for metric in by_class:
+        of_text = metric.removeprefix("test_") in _OF_TEXTS
+        head = f"{_sentence(title(metric))} {'by part of the texts' if of_text else 'by class, %'}"
+        parts.append(f"<h4>{escape(head)}</h4>{_by_class(points, metric, names)}")
     if not parts:
         return ""
     return f"<details><summary>Everything else that was measured of them</summary>{''.join(parts)}</details>"
 
 
+_OF_TEXTS = ("bits_per_byte",)
+"""Metrics that have parts and are no shares."""
+
+
 def aligned(metric: str, value: float | None) -> str:
     """Write a value for a column of a table: as ``written`` does, a share with four decimals in each row."""
-    if metric in METRICS_OF_COST or value is None or not 0.001 <= abs(value) < 1000:
+    if metric in UNITS or metric in METRICS_OF_COST or value is None or not 0.001 <= abs(value) < 1000:
         return escape(written(metric, value))
     return f"{value:.4f}"
 
@@ -44,7 +51,7 @@ def aligned(metric: str, value: float | None) -> str:
 def _by_class(points: Sequence[Point], metric: str, names: Sequence[str]) -> str:
     classes = [name for name in names if name.split(".", 1)[0] == metric and "." in name]
     heads = [Cell(html=escape(name.split(".", 1)[1])) for name in classes]
-    rows = [[_percent(point.metrics.get(name)) for name in classes] for point in points]
+    rows = [[_part(metric, point.metrics.get(name)) for name in classes] for point in points]
     return _table(points, heads, rows)
 
 
@@ -56,7 +63,10 @@ def _table(points: Sequence[Point], heads: Sequence[Cell], rows: Sequence[Sequen
     return table([words("trial"), words("precision"), *heads], named, kind="dense")
 
 
-def _percent(value: float | None) -> Cell:
+def _part(metric: str, value: float | None) -> Cell:
+    """Write the value of a class in percent; of a language model, of texts of one kind or tokens of one role."""
+    if metric.removeprefix("test_") in _OF_TEXTS:
+        return Cell(html=aligned(metric, value))
     return Cell(html="—" if value is None or not math.isfinite(value) else f"{100 * value:.0f}")
 
 

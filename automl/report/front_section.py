@@ -11,7 +11,7 @@ from automl.report.figures import front_figure
 from automl.report.markup import Cell, Figures, empty, section, table, words
 from automl.report.points import Point, cost_metrics, front_points, quality_metric
 from automl.run import Run
-from trials.records import LATENCY_MARGIN, Outcome
+from trials.records import FIRST_TOKEN, LATENCY_MARGIN, Outcome
 
 
 def headline(run: Run) -> str:
@@ -33,10 +33,11 @@ def front_section(run: Run, figures: Figures) -> str:
         return section("front", "The front", _without_members(run))
     quality = title(quality_metric(run))
     names = listed([title(objective.metric) for objective in run.front.objectives])
+    way = "Up" if run.higher_is_better(quality_metric(run)) else "Down"
     parts = [
         f'<p class="note">Nothing that was tried beats these students in {escape(names)}'
-        f"{' at once' if len(run.front.objectives) > 1 else ''}. Up and to the left is better. Hover for details, drag "
-        "to zoom, double-click to go back, click a student to find it in the table.</p>"
+        f"{' at once' if len(run.front.objectives) > 1 else ''}. {way} and to the left is better. Hover for details, "
+        "drag to zoom, double-click to go back, click a student to find it in the table.</p>"
     ]
     for cost in cost_metrics(run):
         area = "latency" if cost == "size_bytes" else "size"
@@ -50,7 +51,8 @@ def front_section(run: Run, figures: Figures) -> str:
 def _story(run: Run) -> str:
     """Tell the search in two sentences."""
     if not run.trials:
-        return "A search that has not ended a single trial yet."
+        still = f"; <b>{counted(run.num_open, 'trial')}</b> {'is' if run.num_open == 1 else 'are'} open"
+        return f"A search that has not ended a single trial yet{still if run.num_open else ''}."
     started = min(finished.started for finished in run.trials)
     ended = max(finished.ended for finished in run.trials)
     students = len({member.digest for member in run.front.members})
@@ -63,10 +65,18 @@ def _story(run: Run) -> str:
     took = duration((ended - started).total_seconds()).replace(" ", "&nbsp;")
     where = run.machine.get("device", "")
     return (
-        f"<b>{counted(len(run.trials), 'student')}</b> proposed{which} {teachers}, {_day(started)}, in "
-        f"{took}{f' on {escape(where)}' if where else ''}. "
-        f"{_on_front(len(run.trials), students)} on the Pareto front{versions}."
+        f"<b>{counted(run.num_proposed, 'student')}</b> proposed{which} {teachers}, {_day(started)}, in "
+        f"{took}{f' on {escape(where)}' if where else ''}. {_not_ended(run)}"
+        f"{_on_front(run.num_proposed, students)} on the Pareto front{versions}."
     )
+
+
+def _not_ended(run: Run) -> str:
+    """Tell of trials that are open, as where a search was stopped."""
+    if not run.num_open:
+        return ""
+    few = run.num_open == 1
+    return f"<b>{run.num_open} of them</b> {'has' if few else 'have'} not ended. "
 
 
 def _on_front(trials: int, students: int) -> str:
@@ -98,7 +108,8 @@ def _tiles(run: Run) -> str:
         point = min(points, key=lambda each: each.metrics.get(cost, float("inf")))
         about = f"with {title(run.primary_metric)} {written(run.primary_metric, point.metrics.get(run.primary_metric))}"
         tiles.append((f"{head} on the front", written(cost, point.metrics.get(cost)), about))
-    tiles.append(("hypervolume", f"{run.front.hypervolume:.3f}", "share of the box that the front dominates"))
+    if run.num_proposed > 1:  # It compares searches; of a single student it says nothing.
+        tiles.append(("hypervolume", f"{run.front.hypervolume:.3f}", "share of the box that the front dominates"))
     return '<dl class="tiles">' + "".join(map(_tile, tiles)) + "</dl>"
 
 
@@ -113,7 +124,7 @@ def _front_table(run: Run) -> str:
     objectives = [objective.metric for objective in run.front.objectives]
     present = list(dict.fromkeys(name for point in points for name in point.metrics if "." not in name))
     chosen_by = [name for name in present if name.removeprefix("test_") in {*objectives, run.primary_metric}]
-    costs = [name for name in ("params", "macs") if name in present]
+    costs = [name for name in (FIRST_TOKEN, "params", "macs") if name in present]
     columns = list(dict.fromkeys([*objectives, *chosen_by, *costs]))
     parity = [Cell(html="largest difference from the module"), Cell(html="same answers as float32")]
     heads = [words("trial"), words("precision"), *_metric_heads(columns), *parity, words("digest")]
@@ -135,6 +146,11 @@ def _about_latency(points: list[Point]) -> str:
     )
     if lengths := sorted({point.latency.length for point in points if point.latency.length is not None}):
         note += f" Texts had {' or '.join(map(str, lengths))} tokens: as many as a student reads at most, or as asked."
+        if any(point.latency.first_token_ms is not None for point in points):
+            note += (
+                " Timed is the last of these tokens, those before it being kept; the first token is that after a whole "
+                "prompt of so many."
+            )
     if any(point.tied_with for point in points):
         note += (
             " <i>Not told from</i> names a student that is as good or better in all else and whose interval overlaps: "

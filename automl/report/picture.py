@@ -52,6 +52,7 @@ def front_png(run: Run, *, dots_per_inch: int = 160) -> bytes:
     )
     if seen:
         panels[0].set_ylim(seen)
+    if hidden:
         text = f"{counted(hidden, 'poor candidate lies', 'poor candidates lie')} outside"
         panels[1].set_title(text, loc="right", fontsize=9, color=MUTED)
     panels[0].set_ylabel(title(quality), color=MUTED)

@@ -12,11 +12,10 @@ from automl.report.markup import Cell, Figures, empty, section, table, words
 from automl.report.points import quality_metric
 from automl.report.warm_start import warm_start_part
 from automl.run import FinishedTrial, Run, TeacherRecord
+from automl.teaching.strength_words import METRIC_WORDS, strength_columns
 from trials.records import Outcome
 
 MOST_CHOICES, MOST_SLOW, MOST_ERRORS = 12, 5, 10
-_SHARES = {"accuracy": "accuracy", "home": "at home", "abroad": "abroad"}
-_IN_BITS = {"home": "bits a byte at home", "abroad": "abroad"}
 _TOLD = {"trained": "trained", "pruned": "stopped at a rung", "infeasible": "refused by the gate", "failed": "failed"}
 
 
@@ -27,16 +26,17 @@ def teachers_section(run: Run, figures: Figures) -> str:
             "The students were trained on labels alone. Teachers are listed under <code>teachers:</code> in the config."
         )
         return section("teachers", "Teachers", empty("This search has no teachers", text))
-    shares = [name for name in _SHARES if any(name in teacher.metrics for teacher in run.teachers)]
-    in_bits = run.teachers[0].metric == "bits_per_byte"
-    told = {**_SHARES, **_IN_BITS} if in_bits else _SHARES
-    heads = [words("teacher"), words("covers"), *(Cell(html=told[name]) for name in shares)]
-    rows = [("", _teacher_cells(teacher, shares)) for teacher in run.teachers]
-    parts = [
-        '<p class="note">A teacher is at home on the validation rows that it covers, and votes there alone; abroad is '
-        "the rest.</p>",
-        table([*heads, words("loaded as"), words("digest")], rows),
-    ]
+    metric = run.teachers[0].metric
+    in_bits = metric == "bits_per_byte"
+    columns = strength_columns(metric, [teacher.metrics for teacher in run.teachers])
+    note = (
+        "A teacher is at home on the validation rows that it covers, and votes there alone; abroad is the rest."
+        if "abroad" in columns
+        else f"Each of them covers everything; {METRIC_WORDS[metric]} is on validation rows."
+    )
+    heads = [words("teacher"), words("covers"), *map(words, columns.values()), words("loaded as"), words("digest")]
+    rows = [("", _teacher_cells(teacher, list(columns))) for teacher in run.teachers]
+    parts = [f'<p class="note">{note}</p>', table(heads, rows)]
     if (
         not in_bits
         and len(run.teachers) > 1
@@ -46,7 +46,8 @@ def teachers_section(run: Run, figures: Figures) -> str:
         note = "A row is a teacher. The frame marks its own home, the only place where students listen to it."
         parts.append(f'<p class="note">{note}</p>')
     if any(teacher.by_label for teacher in run.teachers):
-        parts.append(_figure_part("label", "Accuracy by label, at home and abroad, %", run.teachers, figures))
+        where = ", at home and abroad" if "abroad" in columns else ""
+        parts.append(_figure_part("label", f"Accuracy by label{where}, %", run.teachers, figures))
     return section("teachers", "Teachers", *parts)
 
 
@@ -54,8 +55,8 @@ def _figure_part(by: str, head: str, teachers: Sequence[TeacherRecord], figures:
     return f"<h3>{head}</h3>" + figures.place(strength_figure(teachers, by), label=head)
 
 
-def _teacher_cells(teacher: TeacherRecord, shares: Sequence[str]) -> list[Cell]:
-    numbers = [Cell(html=written(name, teacher.metrics.get(name)), value=teacher.metrics.get(name)) for name in shares]
+def _teacher_cells(teacher: TeacherRecord, scores: Sequence[str]) -> list[Cell]:
+    numbers = [Cell(html=written(name, teacher.metrics.get(name)), value=teacher.metrics.get(name)) for name in scores]
     digest = Cell(html=f"<code>{escape(teacher.digest[:12])}</code>", kind="text")
     return [words(teacher.name), words(teacher.covers), *numbers, words(teacher.kind), digest]
 
@@ -78,6 +79,9 @@ def _outcomes(run: Run) -> str:
     counts = run.counts()
     bars = "".join(f'<i class="{name}" style="flex:{count}"></i>' for name, count in counts.items() if count)
     keys = "".join(f'<li><i class="{name}"></i>{count} {_TOLD[name]}</li>' for name, count in counts.items())
+    if run.num_open:
+        bars += f'<i class="open" style="flex:{run.num_open}"></i>'
+        keys += f'<li><i class="open"></i>{run.num_open} not ended</li>'
     return f'<div class="bar">{bars}</div><ul class="key">{keys}</ul>'
 
 

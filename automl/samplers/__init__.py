@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from automl.samplers.context import SearchContext
 from automl.samplers.evolution import Evolution
 from automl.samplers.fresh import FreshSampler
-from automl.samplers.options import told
+from automl.samplers.options import check_options, takes_options_of
 from automl.samplers.pareto import Memory, Pareto
 from automl.samplers.points import PointSampler
 from search_spaces.imports import import_object
@@ -26,36 +26,40 @@ Maker = Callable[..., BaseSampler]
 
 
 def _pareto(context: SearchContext) -> Maker:
-    memory = Memory(context)
-    return lambda *, seed, **options: PointSampler(
-        Pareto(memory, seed=seed, **options), choices=context.choices, seed=seed
-    )
+    return _proposing(partial(Pareto, Memory(context)), context)
 
 
 def _evolution(context: SearchContext) -> Maker:
-    return lambda *, seed, **options: PointSampler(
-        Evolution(context, seed=seed, **options), choices=context.choices, seed=seed
-    )
+    return _proposing(partial(Evolution, context), context)
 
 
 def _reinforce(context: SearchContext) -> Maker:
-    from automl.samplers.reinforce import Memory, Reinforce  # Loads torch, which who only reads a study need not have.
+    # Loads torch, which who only reads a study need not have.
+    from automl.samplers.reinforce import Memory, Reinforce, Teaching
 
-    memory = Memory(context)
-    return lambda *, seed, **options: PointSampler(
-        Reinforce(memory, seed=seed, **options), choices=context.choices, seed=seed
-    )
+    return _proposing(partial(Reinforce, Memory(context)), context, takes=Teaching)
+
+
+def _proposing(
+    propose: Callable[..., Any], context: SearchContext, *, takes: Callable[..., object] | None = None
+) -> Maker:
+    """Make a sampler of what proposes whole points, from ``seed`` and options: its own, or those that ``takes`` has."""
+
+    def make(*, seed: int, **options: Any) -> BaseSampler:
+        return PointSampler(propose(seed=seed, **options), choices=context.choices, seed=seed)
+
+    return takes_options_of(takes or propose, make)
 
 
 def _tpe(context: SearchContext) -> Maker:
     del context
     # `group` lets it model choices jointly although some are conditional.
-    return lambda *, seed, **options: TPESampler(**{"multivariate": True, "group": True, **options}, seed=seed)
+    return partial(TPESampler, multivariate=True, group=True)
 
 
 def _nsga2(context: SearchContext) -> Maker:
     del context
-    return _seeded_nsga2
+    return takes_options_of(NSGAIISampler, _seeded_nsga2)
 
 
 def _seeded_nsga2(*, seed: int, population_size: int = 20, **options: Any) -> BaseSampler:
@@ -110,7 +114,8 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
         context: What there is to search.
 
     Raises:
-        ValueError: The name is unknown, or the sampler does not take these options.
+        ValueError: The name is unknown, or the sampler does not take these options; told at the option, where one is to
+            blame.
     """
     if ":" in name:
         make: Any = import_object(name)
@@ -120,6 +125,7 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
         raise ValueError(
             f"unknown sampler {name!r}; samplers are {', '.join(sorted(SAMPLERS))}, or package.module:name"
         )
+    check_options(name, make, options)
     try:
         return FreshSampler(
             lambda trial_seed: _made(name, make, seed=trial_seed, options=options),
@@ -130,8 +136,7 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
             else lambda trial_seed, rank: _made(name, make, seed=trial_seed, options={**options, "rank": rank}),
         )
     except (TypeError, ImportError) as error:
-        why = told(error, options)
-        raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {why}") from error
+        raise ValueError(f"sampler {name!r} cannot be made with seed and {dict(options)}: {error}") from error
 
 
 def _made(name: str, make: Maker, *, seed: int, options: Mapping[str, Any]) -> BaseSampler:

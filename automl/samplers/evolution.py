@@ -11,7 +11,6 @@ from optuna.trial import FrozenTrial
 
 from automl.front.ranking import places
 from automl.samplers.context import SearchContext
-from automl.samplers.options import require_number, require_whole
 from automl.samplers.points import first_new, other_points
 from automl.samplers.scalarised import Told
 from search_spaces import Point, crossover, mutate
@@ -57,8 +56,6 @@ class Evolution:
         tournament_size: int = 10,
         crossover_probability: float = 0.0,
     ) -> None:
-        require_whole(population_size=population_size, tournament_size=tournament_size)
-        require_number(crossover_probability=crossover_probability)
         if population_size < 2:
             raise ValueError(f"population_size must be at least 2, got {population_size}")
         if not 1 <= tournament_size <= population_size:

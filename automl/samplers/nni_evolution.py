@@ -11,7 +11,6 @@ from automl.samplers.context import SearchContext
 from automl.samplers.fresh import trial_seed
 from automl.samplers.nni_parameters import Translation
 from automl.samplers.nni_sampler import Heard, History
-from automl.samplers.options import require_whole
 from search_spaces import Point
 
 _TRIES = 50
@@ -31,7 +30,6 @@ class Evolution:
     """
 
     def __init__(self, translation: Translation, context: SearchContext, *, population_size: int = 32) -> None:
-        require_whole(population_size=population_size)
         if population_size < 2:
             raise ValueError(f"population_size must be at least 2, got {population_size}")
         self._translation = translation

@@ -6,6 +6,7 @@ told of the points that were tried, in the order in which they ended, and of tho
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from optuna.samplers import BaseSampler
@@ -14,6 +15,7 @@ from automl.samplers.context import SearchContext
 from automl.samplers.nni_evolution import Evolution
 from automl.samplers.nni_parameters import Translation
 from automl.samplers.nni_sampler import Asking, History, Tuner
+from automl.samplers.options import takes_options_of
 from automl.samplers.points import PointSampler
 from search_spaces import Point
 
@@ -154,4 +156,14 @@ def nni_maker(name: str, context: SearchContext) -> Callable[..., BaseSampler]:
             made[key] = TUNERS[name](translation, context, **options)
         return PointSampler(Asking(context, made[key], seed=seed), choices=context.choices, seed=seed)
 
-    return sampler
+    return takes_options_of(_taker(name, translation, context), sampler)
+
+
+def _taker(name: str, translation: Translation, context: SearchContext) -> Callable[..., object]:
+    """Give what takes the options of a tuner in the end."""
+    if name == "nni_tpe":
+        from nni.algorithms.hpo.tpe_tuner import TpeArguments
+
+        taker: Callable[..., object] = TpeArguments
+        return taker
+    return partial(TUNERS[name], translation, context)

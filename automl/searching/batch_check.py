@@ -5,6 +5,7 @@ import numpy as np
 from automl.config.searchable import possible_values
 from automl.preparation.prepare import Prepared
 from search_spaces import sample
+from trials.lesson import rows_that_teach
 
 
 def oversized_batch(prepared: Prepared) -> str:
@@ -16,12 +17,13 @@ def oversized_batch(prepared: Prepared) -> str:
     config = prepared.config
     largest = max(int(size) for size in possible_values(config.recipe.batch_size))
     generator = np.random.default_rng(config.seed)
-    trial = prepared.trial(0, sample(prepared.choices, generator, forbids=prepared.space.forbids))
-    try:
-        rows = len(prepared.setting.lesson(trial).rows())
-    except ValueError:  # Nothing teaches under this recipe; others may, and a trial says it best.
-        return ""
-    if largest <= rows:
+    recipe = prepared.trial(0, sample(prepared.choices, generator, forbids=prepared.space.forbids)).recipe
+    heard = None
+    if prepared.ensemble is not None and recipe.needs_teachers:
+        names = prepared.ensemble.names
+        heard = prepared.ensemble.only([k for k, name in enumerate(names) if name not in recipe.silent])
+    rows = len(rows_that_teach(prepared.dataset, recipe, heard))
+    if largest <= rows or not rows:  # Where nothing teaches under this recipe, others may, and a trial says it best.
         return ""
     return (
         f"{config.place('recipe', 'batch_size')}: a batch of {largest:,} is more than the {rows:,} training rows "

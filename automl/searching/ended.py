@@ -34,7 +34,7 @@ def nothing_left(config: Config) -> tuple[Run, str] | None:
         run = read_run(config.folder, ledger, config_text=(config.folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except (UserError, WorkFailed, ValueError, OSError):  # It is told where the search opens the same.
         return None
-    if run.limits != config.limits or ledger.has_running():
+    if run.limits != config.limits or ledger.num_running():
         return None
     reason = _reason(config, ledger, run)
     return (run, reason) if reason else None

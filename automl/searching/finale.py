@@ -14,7 +14,6 @@ from automl.searching.students import Students
 from automl.study import stored
 from automl.study.ledger import Ledger
 from trials.compress import PRECISIONS
-from trials.decoding import DECODING_FILES
 from trials.records import Latency
 
 FINAL = "final:"
@@ -64,7 +63,7 @@ def measure_front(
         also = f", and {counted(len(again), 'member')} of the front again with them" if again else ""
         progress.say(f"measuring {counted(len(waiting), 'candidate')} for the front alone{also}")
         for portion in _portions([*waiting, *again], students):
-            graphs = [_timed_file(students, member).read_bytes() for member in portion]
+            graphs = [_graph_file(students, member).read_bytes() for member in portion]
             specs = [standing.spec_of(member) for member in portion]
             task = executor.submit(measure_on_node, graphs, specs, setting, share=Share(measuring=True), name="measure")
             (latencies,) = executor.run_all([task])
@@ -142,7 +141,6 @@ def _judge_members(
             _graph_file(students, member).read_bytes(),
             standing.spec_of(member),
             setting,
-            *_writing_graph(students, member),
             share=Share(),
             name="test",
         )
@@ -169,18 +167,6 @@ def _keep(
     )
     ledger.remember(f"{FINAL}{member.digest}:{member.precision}", stored.final.dump_python(measured, mode="json"))
     standing.settle(measured)
-
-
-def _timed_file(students: Students, member: Member) -> Path:
-    """Give the graph whose latency counts: the one that writes, where there is one."""
-    writing = students.folder(member.digest) / DECODING_FILES[member.precision]
-    return writing if writing.exists() else _graph_file(students, member)
-
-
-def _writing_graph(students: Students, member: Member) -> list[bytes]:
-    """Read the graph that writes; empty where there is none."""
-    file = _timed_file(students, member)
-    return [] if file == _graph_file(students, member) else [file.read_bytes()]
 
 
 def _graph_file(students: Students, member: Member) -> Path:

@@ -12,6 +12,7 @@ from automl.config import Config, dump_config, load_config
 from automl.errors import UserError, WorkFailed
 from automl.front.empty_front import why_empty
 from automl.preparation.prepare import Prepared, at, prepare
+from automl.preparation.teaching_checks import idle_hard_label
 from automl.proxies.screening import make_screening, require_proxies
 from automl.report import front_figure, front_png, write_report
 from automl.run import Run
@@ -150,7 +151,7 @@ def _search_on(prepared: Prepared, ledger: Ledger, executor: Executor, progress:
     refuse_other_data(prepared, ledger)
     objectives = settle_objectives(prepared, ledger, executor, progress.say)
     keep_config(config)  # Only now are its limits those of the run.
-    if note := oversized_batch(prepared):
+    for note in filter(None, (idle_hard_label(config, prepared.dataset), oversized_batch(prepared))):
         progress.say(note)
     prepared, place = teach(prepared, ledger, executor, leases=stack, say=progress.say)
     students = Students(config.folder)

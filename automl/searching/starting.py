@@ -1,6 +1,7 @@
 """A run's folder as its search begins: refused, made, or left as it was."""
 
 from automl.config import Config, dump_config, load_config
+from automl.config.running import CUTS
 from automl.errors import UserError
 from automl.preparation.prepare import Prepared
 from automl.run_folder import CONFIG_FILE
@@ -51,12 +52,14 @@ def refuse_existing(config: Config, *, resume: bool, remedy: str = "add --resume
             place=config.place("name"),
         )
     before = load_config(config.folder / CONFIG_FILE, files_must_exist=False)
-    for section in _COMPARED:
-        if getattr(before, section) != getattr(config, section):
+    compared: list[tuple[tuple[str, ...], object, object]] = [((section,), before, config) for section in _COMPARED]
+    compared += [(("cache", field), before.cache, config.cache) for field in CUTS]
+    for path, old, new in compared:
+        if getattr(old, path[-1]) != getattr(new, path[-1]):
             raise UserError(
                 f"it differs from what the run {config.folder} began with, and trials of both could not be "
                 "compared; change it back, or give the search another name",
-                place=config.place(section),
+                place=config.place(*path),
             )
 
 

@@ -83,9 +83,9 @@ class Ledger:
         left = [trial for trial in trials if trial.number not in self._open]
         return [self._suggest(_patiently(optuna.Trial, self._study, trial._trial_id)) for trial in left]
 
-    def has_running(self) -> bool:
-        """Tell whether an earlier process left a trial open."""
-        return bool(_patiently(self._study.get_trials, deepcopy=False, states=(TrialState.RUNNING,)))
+    def num_running(self) -> int:
+        """Count the trials that are open: they run, or whoever ran them was stopped."""
+        return len(_patiently(self._study.get_trials, deepcopy=False, states=(TrialState.RUNNING,)))
 
     def _suggest(self, trial: optuna.Trial) -> Proposal:
         # What is written already is given again, so that a second try, or a resume, continues half a proposal.

@@ -12,6 +12,7 @@ from automl.preparation.prepare import Prepared
 from automl.teaching.caching import probe_rows
 from automl.teaching.heard_rows import HeardRows
 from teachers import Assembly, CachePlan, Job, OutputStore, Probe, Shard, view_of
+from teachers.endpoint import EndpointError
 
 
 def answer_all(
@@ -109,12 +110,19 @@ def probe_all(prepared: Prepared, shared: Sequence[Any], features: tuple[str, ..
 
 @contextmanager
 def answering(prepared: Prepared, position: int) -> Iterator[None]:
-    """Tell which teacher could not answer; what a model raises for inputs that do not fit it is of any kind."""
+    """Tell which teacher could not answer; what a model raises for inputs that do not fit it is of any kind.
+
+    Raises:
+        UserError: It cannot, or its server refuses.
+        WorkFailed: Its server does not answer, or the budget is used up.
+    """
     place = prepared.config.place("teachers", position)
     try:
         yield
     except ValueError as error:
         raise UserError(str(error), place=place) from error
+    except EndpointError as error:
+        raise WorkFailed(f"teacher {prepared.config.teachers[position].name!r}: {error}") from error
     except Exception as error:
         if isinstance(error, WorkFailed) or disk_is_full(error):
             raise

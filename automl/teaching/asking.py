@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from automl.errors import WorkFailed
 from automl.numbers import counted
 from automl.preparation.prepare import Prepared
 from automl.teaching.answering import answering
 from teachers import MISSING_LABEL, Coverage, LoadedModel, Teacher
-from teachers.endpoint import EndpointError
 from teachers.loading.endpoint import EndpointClassifier
 from trials.data import Dataset
 
@@ -63,11 +61,7 @@ def asked(
         WorkFailed: The server does not answer, or the budget is used up.
     """
     with answering(prepared, position):
-        try:
-            return model.heard(texts)
-        except EndpointError as error:
-            name = prepared.config.teachers[position].name
-            raise WorkFailed(f"teacher {name!r}: {error}") from error
+        return model.heard(texts)
 
 
 def texts_to_ask(dataset: Dataset, coverage: Coverage) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from automl.config.searchable import possible_values
 from automl.numbers import byte_count, counted, duration, listed
 from automl.preparation.prepare import Prepared
+from automl.teaching.caching import roomy_gb
 from teachers import LOGITS, CachePlan, Teacher, travelling_bytes
 
 
@@ -34,9 +35,32 @@ def plan_lines(prepared: Prepared, plan: CachePlan, teachers: Sequence[Teacher],
     for output, of in kept.items():
         yield f"  kept: {output} of {_names(names, of)}, {byte_count(sizes[output])}"
     yield from _live_lines(prepared, plan, names)
+    if plan.lacking_bytes:
+        yield (
+            "  cache.gb is too small for all that this search reads of teachers: what has no room is computed anew in "
+            f"every trial; cache.gb: {roomy_gb(plan.num_bytes + plan.lacking_bytes)} keeps all"
+        )
     if plan.models:
         yield _models_line(prepared, plan, teachers)
     yield _memory_line(plan, names, is_there=bytes_there >= plan.num_bytes)
+
+
+def removal_line(used_bytes: int, bytes_to_come: int, *, limit_bytes: int) -> str:
+    """Say that answers which earlier searches left must go; empty where all have room.
+
+    Args:
+        used_bytes: Of all that the cache holds.
+        bytes_to_come: What this search adds.
+        limit_bytes: What the cache may hold.
+    """
+    excess = used_bytes + bytes_to_come - limit_bytes
+    if excess <= 0:
+        return ""
+    enough = roomy_gb(used_bytes + bytes_to_come)
+    return (
+        f"  {byte_count(excess)} that earlier searches left, those used longest ago, are removed for it, and asked of "
+        f"the teachers anew by whoever needs them; cache.gb: {enough} keeps both"
+    )
 
 
 def _memory_line(plan: CachePlan, names: Sequence[str], *, is_there: bool) -> str:

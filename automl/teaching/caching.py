@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from automl.config.searchable import possible_values
 from automl.errors import UserError
-from automl.numbers import byte_count, counted, listed
+from automl.numbers import byte_count, counted, gigabytes, listed
 from automl.preparation.prepare import Prepared
 from automl.preparation.recipe_checks import options_of_choices
 from automl.teaching.heard_rows import HeardRows
@@ -124,12 +124,13 @@ def require_memory(prepared: Prepared, plan: CachePlan) -> None:
         return
     budget, config = plan.budget, prepared.config
     names = [config.teachers[k].name for k in plan.needs_models]
-    helps = [f"raise it to {_gb(plan.memory_bytes)}"]
+    helps = [f"raise it to {gigabytes(plan.memory_bytes)}"]
     fitting = budget.memory_bytes // plan.trial_bytes - LEADING_COPIES
     if fitting > 0:
         helps.insert(0, f"set search.in_flight to {fitting}")
     if not plan.models:
-        helps.insert(0, f"set cache.gb to {_gb(plan.num_bytes + plan.lacking_bytes)}, which keeps all that they say")
+        enough = roomy_gb(plan.num_bytes + plan.lacking_bytes)
+        helps.insert(0, f"set cache.gb to {enough}, which keeps all that they say")
     why = f"for {listed(plan.models)}" if plan.models else "since cache.gb has no room for all that they say"
     raise UserError(
         f"{listed(names)} would run in {counted(budget.trials, 'trial')} at a time, {why}: "
@@ -139,11 +140,9 @@ def require_memory(prepared: Prepared, plan: CachePlan) -> None:
     )
 
 
-def _gb(num_bytes: int) -> str:
-    """Write gigabytes for a config with three digits that count, rounded up so that they suffice."""
-    dropped = max(0, len(str(num_bytes)) - 3)
-    rounded = -(-num_bytes // 10**dropped) * 10**dropped
-    return f"{rounded / 1e9:.{max(0, 9 - dropped)}f}"
+def roomy_gb(num_bytes: int) -> str:
+    """Write the ``cache.gb`` that has room for answers, and for the heads of their files, which no plan counts."""
+    return gigabytes(num_bytes + num_bytes // 100 + 64_000)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

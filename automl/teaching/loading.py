@@ -11,6 +11,8 @@ from automl.teaching.answered_rows import keys_of, reads_of
 from automl.teaching.student_teachers import load_student_teacher
 from search_spaces.imports import import_object
 from teachers import LOADERS, Coverage, LoadedModel, Preprocessing, Teacher
+from teachers.loading import choose_classes
+from teachers.loading.text_batches import reads_alike
 from trials.description import read_description
 from trials.tokenization import Tokenizer
 
@@ -62,6 +64,22 @@ def load_one(prepared: Prepared, position: int, trained: Path | None = None) -> 
         return model.teacher(teacher.name, coverage)
 
 
+def strangers(prepared: Prepared) -> list[int]:
+    """List the teachers that cut texts into other tokens than the data, by position; nothing but tokenizers is read.
+
+    Raises:
+        UserError: A tokenizer cannot be read.
+    """
+    own, found = _tokenizer_of_tokens(prepared), []
+    for position, teacher in enumerate(prepared.config.teachers):
+        if own is None or teacher.kind != "transformers":
+            continue
+        with at(prepared.config, "teachers", position):
+            if not reads_alike(teacher.model, own.definition, revision=teacher.revision):
+                found.append(position)
+    return found
+
+
 def _tokenizer_of_tokens(prepared: Prepared) -> Tokenizer | None:
     reading = prepared.setting.reading
     return reading.tokenizer if reading is not None and prepared.dataset.of_tokens else None
@@ -104,11 +122,15 @@ def load_teacher(
     Raises:
         ValueError: It cannot be loaded, or does not fit the data.
     """
-    fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing"}
+    fields = set(type(teacher).model_fields) - {"kind", "name", "covers", "preprocessing", "classes"}
     arguments: dict[str, Any] = {name: getattr(teacher, name) for name in fields}
     if (preprocessing := getattr(teacher, "preprocessing", None)) is not None:
         arguments["preprocessing"] = Preprocessing(**dict(preprocessing))
-    return LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
+    loaded = LOADERS[teacher.kind](**arguments | _from_data(prepared, teacher, coverage, head))
+    if (classes := getattr(teacher, "classes", None)) is None:
+        return loaded
+    names = prepared.dataset.class_names
+    return choose_classes(loaded, list(map(str, classes)), class_names=names, labels=coverage.labels)
 
 
 def _from_data(prepared: Prepared, teacher: TeacherConfig, coverage: Coverage, head: Path | None) -> dict[str, Any]:

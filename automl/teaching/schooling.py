@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import torch
 
 from automl.errors import UserError
 from automl.preparation.prepare import Prepared, at, fixed_recipe
-from search_spaces import SearchSpace, plain_digest
+from search_spaces import SearchSpace, StudentSpec, plain_digest
 from teachers import Coverage
 from teachers.digests import rows_digest
 from trials.data import Dataset
-from trials.reading import Reading
+from trials.reading import LENGTH_CHOICE, Reading
 from trials.records import Trial
 from trials.student import Normalisation
 
@@ -68,7 +69,33 @@ def schooling(prepared: Prepared, position: int) -> Schooling:
         UserError: Its architecture, recipe or coverage does not fit; or another one is trained alike with its seed.
     """
     asked = _asked(prepared, position)
+    _require_fit(prepared, position, asked.space, asked.trial.spec)
     return replace(asked, trial=replace(asked.trial, seed=_seed(prepared, position, asked)))
+
+
+def _require_fit(prepared: Prepared, position: int, space: SearchSpace, spec: StudentSpec) -> None:
+    """Make sure that a teacher can be built for the data, and reads whole rows of tokens.
+
+    Raises:
+        UserError: It cannot, or does not.
+    """
+    config, dataset, read = prepared.config, prepared.dataset, spec.values.get(LENGTH_CHOICE)
+    place = ("teachers", position, "student")
+    with at(config, *place):
+        try:
+            with torch.device("meta"):  # Nothing is computed, and no memory taken.
+                space.build(spec, prepared.setting.signature_of(spec))
+        except ValueError as error:
+            raise ValueError(f"space {space.name!r} cannot build this teacher: {error}") from error
+        except Exception:  # What code of the user's cannot do without memory, it may do with it.
+            return
+    length = int(dataset.labels.shape[1]) if dataset.of_tokens else 0
+    if isinstance(read, int) and read < length:
+        raise UserError(
+            f"rows have {length} tokens, as task.length says, and this teacher reads {read}; let it be {length} or "
+            "more",
+            place=config.place(*place, "values", LENGTH_CHOICE),
+        )
 
 
 def _asked(prepared: Prepared, position: int) -> Schooling:

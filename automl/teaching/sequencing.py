@@ -100,7 +100,7 @@ def _written(
     how = {"samples": asked.samples, "temperature": asked.temperature, "max_new_tokens": asked.max_new_tokens}
     how |= {"seed": config.seed}
     model = prepared.setting.reading.tokenizer.definition, prepared.setting.reading.length
-    name = f"texts {json.dumps(how, sort_keys=True)} {rows_digest([model[0]])} {model[1]}"
+    name = f"texts and ends {json.dumps(how, sort_keys=True)} {rows_digest([model[0]])} {model[1]}"
     jobs = []
     for k, teacher in enumerate(teachers):
         covered = teacher.coverage.rows(len(documents), documents.columns)
@@ -137,8 +137,8 @@ def unpacked(arrays: dict[str, Any]) -> list[list[Generation]]:
     texts = [content[end - length : end].decode() for end, length in zip(ends, arrays["lengths"], strict=True)]
     log_p: NDArray[np.float64] = arrays["log_probabilities"]
     made = [
-        Generation(text=text, log_probability=None if np.isnan(value) else float(value))
-        for text, value in zip(texts, log_p, strict=True)
+        Generation(text=text, log_probability=None if np.isnan(value) else float(value), ended=bool(ended))
+        for text, value, ended in zip(texts, log_p, arrays["ended"], strict=True)
     ]
     edges = np.concatenate([[0], np.cumsum(arrays["counts"])])
     return [made[start:stop] for start, stop in pairwise(edges)]

@@ -16,9 +16,6 @@ from automl.teaching.caching import Entries
 from teachers import CachedOutputs, Coverage, OutputStore, Strength, Teacher, teacher_strength
 from trials.data import Dataset
 
-METRIC_WORDS = {"accuracy": "accuracy", "bits_per_byte": "bits a byte"}
-"""What teachers are judged by, in words."""
-
 
 def validation_logits(
     prepared: Prepared, shared: Sequence[Any], entries: Entries, executor: Executor, store: OutputStore

@@ -11,21 +11,22 @@ from automl.cluster.executor import Executor, Share
 from automl.cluster.nodes import CachePlace
 from automl.errors import UserError, WorkFailed
 from automl.preparation.prepare import Prepared
-from automl.preparation.recipe_checks import check_aggregation, check_tokenizers, rows_without_teacher
+from automl.preparation.recipe_checks import check_aggregation, rows_without_teacher
 from automl.run import TeacherRecord
 from automl.searching.students import write_folder
 from automl.study import stored
 from automl.study.ledger import Ledger
 from automl.teaching.answering import answer_all, probe_all, trials_at_a_time
 from automl.teaching.asking import ask_endpoints
-from automl.teaching.cache_view import plan_lines
+from automl.teaching.cache_view import plan_lines, removal_line
 from automl.teaching.caching import entries_of, plan_answers, require_memory, wanted
 from automl.teaching.fitting_heads import fit_heads
 from automl.teaching.loading import load_teachers
 from automl.teaching.schooling import schooling
 from automl.teaching.sequencing import with_sequences
-from automl.teaching.strength import METRIC_WORDS, judge_teacher, validation_logits
-from automl.teaching.token_strength import judge_by_tokens, validation_tallies
+from automl.teaching.strength import judge_teacher, validation_logits
+from automl.teaching.strength_words import strength_in_words
+from automl.teaching.token_strength import judge_by_tokens, unjudged, validation_tallies
 from teachers import OutputStore, Teacher, TeacherEnsemble, pack
 from trials.records import Artefacts, Outcome
 from trials.run_trial import run_trial
@@ -59,7 +60,6 @@ def teach(
     trained = train_teachers(prepared, executor, cache / "teachers")
     trained |= fit_heads(prepared, executor, cache / "teachers", say=say)
     teachers = ask_endpoints(prepared, load_teachers(prepared, trained), say=say)
-    check_tokenizers(config, teachers)
     store = OutputStore(cache / "outputs", limit_bytes=config.cache.limit_bytes)
     prepared = with_sequences(prepared, teachers, executor, store, say)
     ensemble = TeacherEnsemble(
@@ -73,9 +73,13 @@ def teach(
     ledger.remember("teachers", stored.teachers.dump_python(tuple(records), mode="json"))
     warm = () if computed else place.packed  # Of the others nothing is kept.
     for k, record in enumerate(records):
-        strength = ", ".join(f"{name} {value:.3f}" for name, value in record.metrics.items())
+        strength = (
+            strength_in_words(record.metric, record.metrics)
+            or unjudged(teachers[k])
+            or "no labelled row to judge it by"
+        )
         known = " (from the cache)" if k in warm else ""
-        say(f"teacher {record.name}: {record.covers}; {METRIC_WORDS[record.metric]} {strength}{known}")
+        say(f"teacher {record.name}: {record.covers}; {strength}{known}")
     if unheard := rows_without_teacher(config, prepared.dataset, ensemble):
         say(f"{unheard} of {len(prepared.dataset.splits['train'])} training rows have no teacher")
     ready = replace(prepared, ensemble=ensemble, setting=replace(prepared.setting, ensemble=ensemble))
@@ -175,6 +179,8 @@ def fill_cache(
     for line in plan_lines(prepared, entries.plan, teachers, bytes_there=entries.plan.num_bytes - to_come):
         say(line)
     require_memory(prepared, entries.plan)
+    if line := removal_line(store.used_bytes(), to_come, limit_bytes=prepared.config.cache.limit_bytes):
+        say(line)
     try:
         store.make_room(to_come)
     except ValueError as error:

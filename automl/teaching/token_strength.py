@@ -24,10 +24,19 @@ TALLY = "tally"
 """Name under which the cache keeps what the validation rows cost a teacher."""
 
 
+def unjudged(teacher: Teacher) -> str:
+    """Say why nobody can tell what a byte costs a teacher; empty where it can be told."""
+    if not teacher.gives_logits:
+        return "it writes, and tells no probabilities of tokens"
+    if getattr(teacher.model, "shares_tokenizer", True) is False:
+        return "it reads other tokens than the data's"
+    return ""
+
+
 def validation_tallies(
     prepared: Prepared, shared: Sequence[Any], teachers: Sequence[Teacher], executor: Executor, store: OutputStore
-) -> list[NDArray[np.float64]]:
-    """Ask what each validation row costs each teacher (R, 4), or read it from an earlier search.
+) -> list[NDArray[np.float64] | None]:
+    """Ask what each validation row costs each teacher (R, 4), or read it from an earlier search; None of ``unjudged``.
 
     The teachers are asked themselves, once: of what the cache keeps of a prediction, most tokens are left out, and the
     next one may be among them.
@@ -44,8 +53,11 @@ def validation_tallies(
     rows = dataset.splits["validation"]
     inputs, labels = dataset.inputs[rows], dataset.labels[rows]
     asked = rows_digest(np.concatenate([inputs, labels], axis=1)) + rows_digest(task.bytes_V)
-    found = []
+    found: list[NDArray[np.float64] | None] = []
     for k, teacher in enumerate(teachers):
+        if unjudged(teacher):
+            found.append(None)
+            continue
         key = ShardKey(teacher=teacher.digest, inputs=asked, output=TALLY, dtype="float32")
         if store.fault(key) is not None:
             arguments = shared[k], inputs, labels, task.bytes_V, resources.threads
@@ -62,7 +74,7 @@ def judge_by_tokens(
     prepared: Prepared,
     position: int,
     teacher: Teacher,
-    tally_R4: NDArray[np.float64],
+    tally_R4: NDArray[np.float64] | None,
     homes: Mapping[str, Coverage],
 ) -> TeacherRecord:
     """Say what a byte costs a teacher at home and abroad, on the validation rows.
@@ -71,12 +83,14 @@ def judge_by_tokens(
         prepared: Its data.
         position: Of the teacher in the config.
         teacher: As loaded.
-        tally_R4: What the rows cost it.
+        tally_R4: What the rows cost it; None where nobody can tell.
         homes: What each teacher covers, by name.
     """
     rows = prepared.dataset.splits["validation"]
-    scores = home_and_abroad(prepared, teacher.coverage, tally_R4, rows)
-    by_home = {name: home_and_abroad(prepared, other, tally_R4, rows).get("home") for name, other in homes.items()}
+    scores, by_home = {}, {}
+    if tally_R4 is not None:
+        scores = home_and_abroad(prepared, teacher.coverage, tally_R4, rows)
+        by_home = {name: home_and_abroad(prepared, other, tally_R4, rows).get("home") for name, other in homes.items()}
     return TeacherRecord(
         name=teacher.name,
         kind=prepared.config.teachers[position].kind,

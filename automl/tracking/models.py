@@ -18,6 +18,7 @@ from automl.searching.students import Students
 from automl.tracking.experiment import Experiment
 from trials.compress import PRECISIONS
 from trials.description import DESCRIPTION_FILE, TOKENIZER_FILE
+from trials.sessions import nothing_before, open_session
 
 Example = NDArray[Any] | Mapping[str, NDArray[Any]] | list[str]
 """Rows that a student takes: one array, one a name of the graph's inputs, or texts."""
@@ -86,22 +87,49 @@ def _find(experiment: Experiment, member: Member) -> tuple[Any, bool]:
 def _upload(experiment: Experiment, model: Any, run_id: str, file: Path, example: Example) -> None:
     import mlflow.onnx
     import onnx
-    from mlflow.models import infer_signature
 
     graph = file.read_bytes()
+    past = _nothing_before(graph, example)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         mlflow.onnx.save_model(
             onnx.load_model_from_string(graph),
             folder,
             mlflow_model=_described(model, run_id),
-            signature=infer_signature(example, _answers(graph, example)),
-            input_example=example,
+            signature=_signature(graph, example, past),
+            input_example=None if past else example,
             pip_requirements=_pinned("onnx", "onnxruntime", "numpy"),
             onnx_execution_providers=["CPUExecutionProvider"],
             save_as_external_data=False,
         )
         _log(experiment, model, run_id, folder)
+
+
+def _nothing_before(graph: bytes, example: Example) -> dict[str, NDArray[Any]]:
+    """Give keys and values of no tokens to a graph that takes them beside an example; nothing to others."""
+    inputs = open_session(graph, threads=1, provider="cpu").get_inputs()
+    return dict(nothing_before(inputs[1:], len(next(iter(example.values()))))) if isinstance(example, Mapping) else {}
+
+
+def _signature(graph: bytes, example: Example, past: Mapping[str, NDArray[Any]]) -> Any:
+    """Say what a graph takes and gives; keys and values of tokens before it takes of any number of tokens."""
+    from mlflow.models import ModelSignature, infer_signature
+    from mlflow.types import Schema, TensorSpec
+
+    if not past:
+        return infer_signature(example, _answers(graph, example))
+    assert isinstance(example, Mapping)
+    answers = _answers(graph, {**example, **past})
+    return ModelSignature(
+        inputs=Schema([TensorSpec(rows.dtype, _free(rows), name) for name, rows in {**example, **past}.items()]),
+        outputs=Schema([TensorSpec(rows.dtype, _free(rows), name) for name, rows in answers.items()]),
+    )
+
+
+def _free(rows: NDArray[Any]) -> tuple[int, ...]:
+    """Leave the sizes of a tensor free that vary: rows and tokens, which come third in keys and values."""
+    tokens = 2 if rows.ndim == 4 else 1
+    return tuple(-1 if axis in (0, tokens) else size for axis, size in enumerate(rows.shape))
 
 
 def _upload_texts(experiment: Experiment, model: Any, run_id: str, file: Path, example: Example) -> None:

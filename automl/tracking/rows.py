@@ -14,7 +14,7 @@ from automl.searching.lopsided import sentence
 from automl.tracking.proxy_rows import proxy_metrics
 from automl.tracking.rung_rows import rung_lines, rung_metrics, rung_tags
 from trials.division import imbalances
-from trials.records import METRICS_OF_COST, Candidate, Latency, Outcome, TrialResult
+from trials.records import FIRST_TOKEN, METRICS_OF_COST, Candidate, Latency, Outcome, TrialResult
 
 TRIAL_TAG = "automl.trial"
 DIGEST_TAG = "digest"
@@ -176,12 +176,13 @@ def candidate_metrics(
             logarithmic axes, and on a linear one the small students, which matter, lie on one spot.
 
     Returns:
-        Value by name; latency that was measured beside other work is ``latency_ms_provisional``.
+        Value by name; latency that was measured beside other work is ``latency_ms_provisional``, and so is that of a
+        first token.
     """
     named = {}
     # The task's metrics, then costs, then parts of a metric, such as its value by class.
     for name, value in sorted(candidate.metrics.items(), key=lambda of: ("." in of[0], of[0] in METRICS_OF_COST)):
-        shown = latency_name(candidate.latency) if name == "latency_ms" else name
+        shown = f"{name}{_provisional(candidate.latency)}" if name in ("latency_ms", FIRST_TOKEN) else name
         named[safe_key(shown + suffix)] = float(value)
         if name in logarithmic and value > 0:
             named[safe_key(LOGARITHM + shown + suffix)] = math.log10(value)
@@ -190,7 +191,11 @@ def candidate_metrics(
 
 def latency_name(latency: Latency) -> str:
     """Say under which name a latency is shown."""
-    return PROVISIONAL if latency.provisional else "latency_ms"
+    return f"latency_ms{_provisional(latency)}"
+
+
+def _provisional(latency: Latency) -> str:
+    return "_provisional" if latency.provisional else ""
 
 
 def member_suffix(result: TrialResult, precision: str) -> str:

@@ -22,7 +22,7 @@ _BATCH = 256
 class TextStudent(mlflow.pyfunc.PythonModel):  # type: ignore[misc] # mlflow is not read by mypy
     """Cuts texts into tokens, runs the graph, and names the most likely class."""
 
-    def load_context(self, context: Any) -> None:  # noqa: ANN401 RUF100 - MLflow's own record of the model's files
+    def load_context(self, context: Any) -> None:  # MLflow's own record of the model's files
         """Open the student's files."""
         files = context.artifacts
         record = json.loads(Path(files["student"]).read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ class TextStudent(mlflow.pyfunc.PythonModel):  # type: ignore[misc] # mlflow is 
         self._session = onnxruntime.InferenceSession(files["graph"], providers=["CPUExecutionProvider"])
         (self._input,) = (tensor.name for tensor in self._session.get_inputs())
 
-    def predict(self, context: Any, model_input: list[str], params: Any = None) -> pd.DataFrame:  # noqa: ANN401 RUF100 - the same
+    def predict(self, context: Any, model_input: list[str], params: Any = None) -> pd.DataFrame:  # the same
         """Answer for texts.
 
         Args:
@@ -55,7 +55,7 @@ class TextStudent(mlflow.pyfunc.PythonModel):  # type: ignore[misc] # mlflow is 
         labels = [self._class_names[label] for label in best_B]
         return pd.DataFrame({"label": labels, "probability": probability_BC[np.arange(len(model_input)), best_B]})
 
-    def _logits(self, texts: list[str]) -> Any:  # noqa: ANN401 RUF100 - ONNX Runtime has no types
+    def _logits(self, texts: list[str]) -> Any:  # ONNX Runtime has no types
         rows = [encoding.ids[: self._length] for encoding in self._tokenizer.encode_batch(texts)]
         ids_BT = np.array(rows, dtype=np.int64)
         # A graph takes one position at least, and texts may all be empty.

@@ -8,6 +8,7 @@ import numpy as np
 
 from automl.config import Config, load_config
 from automl.config.recipe import values_of
+from automl.config.running import CUTS
 from automl.errors import UserError
 from automl.front.objectives import Objective, to_losses
 from automl.front.pareto_front import Member, hypervolume, pareto_front
@@ -62,7 +63,7 @@ def settle_warm_start(
         return found
     if section is None:
         return None
-    if ledger.finished() or ledger.has_running():
+    if ledger.finished() or ledger.num_running():
         raise UserError(
             "the search has begun without it, and students of another run can only be tried first; "
             "leave it out, or give the search another name",
@@ -234,7 +235,7 @@ def differences(prepared: Prepared, ledger: Ledger, run: Run, other: Ledger) -> 
         found.append("machine")
     if before.student.taps != config.student.taps:
         found.append("taps")
-    if (before.cache.dtype, before.cache.top_k) != (config.cache.dtype, config.cache.top_k):
+    if any(getattr(before.cache, field) != getattr(config.cache, field) for field in CUTS):
         found.append("cache")
     if (before.resources.threads, before.resources.gpus > 0) != (config.resources.threads, config.resources.gpus > 0):
         found.append("resources")

@@ -30,6 +30,7 @@ class JoinedOutputs:
         packs: Mapping[int, CachedOutputs] | None = None,
         features: Mapping[tuple[int, str, int], CachedFeature] | None = None,
         live: Mapping[int, Teacher] | None = None,
+        mute: Collection[int] = (),
         positions: NDArray[np.int64] | None = None,
         holder: object = None,
     ) -> None:
@@ -42,6 +43,7 @@ class JoinedOutputs:
             packs: Cached logits by view.
             features: Cached features by position of the teacher, name and view.
             live: Teachers that can be run, by position.
+            mute: Positions of those that only write, and that no recipe listens to; they answer nothing about tokens.
             positions: Where each row of the data set lies in what is cached (N,), -1 where it does not; None where all
                 do in their order.
             holder: What must live as long as this does, such as that to which ``OutputStore.hold`` ties the files.
@@ -49,7 +51,7 @@ class JoinedOutputs:
         self._num_teachers, self._num_classes = num_teachers, num_classes
         self._packed, self._packs = tuple(packed), dict(packs or {})
         self._holder, self._positions = holder, positions
-        self._features, self._live = dict(features or {}), dict(live or {})
+        self._features, self._live, self._mute = dict(features or {}), dict(live or {}), frozenset(mute)
 
     def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
         """Read and ask.
@@ -105,6 +107,8 @@ class JoinedOutputs:
         self, k: int, batch: Batch, features: Collection[str], *, keeps_logits: bool
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Give the features of a teacher; where it must be asked, its logits too, else none."""
+        if k in self._mute:
+            return torch.empty(0), {}
         rows = self._placed(batch).index.numpy()
         known = {
             name: feature.gather(rows)

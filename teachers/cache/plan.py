@@ -36,11 +36,12 @@ def plan_cache(
         models: Names of losses that run the teachers' models themselves.
     """
     names = tuple(dict.fromkeys(name for term in terms for name in term))
-    answers = [_Answers(k, each, names, form) for k, each in enumerate(probes)]
+    # Of those that only write there is nothing to keep.
+    answers = [_Answers(k, each, names, form) for k, each in enumerate(probes) if LOGITS in each.shapes]
     plan = CachePlan(
         outputs=tuple(_outputs(answers, _filled(Disk(budget.disk_bytes), answers, terms))),
         seconds_per_row=tuple(each.seconds_per_row for each in probes),
-        shapes=tuple({name: each.shapes[name] for name in names} for each in probes),
+        shapes=tuple({name: each.shapes[name] for name in names if name in each.shapes} for each in probes),
         digests=tuple(each.digest for each in probes),
         held_bytes=tuple(each.held_bytes for each in probes),
         form=form,
@@ -58,7 +59,7 @@ class _Answers:
     """What one teacher says, as files: equal teachers share those of their shards, and a pack holds each teacher."""
 
     def __init__(self, position: int, found: Probe, names: Sequence[str], form: AnswerForm) -> None:
-        self.probe = found
+        self.probe, self.position = found, position
         itemsize = np.dtype(form.dtype).itemsize
         self.row_bytes = {name: prod(found.shapes[name]) * itemsize for name in names}
         self.row_bytes[LOGITS], self.packed_row_bytes = _logits_bytes(found, form)
@@ -108,11 +109,12 @@ def _whole_teachers(answers: Sequence[_Answers], budget: Budget) -> Files:
 
 
 def _outputs(answers: Sequence[_Answers], disk: Disk) -> Iterator[PlannedOutput]:
-    """List logits of all teachers, then their features; a file is counted where it comes up first, if it is kept."""
+    """List logits of all that speak, then their features; a file is counted where it comes up first, if it is kept."""
     counted = Disk(sum(sum(each.files(LOGITS, *each.names).values()) for each in answers))
-    wanted = [(k, LOGITS) for k in range(len(answers))]
-    wanted += [(k, name) for k, each in enumerate(answers) for name in each.names]
-    files = {(k, name): answers[k].files(name) for k, name in wanted}
+    of = {each.position: each for each in answers}
+    wanted = [(k, LOGITS) for k in of]
+    wanted += [(k, name) for k, each in of.items() for name in each.names]
+    files = {(k, name): of[k].files(name) for k, name in wanted}
     sizes = {}
     for thing in sorted(wanted, key=lambda thing: not disk.keeps(files[thing])):
         sizes[thing] = counted.lacking(files[thing])
@@ -121,8 +123,8 @@ def _outputs(answers: Sequence[_Answers], disk: Disk) -> Iterator[PlannedOutput]
         yield PlannedOutput(
             teacher=k,
             output=name,
-            row_bytes=answers[k].row_bytes[name],
-            packed_row_bytes=answers[k].packed_row_bytes if name == LOGITS else 0,
+            row_bytes=of[k].row_bytes[name],
+            packed_row_bytes=of[k].packed_row_bytes if name == LOGITS else 0,
             num_bytes=sizes[k, name],
             kept=disk.keeps(files[k, name]),
         )

@@ -19,7 +19,7 @@ class Probe:
 
     Args:
         seconds_per_row: Of one inference pass, all features among it.
-        shapes: Of one row of each output, by its name.
+        shapes: Of one row of each output, by its name; none of a teacher that only writes.
         identities: What the teacher calls each feature where no alias is known; two names may mean one thing.
         num_known: Classes that it covers.
         labels: Classes that it covers; None means all.
@@ -48,6 +48,8 @@ def probe(teacher: Teacher, inputs: RawRows, features: Collection[str], *, num_t
     Raises:
         ValueError: It has no feature of a name, or gave another number of rows.
     """
+    if not teacher.gives_logits:
+        return _mute(teacher)
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     try:
@@ -76,4 +78,17 @@ def probe(teacher: Teacher, inputs: RawRows, features: Collection[str], *, num_t
         labels=teacher.coverage.labels,
         digest=teacher.digest,
         held_bytes=held_bytes(teacher),
+    )
+
+
+def _mute(teacher: Teacher) -> Probe:
+    """Say that nothing can be asked of a teacher."""
+    return Probe(
+        seconds_per_row=0.0,
+        shapes={},
+        identities={},
+        num_known=0,
+        labels=teacher.coverage.labels,
+        digest=teacher.digest,
+        held_bytes=0,
     )

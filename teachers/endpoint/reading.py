@@ -29,12 +29,14 @@ class Completion:
         tokens: With the logarithm of the probability of each; empty where the server gives none.
         first: Probable first tokens with the logarithms of their probabilities, the one that was written among them.
         written: The first token that was written; empty where the server gives none.
+        ended: Whether it ended by itself, as far as the server tells, and was not cut at the most tokens.
     """
 
     text: str
     tokens: tuple[tuple[str, float], ...] = ()
     first: Mapping[str, float]
     written: str = ""
+    ended: bool = True
 
 
 def completion_of(choice: Mapping[str, Any]) -> Completion:
@@ -69,6 +71,7 @@ def completion_of(choice: Mapping[str, Any]) -> Completion:
         tokens=tuple((token, logprob) for token, logprob, _ in steps),
         first={} if start is None else {start[0]: start[1], **start[2]},
         written="" if start is None else start[0],
+        ended=choice.get("finish_reason") in ("stop", None),
     )
 
 
@@ -126,5 +129,6 @@ def read_completions(choices: Sequence[Mapping[str, Any]]) -> list[Generation]:
         completion = completion_of(choice)
         told = [logprob for _, logprob in completion.tokens if logprob is not None]
         whole = bool(told) and len(told) == len(completion.tokens)
-        found.append(Generation(text=completion.text, log_probability=min(0.0, sum(told)) if whole else None))
+        log_probability = min(0.0, sum(told)) if whole else None
+        found.append(Generation(text=completion.text, log_probability=log_probability, ended=completion.ended))
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from teachers.loading.callable import load_callable
+from teachers.loading.chosen_classes import choose_classes
 from teachers.loading.completions import load_completions
 from teachers.loading.endpoint import load_endpoint
 from teachers.loading.estimator import load_estimator
@@ -33,6 +34,7 @@ have features.
 __all__ = [
     "LOADERS",
     "LoadedModel",
+    "choose_classes",
     "load_callable",
     "load_completions",
     "load_endpoint",

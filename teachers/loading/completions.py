@@ -26,6 +26,8 @@ _SMALLEST = 1e-7
 class CompletionsGenerator:
     """Gives the texts that a file has for a prompt, those of the best scores first; fulfils ``Generator``."""
 
+    gives_logits = False
+
     def __init__(self, by_prompt: Mapping[str, Sequence[Generation]]) -> None:
         """Keep the texts.
 

@@ -136,6 +136,8 @@ class EndpointClassifier:
 class EndpointGenerator:
     """Lets a server write; fulfils ``Generator``, and has no logits."""
 
+    gives_logits = False
+
     def __init__(self, client: Client, interface: Interface) -> None:
         """Take a client; nothing is sent yet.
 

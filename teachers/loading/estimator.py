@@ -26,7 +26,7 @@ class EstimatorModel:
 
     def __init__(
         self,
-        estimator: Any,  # noqa: ANN401 RUF100 - scikit-learn has no type for a classifier
+        estimator: Any,  # scikit-learn has no type for a classifier
         *,
         preprocessing: Preprocessing,
         class_names: Sequence[str],

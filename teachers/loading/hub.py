@@ -14,7 +14,7 @@ PACKAGE = "package:"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5")
 
 
-def library() -> Any:  # noqa: ANN401 RUF100 - it ships no complete types
+def library() -> Any:  # it ships no complete types
     """Import transformers.
 
     Raises:
@@ -113,7 +113,7 @@ def _told(source: str, error: Exception) -> str:
     return f"{source!r} is no folder here, and cannot be had from the hub: {reason}"
 
 
-def load_module(auto: Any, source: str, *, revision: str | None, **more: object) -> tuple[nn.Module, list[str]]:  # noqa: ANN401 RUF100 - a class of transformers
+def load_module(auto: Any, source: str, *, revision: str | None, **more: object) -> tuple[nn.Module, list[str]]:
     """Load a network in float32, no code of the repository is run.
 
     Args:

@@ -68,7 +68,7 @@ class ImageClassifier:
         return self._network.feature_id(name)
 
 
-def stored_preprocessing(source: str, *, revision: str | None, config: Any) -> Preprocessing:  # noqa: ANN401 RUF100 - of transformers
+def stored_preprocessing(source: str, *, revision: str | None, config: Any) -> Preprocessing:  # of transformers
     """Read how images were prepared for a model.
 
     Where a square was cut out of the middle of a larger image, the whole image is brought to the size of that square.

@@ -13,7 +13,7 @@ from torch import Tensor
 from teachers.generating import Generation, check_settings
 from teachers.loading.loaded import numbers
 from teachers.loading.network import Network
-from teachers.loading.text_batches import TextBatches, definition_digest, definition_of
+from teachers.loading.text_batches import TextBatches, definition_of, numbering_of
 from teachers.outputs import Inputs, Outputs
 
 SORTED = "sorted_probabilities"
@@ -22,6 +22,9 @@ where the text of a row has fewer tokens than the row."""
 
 SORTED_TOP = 128
 """k, or the vocabulary where it is smaller; what is beyond is a small rest."""
+
+_NEVER = -1e4
+"""Logit of a token that the model does not have: its probability is 0, and it fits into 16 bits."""
 
 
 class LanguageModel:
@@ -48,13 +51,18 @@ class LanguageModel:
         self._batch = batch
         self._definition = data_tokenizer
         own = definition_of(batches.tokenizer)
-        self.shares_tokenizer = data_tokenizer is None or definition_digest(data_tokenizer) == definition_digest(own)
-        """Whether its logits are over the data's vocabulary; else they say nothing, and ``SORTED`` is to be read."""
         self._decoder = None if data_tokenizer is None else _read(batches.tokenizer, data_tokenizer)
         self._num_tokens = None if self._decoder is None else int(self._decoder.get_vocab_size())
+        numbering = None if data_tokenizer is None else numbering_of(own, data_tokenizer)
+        self.shares_tokenizer = data_tokenizer is None or numbering is not None
+        """Whether its logits are over the data's vocabulary; else they say nothing, and ``SORTED`` is to be read."""
+        self._old_V: Tensor | None = None
+        if numbering is not None and numbering.moved is not None and self._num_tokens is not None:
+            self._old_V = torch.from_numpy(numbering.old_numbers(self._num_tokens))
         width = int(network.module.config.vocab_size)  # type: ignore[union-attr, arg-type] # a config of transformers
-        if self.shares_tokenizer and self._num_tokens is not None and width < self._num_tokens:
-            raise ValueError(f"the model has {width} tokens, its tokenizer and the data's have {self._num_tokens}")
+        needed = self._num_tokens if self._old_V is None else int(self._old_V.max()) + 1
+        if self.shares_tokenizer and needed is not None and width < needed:
+            raise ValueError(f"the model has {width} tokens, its tokenizer and the data's have {needed}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel without what is made from the definition."""
@@ -117,10 +125,14 @@ class LanguageModel:
         return int(tokenizer.pad_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id)
 
     def _answer(self, ids_bT: Tensor, features: tuple[str, ...]) -> Outputs:
-        # Padding stands at the end, where no earlier position sees it.
+        # Padding stands at the end, where no earlier position sees it; any token will do there.
         inner = tuple(name for name in features if name != SORTED)
-        answer = self._network({"input_ids": ids_bT, "attention_mask": torch.ones_like(ids_bT)}, inner)
+        own_bT = ids_bT if self._old_V is None else self._old_V[ids_bT].clamp(min=0)
+        answer = self._network({"input_ids": own_bT, "attention_mask": torch.ones_like(own_bT)}, inner)
         logits_bTV = answer.logits[..., : self._num_tokens]
+        if self._old_V is not None:
+            logits_bTV = answer.logits.index_select(-1, self._old_V.clamp(min=0))
+            logits_bTV[..., self._old_V < 0] = _NEVER
         sorted_bTk = {SORTED: _sorted(logits_bTV)} if SORTED in features else {}
         return Outputs(logits=logits_bTV, features={**answer.features, **sorted_bTk})
 
@@ -166,6 +178,7 @@ class LanguageModel:
             Generation(
                 text=self._batches.tokenizer.decode(ids[counts & (ids != self._end)], skip_special_tokens=True),
                 log_probability=min(0.0, float(told[counts].sum())),
+                ended=bool((ids == self._end).any()),
             )
             for ids, told, counts in zip(written_ST, told_ST, counts_ST, strict=True)
         ]
@@ -176,7 +189,7 @@ def _sorted(logits: Tensor) -> Tensor:
     return logits.softmax(dim=-1).topk(min(SORTED_TOP, logits.shape[-1]), dim=-1).values
 
 
-def _read(tokenizer: Any, definition: str) -> Any:  # noqa: ANN401 RUF100 - of the library tokenizers
+def _read(tokenizer: Any, definition: str) -> Any:  # of the library tokenizers
     """Read a definition with the class that stands behind a tokenizer of transformers."""
     return type(tokenizer.backend_tokenizer).from_str(definition)
 

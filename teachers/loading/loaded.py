@@ -110,8 +110,8 @@ def unknown_value(name: str, known: Collection[str], hint: str) -> str:
     close = difflib.get_close_matches(name, known, n=_SHOWN_NAMES, cutoff=0.5)
     shown = sorted(known)[:_SHOWN_NAMES]
     more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
-    near, there = ", ".join(close) or "none", ", ".join(shown)
-    return f"unknown feature {name!r}; close names are {near}; it has inputs and {there}{more}; {hint}"
+    near = f"; close names are {', '.join(close)}" if close else ""
+    return f"unknown feature {name!r}{near}; it has inputs and {', '.join(shown)}{more}; {hint}"
 
 
 def numbers(inputs: Inputs) -> Tensor:

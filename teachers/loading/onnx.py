@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from teachers.digests import files_digest, record_digest
@@ -58,14 +59,17 @@ class OnnxModel:
             taps: Names of values in the graph by alias.
 
         Raises:
-            ValueError: The graph cannot be read, or has more than one input.
+            ValueError: The graph cannot be read, or has more than one input beside keys and values of tokens before,
+                of which it is given none.
         """
         self._arguments = (files, preprocessing, threads, output, taps)
         self._preprocessing = preprocessing
         self._aliases = dict(taps or {})
         self._session = _open(files, files[""], threads)
         self._wider: dict[tuple[str, ...], Any] = {}  # Sessions whose graphs give inner values too, by their names.
-        self._input, self._type, self._batch = _only_input(self._session.get_inputs())
+        nodes = self._session.get_inputs()
+        self._past = [node for node in nodes[1:] if _may_be_nothing(node)]
+        self._input, self._type, self._batch = _only_input([node for node in nodes if node not in self._past])
         names = [node.name for node in self._session.get_outputs()]
         if output is not None and output not in names:
             raise ValueError(f"the ONNX graph has no output {output!r}; it has {', '.join(sorted(names))}")
@@ -91,7 +95,8 @@ class OnnxModel:
         if features:
             session, places = self._with_values(features)
         inner = sorted({value for value, _ in places.values()} - {"inputs"})
-        answers = session.run([self._output, *inner], {self._input: array})
+        past = {node.name: _nothing(node, len(array)) for node in self._past}
+        answers = session.run([self._output, *inner], {self._input: array, **past})
         logits, *values = (torch.from_numpy(np.array(answer, dtype=np.float32)) for answer in answers)
         found = {**dict(zip(inner, values, strict=True)), "inputs": rows}
         return Outputs(
@@ -120,7 +125,7 @@ class OnnxModel:
         return session, places
 
 
-def _open(files: Mapping[str, bytes], graph: bytes, threads: int) -> Any:  # noqa: ANN401 RUF100 - it has no types
+def _open(files: Mapping[str, bytes], graph: bytes, threads: int) -> Any:  # it has no types
     """Open a session.
 
     Args:
@@ -203,6 +208,18 @@ class _GraphInput(Protocol):
     name: str
     type: str
     shape: list[int | str | None]
+
+
+def _may_be_nothing(node: _GraphInput) -> bool:
+    """Tell whether an input is of keys or values of the tokens before (B, heads, tokens, size), as decoders take."""
+    is_past = node.name.startswith("past") and node.type in _NUMBER_TYPES and len(node.shape) == 4
+    return is_past and not isinstance(node.shape[2], int)
+
+
+def _nothing(node: _GraphInput, rows: int) -> NDArray[np.generic]:
+    """Give keys or values of no tokens."""
+    heads, size = (edge if isinstance(edge, int) else 0 for edge in (node.shape[1], node.shape[3]))
+    return np.zeros((rows, heads, 0, size), dtype=_NUMBER_TYPES[node.type])
 
 
 def _only_input(nodes: list[_GraphInput]) -> tuple[str, type[np.generic], int | None]:

@@ -185,7 +185,7 @@ def _read_head(folder: Path) -> tuple[Head, Answers]:
     return Head(weight=tensors["weight"], bias=tensors["bias"]), answers
 
 
-def _untrained(config: Any, num_classes: int) -> Head:  # noqa: ANN401 RUF100 - of transformers
+def _untrained(config: Any, num_classes: int) -> Head:  # of transformers
     width = int(config.hidden_size)
     return Head(weight=torch.zeros(num_classes, width), bias=torch.zeros(num_classes))
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from teachers.digests import record_digest
-from teachers.loading.hub import library, reading
+from teachers.loading.hub import library, reading, source_of
 from teachers.outputs import Inputs, Outputs
+from teachers.padding_first import PaddingFirst, padding_first
 
 DEFAULT_LENGTH = 512
 """Tokens of a text where neither the config nor the model says less."""
@@ -29,7 +30,7 @@ Run = Callable[[Tensor, Tensor], Outputs]
 class TextBatches:
     """Cuts texts into tokens and runs them, the longest first, so that what fits at first fits all along."""
 
-    def __init__(self, tokenizer: Any, *, max_length: int, batch: int) -> None:  # noqa: ANN401 RUF100 - of transformers
+    def __init__(self, tokenizer: Any, *, max_length: int, batch: int) -> None:  # of transformers
         """Keep how to batch.
 
         Args:
@@ -95,7 +96,7 @@ class TextBatches:
         return record_digest([definition_digest(definition_of(self.tokenizer)), self.max_length])
 
 
-def load_tokenizer(source: str, *, revision: str | None) -> Any:  # noqa: ANN401 RUF100 - of transformers
+def load_tokenizer(source: str, *, revision: str | None) -> Any:  # of transformers
     """Load the tokenizer of a folder or of a repository.
 
     Raises:
@@ -111,7 +112,7 @@ def load_tokenizer(source: str, *, revision: str | None) -> Any:  # noqa: ANN401
     return tokenizer
 
 
-def longest(asked: int | None, tokenizer: Any, config: Any) -> int:  # noqa: ANN401 RUF100 - of transformers
+def longest(asked: int | None, tokenizer: Any, config: Any) -> int:  # of transformers
     """Say how many tokens of a text are read: as asked, at most what the model has positions for.
 
     Raises:
@@ -124,7 +125,7 @@ def longest(asked: int | None, tokenizer: Any, config: Any) -> int:  # noqa: ANN
     return asked or min(most, DEFAULT_LENGTH)
 
 
-def definition_of(tokenizer: Any) -> str:  # noqa: ANN401 RUF100 - of transformers
+def definition_of(tokenizer: Any) -> str:  # of transformers
     """Give all that a tokenizer is, as the JSON of the library ``tokenizers``."""
     definition: str = tokenizer.backend_tokenizer.to_str()
     return definition
@@ -140,6 +141,33 @@ def definition_digest(definition: str) -> str:
     record = json.loads(definition)
     added = sorted((token["id"], token["content"]) for token in record.get("added_tokens", ()))
     return record_digest([added, *(record.get(part) for part in _PARTS)])
+
+
+def numbering_of(own: str, definition: str) -> PaddingFirst | None:
+    """Say how another tokenizer numbers the tokens of a model's own; None where it cuts texts in another way.
+
+    Args:
+        own: Definition of the model's, JSON of the library ``tokenizers``.
+        definition: Of the other one: the same, or the same with padding first.
+    """
+    if definition_digest(own) == definition_digest(definition):
+        return PaddingFirst(definition=own)
+    found = padding_first(own)
+    return found if definition_digest(found.definition) == definition_digest(definition) else None
+
+
+def reads_alike(model: str, definition: str, *, revision: str | None) -> bool:
+    """Tell whether a model's tokenizer cuts texts as another one does; nothing else of the model is read.
+
+    Args:
+        model: As ``hub.source_of`` takes it.
+        definition: Of the other one, JSON of the library ``tokenizers``.
+        revision: Of a repository on the hub.
+
+    Raises:
+        ValueError: There is no such model, or it has no tokenizer that can be read.
+    """
+    return numbering_of(definition_of(load_tokenizer(source_of(model), revision=revision)), definition) is not None
 
 
 def texts_of(inputs: Inputs) -> list[str]:

@@ -141,7 +141,7 @@ def _language_model(
     return LoadedModel(model=found, digest=record_digest(["transformers", *parts]))
 
 
-def _classifier(source: str, auto: Any, revision: str | None) -> tuple[Any, Any]:  # noqa: ANN401 RUF100 - of transformers
+def _classifier(source: str, auto: Any, revision: str | None) -> tuple[Any, Any]:  # of transformers
     """Load a classifier whose head is in the files."""
     module, missing = load_module(auto, source, revision=revision)
     if missing:
@@ -159,7 +159,7 @@ _LOADS: dict[Reads, Callable[..., LoadedModel]] = {
 }
 
 
-def identity(module: Any, config: Any) -> tuple[str, str]:  # noqa: ANN401 RUF100 - of transformers
+def identity(module: Any, config: Any) -> tuple[str, str]:  # of transformers
     """Name a network by its parameters and by the fields of its config."""
     fields = {name: value for name, value in config.to_dict().items() if name not in _NOT_THE_MODEL}
     return tensors_digest(module.state_dict()), record_digest(_plain(fields))

@@ -110,6 +110,16 @@ def test_latency_is_that_of_a_token_with_the_first_one_beside(run: Run) -> None:
         assert member.metrics["first_token_ms"] > 0
 
 
+def test_the_first_token_of_members_is_measured_alone(run: Run) -> None:
+    for member in run.front.members:
+        assert not member.latency.provisional
+        assert member.metrics["first_token_ms"] == member.latency.first_token_ms
+        (trial,) = (each for each in run.trials if each.trial.number == member.trial)
+        (before,) = (each for each in trial.result.candidates if each.precision == member.precision)
+        assert before.latency.provisional
+        assert before.metrics["first_token_ms"] == before.latency.first_token_ms != member.latency.first_token_ms
+
+
 def test_what_is_written_is_judged(run: Run) -> None:
     for member in run.front.members:
         assert 0 <= member.metrics["test_written_chrf"] <= 1
@@ -131,13 +141,38 @@ def test_an_exported_student_writes_without_torch(exported: Path) -> None:
 
 def test_the_card_says_what_it_is(exported: Path) -> None:
     card = (exported / "README.md").read_text()
+    assert "| written_chrf | - |" in card and "The first token after a prompt of as many takes: " in card
+    assert "first_token_ms" not in card
     assert "says which token comes next" in card
-    assert "`generate.onnx`: ONNX graph in float32 that writes" in card
+    assert "`model.onnx`: ONNX graph in float32, token ids, and keys and values of those before, in" in card
+    assert not (exported / "generate.onnx").exists()
+
+
+def test_the_lines_of_the_card_run_as_they_stand(exported: Path) -> None:
+    code = (exported / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=exported)
+    assert done.returncode == 0, done.stderr
+
+
+def test_mlflow_keeps_a_graph_that_writes(run: Run) -> None:
+    import mlflow
+
+    from automl.tracking.models import _nothing_before, _signature
+
+    graph = (run.folder / "students" / run.front.members[0].digest / "model.onnx").read_bytes()
+    example = {"input_ids": np.ones((2, 24), dtype=np.int64)}
+    past = _nothing_before(graph, example)
+    found = _signature(graph, example, past)
+    assert isinstance(found, mlflow.models.ModelSignature)
+    shapes = {each.name: each.shape for each in found.inputs.inputs}
+    assert shapes == {"input_ids": (-1, -1), "past_key_0": (-1, 1, -1, 16), "past_value_0": (-1, 1, -1, 16)}
+    assert found.outputs.inputs[0].shape == (-1, -1, 300)
 
 
 def test_check_tells_of_tokens(tmp_path: Path) -> None:
     with mock.patch("automl.searching.search.Executor", InProcessExecutor):
         said = str(check(write(tmp_path)).__rich__())
+    assert "120 documents, packed into rows of 24 tokens; rows: " in said
     assert "a vocabulary of 300 tokens" in said
     assert "to be trained" in said
 

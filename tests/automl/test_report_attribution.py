@@ -122,5 +122,5 @@ def test_the_screen_shows_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_interval_of_two_seeds_is_said_to_be_of_too_few() -> None:
     two = Interval(mean=-0.25, low=-3.427, high=2.927, num_seeds=2)
-    assert verdict(two) == "too few seeds to tell, 2; give --seeds 3 or more"
+    assert verdict(two) == "cannot be told with 2 seeds; give --seeds 3 or more"
     assert verdict(replace(two, num_seeds=3)) == "cannot be told from nothing with 3 seeds"

@@ -242,8 +242,8 @@ def test_a_search_hears_all_kinds_and_says_how_good_they_are(
     assert place is not None
     assert place.packed == (0, 1, 2, 3)
     told = {line.split(":")[0]: line for line in said if line.startswith("teacher ")}
-    assert "language = a; accuracy home 1.000" in told["teacher mine"]
-    assert "everything; accuracy home 1.000" in told["teacher asked"]
+    assert "language = a; accuracy 1.000" in told["teacher mine"]
+    assert "everything; accuracy 1.000" in told["teacher asked"]
     # Of rows without an answer it knows nothing: a guess between two.
-    assert "answered by stored = yes; accuracy home 1.000, abroad 0.500" in told["teacher stored"]
+    assert "answered by stored = yes; accuracy 1.000 at home, 0.500 abroad" in told["teacher stored"]
     assert taught.ensemble is not None

@@ -146,7 +146,7 @@ def test_graph_goes_on_from_none_and_from_many_tokens() -> None:
         feeds = dict(zip(names, (texts[:, at : at + num_tokens].numpy(), *past), strict=True))
         logits, *past = session.run(None, feeds)
         at += num_tokens
-        torch.testing.assert_close(torch.as_tensor(logits), expected[:, at - 1 : at], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(torch.as_tensor(logits), expected[:, at - num_tokens : at], rtol=1e-4, atol=1e-5)
         assert [part.shape for part in past] == [(3, 2, at, 8)] * 4
 
 
@@ -205,5 +205,5 @@ def test_outputs_that_are_no_row_of_logits_for_each_token_are_refused() -> None:
     classes = ModelSignature(inputs=TEXTS.inputs, outputs=(TensorSpec(name="logits", shape=(3,)),), vocabulary_size=V)
     for function in (space().build, space().cost):
         assert function is not None
-        with pytest.raises(ValueError, match=r"a decoder gives logits \(tokens, 20\), got .*; use encoder"):
+        with pytest.raises(ValueError, match=r"gives logits \(tokens, 20\), and .* is asked for; use encoder"):
             function(space().spec(point()), classes)

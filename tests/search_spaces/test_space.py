@@ -31,11 +31,23 @@ def test_narrowed_space_has_the_domains_and_keeps_the_rest() -> None:
         ({"widht": Integer(low=8, high=16)}, r"has no choice 'widht'; it has activation, depth"),
         ({"layer1.width": Integer(low=1, high=16)}, "'layer1.width' cannot be 1; it can be Integer"),
         ({"activation": Categorical(options=("relu", "tanh"))}, "'activation' cannot be 'tanh'"),
+        ({"dropout": Integer(low=0, high=1)}, "'dropout' cannot be 0; it can be Categorical"),
     ],
 )
 def test_narrowing_outwards_is_refused(domains: dict[str, Domain], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mlp().narrowed(domains)
+
+
+def test_narrowing_between_the_steps_is_refused() -> None:
+    domains = Integer(low=16, high=64, step=16), Categorical(options=(1, 2, 4))
+    choices = [Choice(name=name, domain=domain) for name, domain in zip(("width", "heads"), domains, strict=True)]
+    space = SearchSpace(name="stepped", choices=tuple(choices), build=mlp().build)
+    space.narrowed({"width": Integer(low=16, high=48, step=32), "heads": Integer(low=1, high=2)})
+    with pytest.raises(ValueError, match=r"'width' cannot be 24"):
+        space.narrowed({"width": Integer(low=16, high=64, step=8)})
+    with pytest.raises(ValueError, match=r"'heads' cannot be 3"):
+        space.narrowed({"heads": Integer(low=1, high=4)})
 
 
 def test_two_choices_of_one_name_are_refused() -> None:

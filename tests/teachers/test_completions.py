@@ -92,7 +92,7 @@ def test_parquet_is_read_as_json_lines_are(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_line_that_cannot_be_read_is_told_with_its_number(tmp_path: Path, line: Any, expected: str) -> None:
     path = write(tmp_path / "a.jsonl", {"prompt": "woof", "label": "dog"}, line)
-    with pytest.raises(ValueError) as told:  # noqa: PT011 RUF100 - the beginning of the message is compared
+    with pytest.raises(ValueError) as told:  # the beginning of the message is compared
         load(path)
     assert str(told.value).startswith(f"{path}, {expected}")
 

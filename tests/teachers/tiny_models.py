@@ -67,9 +67,8 @@ def _gpt2(**more: Any) -> Any:
         n_embd=8,
         n_layer=2,
         n_head=2,
-        n_positions=16,
         initializer_range=0.5,
-        **{"vocab_size": len(WORDS) + 3, "bos_token_id": 1, "eos_token_id": 1, **more},
+        **{"vocab_size": len(WORDS) + 3, "bos_token_id": 1, "eos_token_id": 1, "n_positions": 16, **more},
     )
 
 
@@ -98,3 +97,35 @@ def vit(*, seed: int = 1, names: Sequence[str] = ("no", "yes", "maybe")) -> Any:
     )
     torch.manual_seed(seed)
     return transformers.ViTForImageClassification(config)
+
+
+def byte_tokenizer(texts: Sequence[str] = TEXTS, *, size: int = 300) -> Any:
+    """Make a tokenizer like that of GPT-2: bytes, joined in pairs; its last token ends a text, and none is for padding.
+
+    Token 0 is a byte that texts hold.
+    """
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE())
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = tokenizers.decoders.ByteLevel()
+    alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+    backend.train_from_iterator(texts, trainer)
+    backend.add_special_tokens(["<|endoftext|>"])
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token="<|endoftext|>",
+        eos_token="<|endoftext|>",
+        unk_token="<|endoftext|>",
+        model_max_length=64,
+    )
+
+
+def byte_gpt2(folder: Path, texts: Sequence[str] = TEXTS, *, seed: int = 1, size: int = 300) -> Path:
+    """Save a causal language model with a tokenizer of bytes."""
+    own = byte_tokenizer(texts, size=size)
+    end = own.eos_token_id
+    torch.manual_seed(seed)
+    config = _gpt2(vocab_size=len(own), bos_token_id=end, eos_token_id=end, n_positions=64)
+    transformers.GPT2LMHeadModel(config).save_pretrained(folder)
+    own.save_pretrained(folder)
+    return folder

@@ -8,7 +8,6 @@ import pickle
 import sys
 import time
 import types
-from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -16,15 +15,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from teachers import MISSING_LABEL, Batch, Coverage, Outputs, TeacherEnsemble, TeacherOutputs
-from trials.data import READERS, Dataset, split
-from trials.distill import DistillationLoss, DivergedError, Lesson, distill
+from teachers import MISSING_LABEL, Coverage, Outputs
+from tests.trials.lessons import (
+    KD,
+    LABEL,
+    Watched,
+    accuracy,
+    digits,
+    perceptron,
+    recipe,
+    same_state,
+    small_dataset,
+    taught,
+    weights,
+)
+from trials.distill import DivergedError, distill
 from trials.losses import Pairing
-from trials.recipe import HARD_LABEL, LossTerm, Recipe
-from trials.tasks import Classification
-
-LABEL = LossTerm(name=HARD_LABEL, weight=1.0)
-KD = LossTerm(name="kd", weight=1.0, options={"temperature": 2.0})
+from trials.recipe import HARD_LABEL, LossTerm
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -33,93 +40,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-class Spoken:
-    """Teachers who say what a table holds."""
-
-    def __init__(self, logits_KNC: Tensor) -> None:
-        self.logits_KNC = logits_KNC
-
-    def __call__(self, batch: Batch, features: Collection[str] = ()) -> TeacherOutputs:
-        return TeacherOutputs(logits=self.logits_KNC[:, batch.index])
-
-
-class Watched(nn.Module):
-    """A student that notes how many rows each step has."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-        self.sizes: list[int] = []
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if self.training:
-            self.sizes.append(len(inputs))
-        return self.body(inputs)
-
-
-def recipe(*terms, **fields):
-    return Recipe(losses=terms or (LABEL,), **{"epochs": 4, "batch_size": 32, "learning_rate": 0.01} | fields)
-
-
-def digits(labelled=1.0, **limit_rows):
-    raw = READERS["sklearn"](name="digits")
-    return split(raw, validation=0.2, test=0.2, seed=0, labelled=labelled, limit_rows=limit_rows or None)
-
-
-def small_dataset(num_train, *, labels=None, labelled=None):
-    """Rows of two numbers, the last two for validation and test."""
-    num_rows = num_train + 2
-    chance = np.random.default_rng(0)
-    rows = np.arange(num_rows)
-    return Dataset(
-        inputs=chance.normal(size=(num_rows, 2)).astype(np.float32),
-        labels=chance.integers(3, size=num_rows) if labels is None else np.array([*labels, 0, 0]),
-        class_names=("a", "b", "c"),
-        splits={"train": rows[:-2], "validation": rows[-2:-1], "test": rows[-1:]},
-        labelled=None if labelled is None else np.array([*labelled, True, True]),
-        columns={"style": np.array(["x", "y"] * num_rows)[:num_rows]},
-    )
-
-
-def taught(dataset, recipe, *coverages, logits_KNC=None, **fields):
-    """A lesson, with teachers if coverages are given."""
-    if coverages:
-        ensemble = TeacherEnsemble(
-            {f"t{k}": coverage for k, coverage in enumerate(coverages)},
-            num_classes=dataset.num_classes,
-            num_rows=len(dataset),
-            columns=dataset.columns,
-        )
-        if logits_KNC is None:
-            chance = np.random.default_rng(1)
-            logits_KNC = chance.normal(size=(len(coverages), len(dataset), dataset.num_classes))
-            logits_KNC = torch.from_numpy(logits_KNC.astype(np.float32))
-        fields |= {"ensemble": ensemble, "teachers": Spoken(logits_KNC)}
-    task = Classification.for_dataset(dataset)
-    return Lesson(dataset=dataset, task=task, recipe=recipe, **{"seed": 0} | fields)
-
-
-def perceptron(num_inputs=2, num_classes=3, width=16, *, norm=False, dropout=0.0):
-    torch.manual_seed(5)
-    middle = [nn.BatchNorm1d(width)] if norm else []
-    layers = [nn.Linear(num_inputs, width), *middle, nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, num_classes)]
-    return nn.Sequential(nn.Flatten(), *layers)
-
-
-def accuracy(student, dataset, name="validation"):
-    batch = dataset.batch(dataset.splits[name])
-    with torch.no_grad():
-        return float((student(batch.inputs).argmax(dim=-1) == batch.labels).float().mean())
-
-
-def weights(student):
-    return nn.utils.parameters_to_vector(student.parameters()).detach().clone()
-
-
-def same_state(first, second):
-    return all(torch.equal(first[name], second[name]) for name in first.keys() | second.keys())
 
 
 def test_a_perceptron_learns_digits_from_their_labels_quickly():
@@ -151,56 +71,6 @@ def test_teachers_make_up_for_missing_labels(aggregation):
         distill(student, lesson)
         scores.append(accuracy(student, dataset, "test"))
     assert scores[1] > scores[0] + 0.1
-
-
-def test_each_term_is_the_mean_over_the_rows_that_it_speaks_of():
-    labels = (0, MISSING_LABEL, 2, MISSING_LABEL)
-    dataset = small_dataset(4, labels=labels)
-    x = Coverage(column="style", values=("x",))  # Rows 0 and 2.
-    lesson = taught(dataset, recipe(replace(LABEL, weight=3.0), replace(KD, weight=0.5)), x, x)
-    batch = dataset.batch(np.arange(4))
-    student_BC = torch.from_numpy(np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32))
-    loss = DistillationLoss(lesson)
-    means = loss(Outputs(logits=student_BC), lesson.teachers(batch), batch)
-    log_p_BC = student_BC.double().log_softmax(dim=-1)
-    label = -(log_p_BC[0, 0] + log_p_BC[2, 2]) / 2
-    divergences = []
-    for k in range(2):
-        for row in (0, 2):
-            p_T = (lesson.teachers.logits_KNC[k, row].double() / 2).softmax(dim=-1)
-            p_S = (student_BC[row].double() / 2).softmax(dim=-1)
-            divergences.append(4 * (p_T * (p_T / p_S).log()).sum())
-    divergence = sum(divergences) / 4  # The mean of two teachers, then of two rows.
-    assert means[HARD_LABEL].item() == pytest.approx(label.item(), rel=1e-5)
-    assert means["kd"].item() == pytest.approx(divergence.item(), rel=1e-5)
-    assert loss.factors(means, epoch=1) == {HARD_LABEL: 3.0, "kd": 0.5}
-
-
-@pytest.mark.parametrize("weighting", ["fixed", "entropy", "confidence"])
-def test_what_is_worked_out_once_where_all_vote_equals_what_is_worked_out_in_each_step(weighting):
-    dataset = small_dataset(6)
-    taught_recipe = recipe(LABEL, KD, weighting=weighting, teacher_weights={"t0": 3.0})
-    lesson = taught(dataset, taught_recipe, Coverage(), Coverage())
-    batch = dataset.batch(np.arange(6))
-    student = Outputs(logits=torch.randn(6, 3, generator=torch.Generator().manual_seed(0)))
-    quick, slow = DistillationLoss(lesson), DistillationLoss(lesson)
-    assert quick.all_vote
-    slow.all_vote = False
-    means = [loss(student, lesson.teachers(batch), batch) for loss in (quick, slow)]
-    torch.testing.assert_close(means[0], means[1])
-
-
-def test_a_batch_without_labels_or_without_teachers_loses_nothing_there():
-    dataset = small_dataset(4, labels=[MISSING_LABEL, 1, MISSING_LABEL, 1])
-    lesson = taught(dataset, recipe(LABEL, KD), Coverage(column="style", values=("x",)))
-    student_BC = torch.zeros(2, 3, requires_grad=True)
-    for rows, silent in ((np.array([0, 2]), HARD_LABEL), (np.array([1, 3]), "kd")):
-        batch = dataset.batch(rows)
-        means = DistillationLoss(lesson)(Outputs(logits=student_BC), lesson.teachers(batch), batch)
-        (gradient,) = torch.autograd.grad(means[silent], student_BC)
-        assert means[silent].item() == 0
-        assert (gradient == 0).all()
-        assert all(mean.item() > 0 for name, mean in means.items() if name != silent)
 
 
 def test_a_term_of_weight_0_is_as_good_as_none():
@@ -339,24 +209,6 @@ def test_a_device_by_name_gives_the_same_bits():
     assert torch.equal(weights(students[0]), weights(students[1]))
 
 
-@pytest.mark.parametrize("weighting", ["fixed", "entropy", "confidence"])
-@pytest.mark.parametrize("coverage", [Coverage(), Coverage(labels=(0, 2), column="style", values=("x",))])
-def test_all_that_a_loss_needs_is_on_the_device_of_the_lesson(weighting, coverage):
-    # Tensors on the device meta hold no numbers, and cannot be computed with those of the processor.
-    lesson = taught(small_dataset(4), recipe(LABEL, KD, weighting=weighting), Coverage(), coverage, device="meta")
-    there = torch.device("meta")
-    batch = Batch(
-        index=torch.arange(4, device=there),
-        inputs=torch.zeros(4, 2, device=there),
-        labels=torch.zeros(4, dtype=torch.int64, device=there),
-    )
-    student = Outputs(logits=torch.zeros(4, 3, device=there, requires_grad=True))
-    loss = DistillationLoss(lesson)
-    means = loss(student, TeacherOutputs(logits=torch.zeros(2, 4, 3, device=there)), batch)
-    sum(means.values()).backward()
-    assert student.logits.grad.device == there
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -389,89 +241,3 @@ def test_losses_of_the_history_are_finite_numbers():
     assert set(record.losses) == {HARD_LABEL, "kd"}
     assert all(isinstance(value, float) and math.isfinite(value) for value in record.losses.values())
     assert record.seconds > 0
-
-
-def test_each_epoch_tells_who_moved_the_student():
-    dataset = small_dataset(20)
-    loud = torch.zeros(2, len(dataset), 3)
-    loud[1, :, 0] = 8.0
-    lesson = taught(dataset, recipe(LABEL, KD, epochs=2), Coverage(), Coverage(), logits_KNC=loud)
-    for record in distill(perceptron(), lesson).history:
-        assert set(record.shares) == {HARD_LABEL, "kd"}
-        assert sum(record.shares.values()) == pytest.approx(1)
-        assert sum(record.teacher_shares.values()) == pytest.approx(1)
-        assert record.teacher_shares["t1"] > record.teacher_shares["t0"]
-
-
-def test_a_term_of_twice_the_weight_has_twice_the_gradient():
-    dataset = small_dataset(20)
-    ratios = []
-    for weight in (1.0, 2.0):
-        (record,) = distill(
-            perceptron(), taught(dataset, recipe(LABEL, replace(KD, weight=weight), epochs=1), Coverage())
-        ).history
-        ratios.append(record.shares["kd"] / record.shares[HARD_LABEL])
-    assert ratios[1] == pytest.approx(2 * ratios[0], rel=1e-5)
-
-
-def test_the_balance_by_magnitude_makes_weights_shares_and_goes_on_from_a_checkpoint():
-    dataset = small_dataset(40)
-    terms = (LABEL, replace(KD, weight=1.0, options={"temperature": 20.0}))
-    lesson = taught(dataset, recipe(*terms, balance="magnitude"), Coverage())
-    whole = distill(perceptron(), lesson)
-    magnitudes = whole.loss["magnitudes"]
-    assert (magnitudes > 0).all()
-    half = distill(perceptron(), lesson, until_epoch=2)
-    assert same_state(distill(perceptron(), lesson, checkpoint=half).loss, whole.loss)
-    loss = DistillationLoss(lesson)
-    means = {HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(0.01)}
-    factors = loss.factors(means, epoch=1)
-    assert [float(means[name] * factors[name]) for name in means] == pytest.approx([1.0, 1.0])
-
-
-@pytest.mark.parametrize("size", [3.0, 3e-5, 3e-9])
-def test_the_balance_does_not_hang_on_the_unit_of_a_loss(size):
-    # Attention transfer on maps of 56 by 56 begins at 3e-5.
-    loss = DistillationLoss(taught(small_dataset(40), recipe(LABEL, KD, balance="magnitude"), Coverage()))
-    for share in (1.0, 0.5, 0.25):
-        means = {HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(size * share)}
-        factors = loss.factors(means, epoch=1)
-        ratio = float(means["kd"] * factors["kd"]) / KD.weight
-        assert ratio == pytest.approx({1.0: 1.0, 0.5: 0.5 / 0.95, 0.25: 0.25 / 0.88}[share], rel=1e-3)
-
-
-def test_a_term_that_is_learnt_is_not_blown_up():
-    loss = DistillationLoss(taught(small_dataset(40), recipe(LABEL, KD, balance="magnitude"), Coverage()))
-    for value in (1.0, *[0.0] * 300):
-        factors = loss.factors({HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(value)}, epoch=1)
-    assert float(factors["kd"]) == pytest.approx(1e4 * KD.weight)
-    loss = DistillationLoss(taught(small_dataset(40), recipe(LABEL, KD, balance="magnitude"), Coverage()))
-    factors = loss.factors({HARD_LABEL: torch.tensor(2.0), "kd": torch.tensor(0.0)}, epoch=1)
-    assert float(factors["kd"]) == KD.weight  # Nothing is known of its magnitude yet.
-
-
-def test_a_term_may_come_in_late_and_rise():
-    term = replace(KD, weight=2.0, warmup_epochs=4, first_epoch=2)
-    assert [term.weight_in(epoch) for epoch in (1, 2, 3, 4, 9)] == [0.0, 1.0, 1.5, 2.0, 2.0]
-
-
-def test_a_silent_teacher_is_not_heard():
-    dataset = small_dataset(20)
-    logits_KNC = torch.randn(3, len(dataset), 3, generator=torch.Generator().manual_seed(0))
-    spoken = recipe(LABEL, KD, epochs=2)
-    coverages = [Coverage()] * 3
-    silenced = distill(
-        perceptron(),
-        taught(dataset, replace(spoken, taking_part={"t1": False, "t2": True}), *coverages, logits_KNC=logits_KNC),
-    )
-    two = distill(perceptron(), taught(dataset, spoken, *coverages[:2], logits_KNC=logits_KNC[[0, 2]]))
-    assert same_state(silenced.student, two.student)
-    with pytest.raises(ValueError, match=r"taking_part names t9; teachers are t0, t1, t2"):
-        taught(dataset, replace(spoken, taking_part={"t9": False}), *coverages)
-
-
-def test_a_student_whose_teachers_are_all_silent_learns_from_labels():
-    dataset = small_dataset(20)
-    alone = distill(perceptron(), taught(dataset, recipe(LABEL, epochs=2)))
-    lesson = taught(dataset, recipe(LABEL, KD, epochs=2, taking_part={"t0": False}), Coverage())
-    assert same_state(distill(perceptron(), lesson).student, alone.student)

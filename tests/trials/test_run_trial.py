@@ -220,7 +220,7 @@ def test_latency_is_refused_only_beyond_the_margin(setting, monkeypatch, median_
 def test_latency_is_measured_once_a_precision(setting, monkeypatch):
     measured = []
 
-    def measure(graph, signature, settings):
+    def measure(graph, signature, settings, **varying):
         assert (signature, settings) == (setting.task.signature(setting.dataset), setting.latency)
         measured.append(graph)
         return latency(0.5)

@@ -88,7 +88,7 @@ def _load(file: Path, names: tuple[str, str]) -> Arrays:
     return arrays
 
 
-def _array(file: Path, archive: Any, name: str) -> NDArray[Any]:  # noqa: ANN401 RUF100 - numpy's class is not generic
+def _array(file: Path, archive: Any, name: str) -> NDArray[Any]:  # numpy's class is not generic
     try:
         array: NDArray[Any] = archive[name]
     except ValueError as error:

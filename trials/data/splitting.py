@@ -38,8 +38,8 @@ def split(
         seed: At least 0. Each choice has its own stream, so that ``labelled`` and ``limit_rows`` move no row from
             split to split.
         limit_rows: Rows to keep at most, by split, with the shares of the classes kept.
-        labelled: Share of the labelled training rows whose label students may see, above 0 and up to 1.0; a whole
-            number (``int``) is a count of rows. At least one a class.
+        labelled: Share of the labelled training rows whose label students may see, up to 1.0; a whole number (``int``)
+            is a count of rows. At least one a class, unless it is 0: then only teachers mark the rows.
 
     Raises:
         ValueError: A number is out of range, a split or a class has too few rows, or a row that must have a label
@@ -128,12 +128,14 @@ def _visible(train: Rows, labelled: float, strata_N: Rows, names_S: list[str], s
     """Choose the training rows whose label students may see; None means all."""
     known = train[strata_N[train] < len(names_S) - 1]
     is_count = isinstance(labelled, int)
-    if isinstance(labelled, bool) or not (1 <= labelled <= len(known) if is_count else 0 < labelled <= 1):
+    if isinstance(labelled, bool) or not (0 <= labelled <= len(known) if is_count else 0 <= labelled <= 1):
         raise SettingError(
-            f"labelled must be a share above 0 and up to 1.0, or a whole number of rows up to the {len(known)} "
-            f"training rows that have a label, got {labelled}",
+            f"labelled must be a share from 0 to 1.0, or a whole number of rows up to the {len(known)} training rows "
+            f"that have a label, got {labelled}",
             "labelled",
         )
+    if labelled == 0:
+        return known[:0]
     total = int(labelled) if is_count else round(labelled * len(known))
     if total == len(known):
         return None

@@ -132,8 +132,10 @@ def _features_of(frame: "pd.DataFrame", features: Sequence[str] | None, elsewher
     elif words := [name for name in features if not is_numeric_dtype(frame[name])]:
         raise ValueError(f"features {', '.join(words)} are not numeric; turn them into numbers or leave them out")
     if not features:
+        there = ", ".join(map(str, sorted(frame.columns)))
         raise ValueError(
-            f"no numeric column is left for features; the columns are {', '.join(map(str, sorted(frame.columns)))}"
+            f"no numeric column is left for features; the columns are {there}; where one of them holds texts to read, "
+            "name it: `text: NAME`"
         )
     return features
 

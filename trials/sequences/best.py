@@ -18,6 +18,7 @@ class Completion:
         prompt: What it goes on from.
         text: What was written.
         score: Of the text.
+        ended: Whether the text ended by itself, and was not cut at the most tokens.
     """
 
     document: int
@@ -25,6 +26,7 @@ class Completion:
     prompt: str
     text: str
     score: float
+    ended: bool
 
 
 def best_of(
@@ -59,7 +61,9 @@ def best_of(
         if value is False or math.isnan(value):
             continue
         rank = (float(value), _tie(text)) if value is True else (float(value), 0.0)
-        made = Completion(document=document, teacher=teacher, prompt=prompt, text=text.text, score=float(value))
+        made = Completion(
+            document=document, teacher=teacher, prompt=prompt, text=text.text, score=float(value), ended=text.ended
+        )
         if text.text not in scored or rank > scored[text.text][0]:
             scored[text.text] = rank, made
     ordered = sorted(scored.values(), key=lambda each: each[0], reverse=True)

@@ -26,7 +26,9 @@ def with_completions(
     end: int,
     share: float | None,
 ) -> Dataset:
-    """Add texts to the training rows: of a prompt no token is a label, of what was written each is, and its end.
+    """Add texts to the training rows: of a prompt no token is a label, of what was written each is.
+
+    Its end is one, too, where the text ended; of one that was cut off, nobody knows how it goes on.
 
     Texts after prompts of documents that share the values of all columns are packed together, as documents are. Of
     their tokens no facts are known.
@@ -45,11 +47,11 @@ def with_completions(
     """
     inputs, labels, firsts = [], [], []
     for group in _groups(documents, completions):
-        ids = [tokenizer.ids_of([each.prompt, each.text]) for each in group]
         stream, counts = [end], [False]
-        for prompt, text in ids:
+        for each in group:
+            prompt, text = tokenizer.ids_of([each.prompt, each.text])
             stream += [*prompt, *text, end]
-            counts += [*[False] * len(prompt), *[True] * (len(text) + 1)]
+            counts += [*[False] * len(prompt), *[True] * len(text), each.ended]
         inputs_nT, labels_nT = cut_rows(np.array(stream, dtype=np.int64), dataset.inputs.shape[1])  # type: ignore[union-attr] # packed
         learnt_nT, _ = cut_rows(np.array([*counts[1:], False], dtype=np.int64), dataset.inputs.shape[1])  # type: ignore[union-attr] # packed
         labels_nT = np.where(learnt_nT == 1, labels_nT, MISSING_LABEL)

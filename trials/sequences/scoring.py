@@ -15,13 +15,15 @@ value is a check: what does not pass is never kept, and what passes is told apar
 def likelihood(prompt: str, written: Generation, reference: str) -> float:
     """Take the teacher's log probability, for each byte of the text: a sum would choose the shortest.
 
+    The end of a text that ended counts as a byte.
+
     Raises:
         ValueError: The teacher does not tell.
     """
     del prompt, reference
     if written.log_probability is None:
         raise ValueError("this teacher tells no probabilities of what it writes; score by reference, or by a check")
-    return written.log_probability / (1 + len(written.text.encode()))  # The end counts, too.
+    return written.log_probability / max(1, len(written.text.encode()) + written.ended)
 
 
 def reference(prompt: str, written: Generation, reference: str) -> float:

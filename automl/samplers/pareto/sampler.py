@@ -7,7 +7,6 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
-from automl.samplers.options import require_whole
 from automl.samplers.pareto.beginning import Beginning
 from automl.samplers.pareto.belief import Kernels, milestone
 from automl.samplers.pareto.evidence import Evidence
@@ -77,7 +76,6 @@ class Pareto:
     """
 
     def __init__(self, memory: Memory, *, seed: int, startup_trials: int = 6, rank: int = 0) -> None:
-        require_whole(startup_trials=startup_trials)
         if startup_trials < 2:
             raise ValueError(f"startup_trials must be at least 2, got {startup_trials}")
         self._memory = memory

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from automl.samplers.context import SearchContext
-from automl.samplers.options import require_number, require_whole
 from automl.samplers.reinforce.decisions import Decisions
 from automl.samplers.reinforce.policy import Policy, Walks, one_thread
 from automl.samplers.scalarised import Told, chebyshev, random_weights
@@ -48,13 +47,6 @@ class Teaching:
 
     def __post_init__(self) -> None:
         """Reject what is out of range."""
-        require_number(
-            learning_rate=self.learning_rate,
-            entropy_weight=self.entropy_weight,
-            baseline_decay=self.baseline_decay,
-            penalty=self.penalty,
-        )
-        require_whole(batch_size=self.batch_size, hidden_size=self.hidden_size, bins=self.bins)
         for name in ("learning_rate", "entropy_weight", "penalty"):
             least = "above 0" if name == "learning_rate" else "at least 0"
             value = getattr(self, name)

@@ -209,6 +209,13 @@ def test_a_student_that_cannot_be_trained_fails_the_check(small_config, tmp_path
         check(changed(small_config, tmp_path))
 
 
+def test_a_recipe_that_cannot_be_trained_is_told_at_its_place(small_config, tmp_path):
+    plain = yaml.safe_load(small_config.read_text())
+    path = changed(small_config, tmp_path, recipe={**plain["recipe"], "batch_size": 1})
+    with pytest.raises(UserError, match=r"changed\.yaml:\d+:1: recipe: a student .* cannot be trained: batch norm"):
+        check(path)
+
+
 def test_what_finds_no_room_in_the_cache_is_told_with_its_price(small_config, tmp_path):
     report = check(changed(small_config, tmp_path, cache={"gb": 1e-6}))
     assert report.forecast.cache_bytes == 0

@@ -117,7 +117,7 @@ VALUES = {
     "not one of few": ("search:", "precisions: [fp32]\nsearch:", "11:14: precisions[0]: expected 'float32' or 'int8', got 'fp32'"),
     "no folder name": ("name: small", "name: a/b", "1:1: name: expected letters, digits, '.', '_' and '-' (it names a folder), got 'a/b'"),
     "shares that leave no rows": ("name: digits", "name: digits, split: {validation: 0.6, test: 0.5}", "2:62: data.split.test: validation and test together must be below 1, got 0.6 + 0.5"),
-    "labelled above 1": ("name: digits", "name: digits, labelled: 2.0", "2:37: data.labelled: expected a share above 0 and up to 1.0, or a whole number of rows, got 2.0"),
+    "labelled above 1": ("name: digits", "name: digits, labelled: 2.0", "2:37: data.labelled: expected a share from 0 to 1.0, or a whole number of rows, got 2.0"),
     "a file for an import name": ("kind: sklearn, name: digits", "kind: factory, factory: my/data.py", "2:23: data.factory: expected an import name such as 'package.module:name', got 'my/data.py'"),
     "a strict limit": ("search:", "limits: [latency_ms < 2]\nsearch:", f"11:10: limits[0]: {A_LIMIT}, got 'latency_ms < 2'; write <= for < and >= for >"),
     "a limit with a unit": ("search:", "limits: [latency_ms <= 2ms]\nsearch:", f"11:10: limits[0]: {A_LIMIT}, got 'latency_ms <= 2ms'; '2ms' is not a number (no unit stands behind it: the metric's name carries it)"),
@@ -150,6 +150,10 @@ TOGETHER = {
     "a loss without teachers": ("{weight: 1}", "{weight: 1}\n    kd: {weight: [0, 1]}", f"10:5: recipe.losses.kd: {LISTENS}"),
     "no loss that always counts": ("{weight: 1}", "{weight: [0, 1]}", "8:3: recipe.losses: all weights can be 0 at once, and nothing would be trained; give one loss a weight that is never 0"),
     "a choice outside the space": ("space: mlp", "space: mlp, choices: {depth: {low: 1, high: 9}}", "3:33: student.choices.depth: expected a whole number from 1 to 4, got 9"),
+    "a step between those of the space": ("space: mlp", "space: decoder, choices: {width: {low: 32, high: 96, step: 8}}", "3:64: student.choices.width.step: the space goes in steps of 16; expected a multiple of that, got 8"),
+    "log where the space has steps": ("space: mlp", "space: decoder, choices: {width: {low: 32, high: 96, log: true}}", "3:64: student.choices.width.log: the space goes in steps of 16, which log cannot; leave it out"),
+    "an end between the steps": ("space: mlp", "space: decoder, choices: {width: {low: 32, high: 100}}", "3:37: student.choices.width: expected a whole number from 16 to 512 in steps of 16, got 100"),
+    "a step in a list": ("space: mlp", "space: decoder, choices: {feedforward: {low: 1, high: 4, step: 3}}", "3:68: student.choices.feedforward.step: this choice is one of 1, 2, 4, of which none is between; leave it out"),
     "narrowed and fixed": ("space: mlp", "space: mlp, choices: {depth: 1}, values: {depth: 1}", "3:1: student: give either choices (to narrow the space) or values (to fix the student), not both"),
     "half a student": ("space: mlp", "space: mlp, values: {depth: 1, activation: relu, normalisation: none, shortcut: false}", "3:23: student.values: a fixed student needs a value for each choice; missing: dropout (one of 0.0, 0.1, 0.3), layer1.width (a whole number from 4 to 512)"),
     "nothing stops it": ("{trials: 5}", "{in_flight: 2}", "11:1: search: nothing says when to stop; add trials (such as 50), minutes, or stall"),
@@ -220,6 +224,26 @@ def test_teachers_that_no_loss_listens_to_are_told() -> None:
         "x.yaml:12:1: teachers: no loss listens to them; add one to recipe.losses, such as `kd: {weight: 1.0}`; "
         f"known: {', '.join(sorted(LOSSES))}"
     )
+
+
+def test_a_loss_of_weight_0_listens_to_nobody() -> None:
+    assert message(TAUGHT.replace("kd: {weight: 1", "kd: {weight: 0")) == (
+        "x.yaml:13:1: teachers: no loss listens to them, since kd can have no weight but 0; raise it"
+    )
+
+
+def test_a_loss_that_comes_in_after_the_last_epoch_is_told() -> None:
+    late = TAUGHT.replace("kd: {weight: 1", "kd: {first_epoch: 4, weight: 1")
+    told = message(late)
+    assert "recipe.losses.kd.first_epoch: the recipe has 3 epochs at most, so that this loss never comes in" in told
+    Path("x.yaml").write_text(late.replace("epochs: 3", "epochs: [3, 4]"))
+    load_config("x.yaml")
+
+
+def test_a_misspelt_space_is_told_without_what_it_may_leave_to_be_searched() -> None:
+    told = message(BASE.replace("space: mlp", "space: mpl").replace("search: {trials: 5}\n", ""))
+    assert told.startswith("x.yaml:3:11: student.space: unknown space 'mpl', did you mean 'mlp'?")
+    assert "nothing says when to stop" not in told
 
 
 def test_a_misspelt_loss_is_told_without_what_follows_from_it() -> None:

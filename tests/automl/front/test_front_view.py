@@ -190,3 +190,9 @@ def test_how_near_a_graph_is_to_the_module_has_a_name_for_each_meaning(make_run:
 def test_of_one_student_no_hypervolume_is_told(make_run: MakeRun) -> None:
     assert any(line.startswith(" hypervolume") or "hypervolume " in line for line in lines(front_table(make_run(3))))
     assert not any("hypervolume" in line for line in lines(front_table(make_run(1))))
+
+
+def test_trials_that_have_not_ended_are_counted_below_the_table(make_run: MakeRun) -> None:
+    open_run = replace(make_run(trials=5), num_open=2)
+    assert any("7 trials: 5 trained, 2 open" in line for line in lines(front_table(open_run)))
+    assert not any(" open" in line for line in lines(front_table(make_run(trials=5))))

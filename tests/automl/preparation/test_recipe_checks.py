@@ -53,7 +53,7 @@ def prepared_with(folder: Path, loss: str, aggregation: str = "mean_of_losses", 
 )
 def test_an_option_that_can_be_out_of_bounds_is_told_with_its_loss(tmp_path: Path, loss: str, message: str) -> None:
     name = loss.split(":", maxsplit=1)[0]
-    place = rf"{name}\.layers" if "layers" in loss else name
+    place = rf"{name}\.{'layers' if 'layers' in loss else message.split(maxsplit=1)[0]}"
     with pytest.raises(UserError, match=rf"small\.yaml:11:\d+: recipe\.losses\.{place}: {message}"):
         prepared_with(tmp_path, loss)
 
@@ -129,3 +129,9 @@ def test_teachers_that_tell_their_classes_only_when_loaded_are_not_averaged(tmp_
     check_aggregation(prepared.config, prepared.ensemble)
     with pytest.raises(UserError, match=r"small\.yaml:10:\d+: recipe\.aggregation: mean_of_logits cannot average"):
         check_aggregation(prepared.config, loaded)
+
+
+def test_a_classifier_that_would_write_is_told(tmp_path: Path) -> None:
+    text = CONFIG.replace("epochs: 2\n", "epochs: 2\n  on_policy: [0.0, 0.5]\n", 1)
+    with pytest.raises(UserError, match=r"small\.yaml:\d+:\d+: recipe\.on_policy: on_policy is for language models"):
+        prepared_with(tmp_path, "kd: {weight: 1.0}", text=text)

@@ -94,12 +94,12 @@ def test_one_that_was_trained_here_can_be_given_and_cut(read: Any, tmp_path: Pat
         read("tokenizer: {path: tokenizer.json}\n")
 
 
-@pytest.mark.parametrize("first", ["<s>", "salt!"])
-def test_a_tokenizer_whose_first_token_is_no_padding_is_refused(read: Any, tmp_path: Path, first: str) -> None:
-    bert(tmp_path / "own", first=first)
+def test_padding_goes_first_in_one_that_is_given(read: Any, tmp_path: Path) -> None:
     plain = SearchSpace(name="plain", choices=(), build=BAGS.build)
-    with pytest.raises(UserError, match=rf"token 0 fills short texts up, and in this tokenizer it is '{first}'; give"):
-        read("tokenizer: {path: own}\n", plain)
+    bert(tmp_path / "own", first="<s>")
+    found = read("tokenizer: {path: own}\n", plain).tokenizer
+    assert found.vocabulary == {"<pad>": 0, "[UNK]": 1, "salt": 2, "oak": 3, "<s>": 4}
+    assert found.encode(["salt", ""], length=4).tolist() == [[2], [0]]
 
 
 def test_what_is_no_tokenizer_is_told_with_its_place(read: Any, tmp_path: Path) -> None:

@@ -42,6 +42,28 @@ def test_where_less_is_better_the_poor_ones_lie_above():
     assert 14 < high < 90
 
 
+def test_a_single_student_has_an_axis_around_it(make_run):
+    run = make_run(1, limits=())
+    (one, *_) = run.front.members
+    run = replace(run, trials=(), front=replace(run.front, members=(one,)))
+    figure = front_figure(run)
+    low, high = figure.layout.xaxis.range
+    at = math.log10(one.metrics["latency_ms"])
+    assert low < at < high
+    assert 0.3 <= high - low < 0.4
+    assert sum(low <= math.log10(tick) <= high for tick in figure.layout.xaxis.tickvals) >= 2
+    bottom, top = figure.layout.yaxis.range
+    assert bottom < one.metrics["accuracy"] < top
+    assert top - bottom == pytest.approx(0.1 * one.metrics["accuracy"])
+
+
+def test_equal_students_and_those_of_a_metric_that_should_be_low_have_an_axis_too():
+    (low, high), hidden = quality_range([2.5, 2.5], [2.5], rising=False)
+    assert (low, high, hidden) == (pytest.approx(2.425), pytest.approx(2.675), 0)
+    assert quality_range([0.0], [], rising=True) == (None, 0)
+    assert quality_range([], [], rising=True) == (None, 0)
+
+
 def test_what_lies_outside_the_picture_is_counted_in_it(make_run):
     run = make_run(24)
     poor = replace(run.front.members[-1], metrics={**run.front.members[-1].metrics, "accuracy": -3.0})

@@ -73,6 +73,28 @@ def test_homes_are_compared_only_where_there_are_several(read_page, make_run):
         assert "each one's home" not in read_page(render(replace(run, teachers=teachers))).text
 
 
+def test_teachers_of_everything_have_an_accuracy_and_no_home(read_page, make_run):
+    run = make_run(3)
+    generalists = tuple(replace(each, metrics={"home": 0.97}, covers="everything") for each in run.teachers)
+    text = read_page(render(replace(run, teachers=generalists))).text
+    assert "Each of them covers everything; accuracy is on validation rows." in text
+    assert "Accuracy by label, %" in text
+    assert "home" not in text.split("Whom")[0].split("Teachers")[-1].split("The search")[0]
+    mixed = read_page(render(replace(run, teachers=(generalists[0], *run.teachers[1:])))).text
+    assert "accuracy at home" in mixed
+    assert "accuracy abroad" in mixed
+
+
+def test_trials_that_have_not_ended_are_told(read_page, make_run):
+    run = replace(make_run(6, finished=False), num_open=2)
+    text = read_page(render(run)).text
+    assert "8 students  proposed" in text
+    assert "2 of them  have not ended." in text
+    assert "2 not ended" in text
+    assert "not ended" not in read_page(render(make_run(6))).text
+    assert "1 trial  is open" in read_page(render(replace(make_run(0), num_open=1))).text
+
+
 def test_the_best_in_a_metric_that_should_be_low_has_least_of_it(make_run):
     run = make_run(12)
     members = tuple(replace(m, metrics={**m.metrics, "loss": 1 - m.metrics["accuracy"]}) for m in run.front.members)

@@ -206,7 +206,7 @@ def test_all_that_ended_is_told_under_the_weights_of_the_proposal() -> None:
     [
         ("nni_tpe", {"constant_liar_type": "honest"}, "constant_liar_type must be best, worst or mean, got 'honest'"),
         ("nni_evolution", {"population_size": 1}, "population_size must be at least 2, got 1"),
-        ("nni_grid", {"step": 1}, "cannot be made with seed and {'step': 1}"),
+        ("nni_grid", {"step": 1}, "'nni_grid' has no option 'step'; it has none"),
     ],
 )
 def test_wrong_options_are_told(name: str, options: dict[str, object], message: str) -> None:

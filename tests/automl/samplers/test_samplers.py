@@ -1,14 +1,16 @@
 """A sampler is found by its name, and made anew for each trial."""
 
+import re
 import warnings
 from typing import Any
 
 import pytest
-from optuna.samplers import NSGAIISampler, TPESampler
+from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 
 from automl.samplers import FreshSampler, SearchContext, make_sampler
 from automl.samplers.fresh import trial_seed
 from search_spaces import Categorical, Choice
+from trials.data.settings import SettingError
 
 CONTEXT = SearchContext(choices=(Choice(name="wide", domain=Categorical(options=(True, False))),), objectives=())
 
@@ -39,29 +41,62 @@ def test_what_a_sampler_says_of_its_options_reaches_the_user() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("name", "options", "at", "message"),
     [
-        ("pareto", {"startup_trials": 2.5}, "startup_trials must be a whole number, got 2.5"),
-        ("evolution", {"population_size": "many"}, "population_size must be a whole number, got 'many'"),
-        ("evolution", {"crossover_probability": True}, "crossover_probability must be a number, got True"),
-        ("reinforce", {"bins": 8.0}, r"bins must be a whole number, got 8\.0"),
-        ("reinforce", {"learning_rate": float("nan")}, "learning_rate must be a number, got nan"),
-        ("nni_evolution", {"population_size": 3.5}, "population_size must be a whole number, got 3.5"),
+        ("tpe", {"n_startup": 3}, "n_startup", "'tpe' has no option 'n_startup', did you mean 'n_startup_trials'?"),
+        ("pareto", {"temper": 3}, "temper", "'pareto' has no option 'temper'; it has startup_trials"),
+        ("random", {"draws": 3}, "draws", "'random' has no option 'draws'; it has none"),
+        (
+            "evolution",
+            {"population": 3},
+            "population",
+            "did you mean 'population_size'? it has crossover_probability, population_size, tournament_size",
+        ),
+        (
+            "reinforce",
+            {"speed": 3},
+            "speed",
+            "it has baseline_decay, batch_size, bins, entropy_weight, hidden_size, learning_rate, penalty",
+        ),
+        ("reinforce", {"seed": 3}, "seed", "the seed of 'reinforce' follows from `seed` of the search; leave it out"),
+        ("evolution", {"population_size": "ten"}, "population_size", "must be a whole number, got 'ten'"),
+        ("evolution", {"population_size": True}, "population_size", "must be a whole number, got True"),
+        ("tpe", {"group": "yes"}, "group", "group of 'tpe' must be true or false, got 'yes'"),
+        ("nni_tpe", {"n_jobs": 3}, "n_jobs", "it has constant_liar_type, gamma, linear_forgetting, n_ei_candidates"),
+        ("nni_grid", {"points": 3}, "points", "'nni_grid' has no option 'points'; it has none"),
+        ("optuna.samplers:GPSampler", {"n_start": 3}, "n_start", "did you mean 'n_startup_trials'?"),
     ],
 )
-def test_an_option_of_another_type_is_told_before_the_search_begins(
-    name: str, options: dict[str, Any], message: str
+def test_a_wrong_option_is_told_at_its_place_with_those_that_there_are(
+    name: str, options: dict[str, Any], at: str, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SettingError, match=re.escape(message)) as told:
         make_sampler(name, seed=0, options=options, context=CONTEXT)
+    assert told.value.setting == ("options", at)
 
 
-@pytest.mark.parametrize("name", ["pareto", "tpe", "random"])
-def test_an_option_that_a_sampler_does_not_take_is_told_in_words_of_the_config(name: str) -> None:
-    with pytest.raises(ValueError, match=r"made with seed and \{'startup': 3\}: it takes no option 'startup'$"):
-        make_sampler(name, seed=0, options={"startup": 3}, context=CONTEXT)
-    with pytest.raises(ValueError, match="'seed' is none of its options: the search gives it"):
-        make_sampler(name, seed=0, options={"seed": 3}, context=CONTEXT)
+def test_options_that_a_config_cannot_hold_are_not_offered() -> None:
+    with pytest.raises(SettingError) as told:
+        make_sampler("tpe", seed=0, options={"x": 1}, context=CONTEXT)
+    offered = str(told.value).split("it has ")[1].split(", ")
+    assert "multivariate" in offered
+    assert not {"seed", "gamma", "weights", "constraints_func"} & set(offered)
+
+
+def test_nothing_stands_for_none_where_a_sampler_takes_it() -> None:
+    make_sampler("nni_tpe", seed=0, options={"constant_liar_type": None}, context=CONTEXT)
+    make_sampler("tpe", seed=0, options={"multivariate": None}, context=CONTEXT)
+
+
+def needs_more(strength: int, seed: int) -> RandomSampler:
+    return RandomSampler(seed=seed + strength)
+
+
+def test_a_sampler_of_the_user_s_that_needs_more_is_told() -> None:
+    message = r"takes \(strength: int, seed: int\) .*is called with seed and its options: missing .* 'strength'"
+    with pytest.raises(ValueError, match=message):
+        make_sampler(f"{__name__}:needs_more", seed=0, options={}, context=CONTEXT)
+    make_sampler(f"{__name__}:needs_more", seed=0, options={"strength": 2}, context=CONTEXT)
 
 
 def test_options_of_the_config_win_over_the_house_s() -> None:

@@ -44,6 +44,28 @@ def test_a_batch_of_all_rows_is_taken(tmp_path: Path) -> None:
     assert oversized_batch(prepare(load_config(written(tmp_path, "216")))) == ""
 
 
+TAUGHT = (
+    CONFIG.replace("losses: {", "losses: {kd: {weight: 1.0}, ")
+    + """
+teachers: [{name: left, kind: train, covers: {column: style, values: [left]}, student: {space: mlp, values: {depth: 1,
+  activation: relu, normalisation: none, shortcut: false, dropout: 0.0, layer1.width: 8}},
+  recipe: {epochs: 1, batch_size: 32, learning_rate: 0.01, losses: {hard_label: {weight: 1.0}}}}]
+"""
+)
+
+
+def test_rows_that_only_a_teacher_marks_count(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(TAUGHT.replace("SIZE", "900"))
+    prepared = prepare(load_config(path))
+    dataset = prepared.dataset
+    train = dataset.splits["train"]
+    marked = (dataset.columns["style"][train] == "left") | dataset.labelled[train]
+    assert f"a batch of 900 is more than the {marked.sum()} training rows" in oversized_batch(prepared)
+    path.write_text(TAUGHT.replace("SIZE", str(marked.sum())))
+    assert oversized_batch(prepare(load_config(path))) == ""
+
+
 def test_check_notes_it_and_forecasts_one_step_an_epoch(tmp_path: Path) -> None:
     report = check(written(tmp_path, "5000"))
     assert any("a batch of 5,000 is more than the 216 training rows" in note for note in report.notes)

@@ -315,3 +315,11 @@ def test_finished_trials_come_with_what_was_asked(tmp_path: Path) -> None:
     finished: tuple[FinishedTrial, ...] = ledger.finished()
     assert [one.values for one in finished] == [proposal.values for proposal in proposals]
     assert finished[0].ended > finished[2].ended
+
+
+def test_what_is_open_is_counted_until_it_ends(tmp_path: Path) -> None:
+    ledger = open_at(tmp_path)
+    first, _ = ledger.ask(), ledger.ask()
+    assert ledger.num_running() == 2
+    tell(ledger, first, Outcome.TRAINED, accuracy=0.9, size_bytes=2000.0)
+    assert ledger.num_running() == open_at(tmp_path).num_running() == 1

@@ -18,7 +18,7 @@ from automl.config import load_config
 from automl.errors import UserError, WorkFailed
 from automl.numbers import byte_count
 from automl.preparation.prepare import Prepared, prepare
-from automl.teaching.caching import wanted
+from automl.teaching.caching import roomy_gb, wanted
 from automl.teaching.teach import fill_cache
 from teachers import Coverage, LiveOutputs, Outputs, OutputStore, Teacher, probe
 from trials.losses import LOSSES, Needs
@@ -205,11 +205,14 @@ def test_what_finds_no_room_is_asked_on_the_spot_and_its_price_is_told(
 ) -> None:
     filled = fill(make(HINT, cache=gb_for(40, 12)))
     assert [line.split(" of ")[0] for line in filled.said[1:3]] == ["  kept: logits", "  kept: stage2"]
-    assert len(filled.said) == 6
+    assert len(filled.said) == 7
     for name, line in zip(("big", "small"), filled.said[3:5], strict=True):
         assert line.startswith(f"  on the spot: {name} runs in each step that reads stage1, ")
         assert " ms for 64 rows, " in line
         assert line.endswith(" an epoch; 86.3 kB more would keep its answers")
+    told, enough = filled.said[5].split("; cache.gb: ")
+    assert told.endswith("what has no room is computed anew in every trial")
+    assert not any("too small" in line for line in fill(make(HINT, cache={"gb": float(enough.split()[0])})).said)
     prepared = make(HINT)
     batch = prepared.dataset.batch(prepared.dataset.splits["train"][:9])
     heard = filled.place.open(prepared.dataset)
@@ -233,8 +236,23 @@ def test_without_any_room_all_teachers_run_and_are_judged_all_the_same(
     assert [line.split(",")[0] for line in filled.said[1:-1]] == [
         "  on the spot: big runs in every step",
         "  on the spot: small runs in every step",
+        "  cache.gb is too small for all that this search reads of teachers: what has no room is computed anew in "
+        f"every trial; cache.gb: {roomy_gb(2 * ((1079 + 359) * 40 + 1079 * 92))} keeps all",
     ]
     assert not list((tmp_path / "other").rglob("*.pack"))
+
+
+def test_that_answers_of_earlier_searches_are_removed_is_told_with_what_would_keep_them(
+    make: Make, fill: Callable[[Prepared], Filled]
+) -> None:
+    first, whole = fill(make(HINT)), {"kd": {"weight": 1.0}, "hint": {"weight": 1.0, "stage": 3}}
+    before = first.store.used_bytes()
+    tight = fill(make(whole, cache={"gb": before / 1e9}))
+    (line,) = (line for line in tight.said if "earlier searches left" in line)
+    assert line.split(" that ")[0].strip() == byte_count(2 * 1079 * 8 * 2)
+    assert tight.store.used_bytes() <= before * 1.05
+    roomy = fill(make(HINT, cache={"gb": float(line.split("cache.gb: ")[1].split()[0])}))
+    assert not any("earlier searches left" in line for line in roomy.said)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,15 @@ def test_labelled_count():
     assert (without.student_labels != MISSING_LABEL).sum() == 10
 
 
+@pytest.mark.parametrize("none", [0, 0.0])
+def test_of_no_labels_the_training_rows_keep_theirs_for_teachers_alone(none):
+    dataset, whole = split(make(LABELS), **SHARES, labelled=none), split(make(LABELS), **SHARES)
+    train = dataset.splits["train"]
+    assert (dataset.student_labels[train] == MISSING_LABEL).all()
+    assert (dataset.labels == whole.labels).all()
+    assert all((rows == whole.splits[name]).all() for name, rows in dataset.splits.items())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -118,7 +127,8 @@ def test_labelled_count():
         ({"test": float("nan")}, "must lie above 0"),
         ({"validation": 0.6, "test": 0.4}, "add up to less than 1"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
-        ({"labelled": 0.0}, "labelled must be a share above 0"),
+        ({"labelled": -0.1}, "labelled must be a share from 0 to 1.0"),
+        ({"labelled": -1}, "or a whole number of rows up to the 70"),
         ({"labelled": 1.5}, "got 1.5"),
         ({"labelled": 71}, "up to the 70 training rows"),
         ({"labelled": True}, "got True"),

@@ -32,7 +32,7 @@ def test_a_text_is_python_as_far_as_its_last_whole_line(text, expected):
 
 def test_rows_of_texts_have_no_facts():
     dataset = pack_documents(documents(), tokenizer(), length=7, annotate=python_syntax)
-    made = Completion(document=0, teacher=0, prompt="The cat", text=" sees.", score=1.0)
+    made = Completion(document=0, teacher=0, prompt="The cat", text=" sees.", score=1.0, ended=True)
     longer = with_completions(dataset, [made], documents=documents(), tokenizer=tokenizer(), end=END, share=None)
     added = np.setdiff1d(longer.splits["train"], dataset.splits["train"])
     assert len(added)
