@@ -42,7 +42,8 @@ class SearchSpace:
             always the same ones: the length of the longest path, layers that are not cut off. A sampler that learns
             from architectures learns along them, too; None where there are none.
         forbids: Why a point that the choices allow is no student all the same, empty where it is one; None where all
-            of them are. What is drawn at random is drawn again; a trial of such a point fails before it is trained.
+            of them are. What is drawn at random is drawn again, and a sampler is asked again; a trial of such a point
+            fails before it is trained.
     """
 
     name: str

@@ -112,7 +112,9 @@ def _unknown_key(path: Path, owner: type[Part], root: type[Part]) -> Mistake:
     near = near_name(key, known)
     elsewhere = [name for name, section in _sections(root) if key in section.model_fields]
     hint, meant = ";", None
-    if elsewhere:
+    if elsewhere and near is not None and near.startswith(key):  # as ``student`` for ``students``
+        hint = f", did you mean {near!r}, or does it belong into {elsewhere[0]}?"
+    elif elsewhere:
         hint = f"; it belongs into {elsewhere[0]};"
     elif near is not None:
         hint, meant = f", did you mean {near!r}?", (*path[:-1], near)

@@ -60,10 +60,12 @@ def _story(run: Run) -> str:
         f", in {counted(len(run.front.members), 'version')} by precision" if len(run.front.members) > students else ""
     )
     teachers = f"distilled from {counted(len(run.teachers), 'teacher')}" if run.teachers else "trained without teachers"
+    trained = run.count(Outcome.TRAINED)  # Others were refused, stopped at a rung, or failed.
+    which = " and" if trained == len(run.trials) else f", {trained or 'none'} of them"
     took = duration((ended - started).total_seconds()).replace(" ", "&nbsp;")
     where = run.machine.get("device", "")
     return (
-        f"<b>{counted(run.num_proposed, 'student')}</b> proposed and {teachers}, {_day(started)}, in "
+        f"<b>{counted(run.num_proposed, 'student')}</b> proposed{which} {teachers}, {_day(started)}, in "
         f"{took}{f' on {escape(where)}' if where else ''}. {_not_ended(run)}"
         f"{_on_front(run.num_proposed, students)} on the Pareto front{versions}."
     )

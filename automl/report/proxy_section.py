@@ -1,5 +1,6 @@
 """The part of the page about proxies: how well scores of untrained students foretold what became of them."""
 
+import math
 from html import escape
 
 import plotly.graph_objects as go
@@ -7,10 +8,13 @@ import plotly.graph_objects as go
 from automl.numbers import title, written
 from automl.proxies.agreement import BASELINE, Agreement, Interval
 from automl.proxies.judge import JUDGED_EVERY, JUDGED_FROM, ProxyJudge, Quality, proxy_agreements
-from automl.report.looks import ACCENT, layout
+from automl.report.looks import ACCENT, layout, log_axis
 from automl.report.markup import Cell, Figures, section, table, words
 from automl.run import Run
 from trials.records import Outcome
+
+_WIDE = 60
+"""From the lowest to the highest: beyond it the small picture has room for powers of ten alone."""
 
 
 def proxy_section(run: Run, figures: Figures) -> str:
@@ -99,6 +103,11 @@ def _figure(run: Run, name: str, quality: Quality) -> go.Figure:
     )
     figure.update_layout(**layout(height=230), showlegend=False)
     figure.update_layout(margin={"t": 12, "l": 48, "r": 8, "b": 44})
-    figure.update_xaxes(title_text=name, type="log" if name == BASELINE else "linear")
+    figure.update_xaxes(title_text=name)
+    if name == BASELINE and points:
+        (low, high), ticks = log_axis([score for _, score, _ in points], ())
+        ticks = ticks[::3] if high > _WIDE * low else ticks
+        texts = [written(name, tick) for tick in ticks]
+        figure.update_xaxes(type="log", tickvals=ticks, ticktext=texts, range=[math.log10(low), math.log10(high)])
     figure.update_yaxes(title_text=title(quality.metric))
     return figure

@@ -130,6 +130,7 @@ def make_sampler(name: str, *, seed: int, options: Mapping[str, Any], context: S
         return FreshSampler(
             lambda trial_seed: _made(name, make, seed=trial_seed, options=options),
             seed=seed,
+            remembers=":" in name,
             make_next=None
             if name not in _RANKED
             else lambda trial_seed, rank: _made(name, make, seed=trial_seed, options={**options, "rank": rank}),

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
 from automl.samplers.distributions import distribution_of
-from search_spaces import Choice, Point, Values, sample
+from search_spaces import Choice, Point, Value, Values, sample, walk
 from search_spaces.scales import draw
 
 _DRAWN = 100
@@ -53,6 +53,20 @@ class PointSampler(BaseSampler):
         """Draw a choice that the point has not, as where a proposal was cut off halfway and other values stand."""
         del study, trial, param_distribution
         return draw(self._choices[param_name].domain, np.random.default_rng(self._seed))
+
+
+def whole_point(sampler: BaseSampler, study: Study, trial: FrozenTrial, choices: tuple[Choice, ...]) -> Point:
+    """Ask a sampler for a whole point, as Optuna would choice by choice."""
+    relative = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
+
+    def value(choice: Choice) -> Value:
+        if choice.name in relative:
+            found: Value = relative[choice.name]
+            return found
+        drawn: Value = sampler.sample_independent(study, trial, choice.name, distribution_of(choice))
+        return drawn
+
+    return walk(choices, value)
 
 
 def other_points(study: Study, trial: FrozenTrial, context: SearchContext) -> frozenset[object]:

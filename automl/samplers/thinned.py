@@ -8,11 +8,12 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from automl.samplers.allowed import AllowedProposals
 from automl.samplers.context import SearchContext
 from automl.samplers.distributions import distribution_of
 from automl.samplers.fresh import FreshSampler
-from automl.samplers.points import other_points
-from search_spaces import Choice, Point, Value, Values, walk
+from automl.samplers.points import other_points, whole_point
+from search_spaces import Point, Values
 
 
 class Chooser(Protocol):
@@ -50,7 +51,7 @@ class ThinnedProposals(BaseSampler):
         context: Of the search.
     """
 
-    def __init__(self, sampler: FreshSampler, chooser: Chooser, *, context: SearchContext) -> None:
+    def __init__(self, sampler: FreshSampler | AllowedProposals, chooser: Chooser, *, context: SearchContext) -> None:
         self._samplers = [sampler, *(sampler.beside(position) for position in range(1, chooser.most))]
         self._chooser = chooser
         self._context = context
@@ -95,23 +96,10 @@ class ThinnedProposals(BaseSampler):
 
     def _candidates(self, study: Study, trial: FrozenTrial, count: int) -> list[Point]:
         # The sampler itself is asked last: some, as TPE, write into the trial what they answered.
-        answers = [self._answer(sampler, study, trial) for sampler in reversed(self._samplers[:count])][::-1]
+        choices = self._context.choices
+        answers = [whole_point(sampler, study, trial, choices) for sampler in reversed(self._samplers[:count])][::-1]
         named = {self._context.name(point): point for point in reversed(answers)}
         distinct = [point for point in answers if named[self._context.name(point)] is point]
         known = other_points(study, trial, self._context)
         # Where all are known, one of them is proposed, so that the controller sees that the space is used up.
         return [point for point in distinct if self._context.name(point) not in known] or distinct[:1]
-
-    def _answer(self, sampler: FreshSampler, study: Study, trial: FrozenTrial) -> Point:
-        """Ask for a whole point, as Optuna would choice by choice."""
-        space = sampler.infer_relative_search_space(study, trial)
-        relative = sampler.sample_relative(study, trial, space)
-
-        def value(choice: Choice) -> Value:
-            if choice.name in relative:
-                found: Value = relative[choice.name]
-                return found
-            drawn: Value = sampler.sample_independent(study, trial, choice.name, self._distributions[choice.name])
-            return drawn
-
-        return walk(self._context.choices, value)

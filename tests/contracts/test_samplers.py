@@ -74,11 +74,15 @@ RECIPE = Recipe(losses=(LossTerm(name="hard_label", weight=1.0),), epochs=1, bat
 
 
 class OwnSampler(BaseSampler):
-    """A user's own sampler: learning rates from a part of their range only."""
+    """A user's own sampler: learning rates from a part of their range only, and with a weight that is its own."""
 
     def __init__(self, *, seed: int, narrowed: float) -> None:
         self._random = RandomSampler(seed=seed)
         self._narrowed = narrowed
+        self._weight: float | None = None
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._weight = 0.25 * (1 + trial.number % 4)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {}
@@ -89,6 +93,8 @@ class OwnSampler(BaseSampler):
     def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
         if name == "learning_rate":
             distribution = FloatDistribution(low=1e-4, high=self._narrowed, log=True)
+        if name == "losses.kd.weight":
+            return self._weight
         return self._random.sample_independent(study, trial, name, distribution)
 
 
@@ -163,6 +169,8 @@ def test_proposals_are_points_of_the_space(name: str, undisturbed: Callable[...,
     assert max(int(values["depth"]) for values in proposed) > 1  # Conditional choices were among them.
     if "OwnSampler" in name:
         assert max(float(values["learning_rate"]) for values in proposed) <= 0.02
+        # What it remembers as a trial begins is there when its choices are asked.
+        assert [values["losses.kd.weight"] for values in proposed[:5]] == [0.25, 0.5, 0.75, 1.0, 0.25]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,6 @@
 """Untrained students scored, all on the same batch."""
 
+import copy
 import math
 from collections.abc import Collection
 from contextlib import suppress
@@ -113,12 +114,11 @@ class Scorer:
         Raises:
             ValueError: It has none; the message says why.
         """
-        proxy = find_proxy(name)
         with torch.random.fork_rng(devices=[]):
             student = build(trial, self._setting)
             batch = self._batch(student, self._weights(trial.recipe))
             try:
-                score = float(proxy(student.body, batch))
+                score = _score(name, student, batch)
             except ValueError:
                 raise
             except Exception as error:  # code of a stranger runs here and may raise anything
@@ -132,7 +132,7 @@ class Scorer:
         found: dict[str, float] = {}
         for name in names:
             with suppress(Exception):  # It has no such score, in whatever way it says so, and others may have one.
-                found[name] = float(find_proxy(name)(student.body, batch))
+                found[name] = _score(name, student, batch)
         return found
 
     def _batch(self, student: Student, weights: tuple[float, ...]) -> ProxyBatch:
@@ -160,3 +160,9 @@ class Scorer:
     @staticmethod
     def _key(trial: Trial, name: str, weights: tuple[float, ...]) -> tuple[object, ...]:
         return name, trial.spec.architecture_digest, trial.seed, () if name in _OF_STUDENT_ALONE else weights
+
+
+def _score(name: str, student: Student, batch: ProxyBatch) -> float:
+    """Ask a proxy; one of a user's is shown a copy, so that whatever it does to it the next one sees it untrained."""
+    score: Any = find_proxy(name)(copy.deepcopy(student.body) if ":" in name else student.body, batch)
+    return float(score.detach() if isinstance(score, Tensor) else score)

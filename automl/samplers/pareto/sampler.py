@@ -1,16 +1,17 @@
 """Our own sampler: spends trials where they are expected to push the front out furthest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from automl.samplers.context import SearchContext
+from automl.samplers.pareto.beginning import Beginning
 from automl.samplers.pareto.belief import Kernels, milestone
 from automl.samplers.pareto.evidence import Evidence
 from automl.samplers.pareto.features import PointFeatures
-from automl.samplers.pareto.outlook import Outlook, keeps
+from automl.samplers.pareto.outlook import Outlook
 from automl.samplers.pareto.pool import Mutants, Pool
 from search_spaces import Point, sample
 
@@ -95,9 +96,9 @@ class Pareto:
         rng = np.random.default_rng(self._seed)
         pool = Pool(self._context, evidence.names, rng)
         whole = np.isfinite(evidence.loss_ND).all(axis=1).sum()
-        if whole < self._startup_trials:
-            return self._within(pool.draw()) or [sample(self._context.choices, rng)]
         memory = self._memory
+        if whole < self._startup_trials:
+            return self._begun(evidence, pool, rng) or [sample(self._context.choices, rng)]
         outlook = Outlook(evidence, self._context, memory.features, memory.kernels, rng, ranked=number % 2 == 0)
         points = pool.new(memory.drawn(len(evidence.points))) + pool.vary(
             outlook.parents, memory.mutants, since=len(evidence.points) // _MUTATED_EVERY
@@ -107,13 +108,16 @@ class Pareto:
             return [sample(self._context.choices, rng)]  # All that there is seems to be known.
         return pool.climb(points, outlook.gain(points), outlook.gain)
 
-    def _within(self, drawn: Sequence[Point]) -> list[Point]:
-        """Put those first that keep the limits on what is known before training."""
-        if not drawn:
+    def _begun(self, evidence: Evidence, pool: Pool, rng: np.random.Generator) -> list[Point]:
+        """Sort points drawn at random, those first that the gate lets pass; also others where it refused some."""
+        memory = self._memory
+        beginning = Beginning(evidence, self._context, memory.features, memory.kernels, rng)
+        points = pool.draw()
+        if beginning.nearest:
+            points += pool.vary(beginning.nearest, memory.mutants, since=len(evidence.points))
+        if not points:
             return []
-        costs = self._memory.features.read(drawn).costs
-        kept = np.ones(len(drawn), dtype=bool)
-        for limit in self._context.limits:
-            if limit.metric in costs:
-                kept &= keeps(limit, costs)
-        return [drawn[int(place)] for place in np.argsort(~kept, kind="stable")]
+        likely_C = beginning.likely(points)
+        if beginning.nearest:
+            return pool.climb(points, likely_C, beginning.likely)
+        return [points[int(place)] for place in np.argsort(-likely_C, kind="stable")]

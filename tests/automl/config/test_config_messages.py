@@ -79,6 +79,7 @@ KEYS = {
         "trials: 3\nsearch:",
         f"11:1: trials: unknown key; it belongs into search; known keys: {TOP_KEYS}",
     ),
+    "of another section or misspelt": ("search: {", "search: {warm_start: {run: a, student: 3}, ", "11:31: search.warm_start.student: unknown key, did you mean 'students', or does it belong into the top level? known keys: run, students"),
     "far from any": ("search: {", "search: {zz: 1, ", "11:10: search.zz: unknown key; known keys: halving, in_flight, minutes, proxy, sampler, stall, trials, warm_start"),
     "in a range": ("epochs: 3", "epochs: {lo: 1, high: 3}", "5:12: recipe.epochs.lo: unknown key, did you mean 'low'? known keys: high, log, low, step"),
     "missing": ("  epochs: 3\n", "", "4:1: recipe.epochs: this key is missing: Passes over the training split."),

@@ -1,5 +1,6 @@
 """The part of the page about proxies."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,3 +90,20 @@ def test_mlflow_is_told_the_scores_and_how_well_they_foretold(make_run: MakeRun)
     plain = make_run(30)
     keys = [m.key for m in (*summary_row(plain, text="").metrics, *trial_row(plain.trials[0], folder="/").metrics)]
     assert not [key for key in keys if key.startswith("proxy")]
+
+
+def test_the_axis_of_the_parameters_is_labelled_as_people_write_them(make_run: MakeRun) -> None:
+    def labels(largest: float) -> list[str]:
+        run = with_proxies(make_run(8))
+        spread = [
+            replace(finished, proxies={**finished.proxies, "params": largest ** (place / 7) * 1000})
+            for place, finished in enumerate(run.trials)
+        ]
+        figures = Figures()
+        proxy_section(replace(run, trials=tuple(spread)), figures)
+        (found,) = re.findall(r'"ticktext":(\[.*?\])', figures.data())
+        return list(json.loads(found))
+
+    assert {"1 k", "2 k", "5 k", "10 k", "20 k"} <= set(labels(20))
+    assert {"1 k", "10 k", "100 k"} <= set(labels(1000))
+    assert "20 k" not in labels(1000)

@@ -136,3 +136,12 @@ def test_other_objectives_are_drawn_and_listed(read_page, make_run):
     page = read_page(render(make_run(12, objectives=(macs, accuracy), limits=())))
     assert "Accuracy against multiply-adds" in page.text
     assert "Accuracy against latency" in page.text
+
+
+def test_the_page_says_how_many_students_were_trained_to_their_end(read_page, make_run):
+    run = make_run(24)
+    trained = run.count(Outcome.TRAINED)
+    assert 0 < trained < 24
+    assert f"24 students  proposed, {trained} of them distilled from" in read_page(render(run)).text
+    whole = replace(run, trials=tuple(f for f in run.trials if f.result.outcome is Outcome.TRAINED))
+    assert f"{trained} students  proposed and distilled from" in read_page(render(whole)).text

@@ -85,6 +85,23 @@ def test_what_breaks_a_limit_on_a_known_cost_is_not_proposed() -> None:
     assert max(params(values) for values in search("pareto", trials=25, limits=(limit,))) <= 3000
 
 
+def test_a_measured_limit_that_nearly_all_break_is_learnt_from_students_that_were_refused() -> None:
+    limit = Limit(metric="params", at_most=True, value=250.0)
+    context = SearchContext(choices=CHOICES, objectives=(ACCURACY, SIZE), limits=(limit,))
+    sampler = make_sampler("pareto", seed=0, options={}, context=context)
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    kept = []
+    for _ in range(40):
+        trial = study.ask()
+        values = walk(CHOICES, lambda choice, trial=trial: trial._suggest(choice.name, distribution_of(choice)))
+        excess = params(values) / limit.value - 1
+        trial.set_constraint(str(limit), excess)
+        trial.set_user_attr("outcome", "infeasible" if excess > 0 else "trained")
+        study.tell(trial, [ACCURACY.floor if excess > 0 else accuracy(values), params(values)])
+        kept += [values] if excess <= 0 else []
+    assert different(kept) == 10  # All that there are; of points at random one in twenty.
+
+
 def test_it_proposes_all_of_a_small_space_before_anything_again() -> None:
     choices = (CHOICES[0], CHOICES[6])
     costs: Mapping[str, float] = {}

@@ -131,3 +131,18 @@ def test_a_proxy_of_the_user_s_own_is_imported(setting: Setting) -> None:
             scorer.require(trial(setting, width=width), own)
     with pytest.raises(ValueError, match="unknown proxy 'zen'; proxies are naswot, params, relations, synflow"):
         find_proxy("zen")
+
+
+def careless(body: nn.Module, batch: ProxyBatch) -> torch.Tensor:
+    """Score as a user might: by a tensor with a gradient, and with the student spoilt."""
+    del batch
+    for parameter in body.parameters():
+        nn.init.ones_(parameter)
+    return torch.stack([parameter.sum() for parameter in body.parameters()]).sum()
+
+
+def test_what_a_proxy_of_the_user_s_does_to_a_student_is_not_seen_by_the_next(setting: Setting) -> None:
+    own = f"{__name__}:careless"
+    together = Scorer(setting, seed=0)(trial(setting), [own, "params", "synflow"])
+    assert together[own] == together["params"]
+    assert together["synflow"] == Scorer(setting, seed=0)(trial(setting), ["synflow"])["synflow"]
