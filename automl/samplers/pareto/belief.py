@@ -57,7 +57,12 @@ class Kernels:
     _found: dict[Hashable, tuple[bytes, Kernel]] = field(default_factory=dict)
 
     def get(
-        self, name: Hashable, rows_NX: Array, scaled: Callable[[int], Array], *, columns: Features | None = None
+        self,
+        name: Hashable,
+        rows_NX: Array,
+        scaled: Callable[[int], Array],
+        *,
+        widened: Callable[[int], tuple[Array, Features]] | None = None,
     ) -> Kernel:
         """Give the hyperparameters for what was seen up to the last milestone.
 
@@ -66,7 +71,8 @@ class Kernels:
             rows_NX: Points in the order in which they came.
             scaled: Gives what was seen at the first so many, on a scale of about one unit that rests on these alone:
                 so the answer stays the same until the next milestone.
-            columns: How the rows are to be read where they have others.
+            widened: Gives the first so many rows with further columns, and how these are to be read; as with values,
+                the answer must rest on these trials alone.
         """
         count = milestone(len(rows_NX))
         value_N = scaled(count)
@@ -74,7 +80,8 @@ class Kernels:
         known, kernel = self._found.get(name, (b"", None))
         if kernel is None or known != digest:
             chosen = _telling(value_N, _MOST)
-            kernel = fit_kernel(columns or self.columns, rows_NX[chosen], value_N[chosen])
+            wide_NX, columns = (rows_NX, self.columns) if widened is None else widened(count)
+            kernel = fit_kernel(columns, wide_NX[chosen], value_N[chosen])
             self._found[name] = digest, kernel
         return kernel
 

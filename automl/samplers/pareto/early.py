@@ -8,7 +8,7 @@ from collections.abc import Hashable
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.samplers.pareto.belief import Kernels
+from automl.samplers.pareto.belief import Kernels, milestone
 from automl.samplers.pareto.features import Read
 from automl.samplers.pareto.surrogate import Features, GaussianProcess
 from automl.samplers.pareto.warp import RankWarp
@@ -20,7 +20,7 @@ FEWEST = 6
 
 
 class EarlyBelief:
-    """Believes what any point would show at the first rung, from all that came there, whether stopped or not.
+    """Believes what any point would show at a rung, from all that came there, whether stopped or not.
 
     Its mean becomes a column, along which what training tells has a trend: recursive co-kriging, with the cheaper level
     as a feature of the dearer one (Perdikaris et al., 2017, https://doi.org/10.1098/rspa.2016.0751). Stopped students
@@ -38,16 +38,17 @@ class EarlyBelief:
     def __init__(
         self, name: Hashable, early: tuple[Array, Array], *, seen: Read, pending: Read, kernels: Kernels
     ) -> None:
-        loss_N, pending_P = early
-        came_N, came_P = np.isfinite(loss_N), np.isfinite(pending_P)
-        ended_NX, ended_N = seen.rows_PX[came_N], loss_N[came_N]
+        self._name, self._seen, self._kernels = name, seen, kernels
+        self._loss_N, loss_P = early
+        came_N, came_P = np.isfinite(self._loss_N), np.isfinite(loss_P)
+        ended_NX, ended_N = seen.rows_PX[came_N], self._loss_N[came_N]
         kernel = kernels.get((name, "early"), ended_NX, lambda count: RankWarp(ended_N[:count])(ended_N[:count]))
         rows_NX = np.concatenate([ended_NX, pending.rows_PX[came_P]])
-        shown_N = np.concatenate([ended_N, pending_P[came_P]])
+        shown_N = np.concatenate([ended_N, loss_P[came_P]])
         self._process = GaussianProcess(kernel, rows_NX, RankWarp(shown_N)(shown_N))
-        before = kernels.columns
+        columns = kernels.columns
         self.columns = Features(
-            group_X=np.append(before.group_X, before.num_groups), trend_X=np.append(before.trend_X, True)
+            group_X=np.append(columns.group_X, columns.num_groups), trend_X=np.append(columns.trend_X, True)
         )
         """How the columns with the one more are to be read."""
 
@@ -55,3 +56,31 @@ class EarlyBelief:
         """Add the column to points."""
         mean_C, _ = self._process.predict(points.rows_PX)
         return Read(rows_PX=np.concatenate([points.rows_PX, mean_C[:, None]], axis=1), costs=points.costs)
+
+    def as_of(self, num_trials: int) -> Array:
+        """Give the rows of the first trials that ended, with the column as it was when no more had."""
+        rows_PX = self._seen.rows_PX[:num_trials]
+        seen, pending = Read(rows_PX=rows_PX, costs={}), Read(rows_PX=rows_PX[:0], costs={})
+        early = self._loss_N[:num_trials], np.zeros(0)
+        name = self._name, "before"
+        return EarlyBelief(name, early, seen=seen, pending=pending, kernels=self._kernels).read(seen).rows_PX
+
+
+def early_belief(
+    name: Hashable, early: tuple[Array, Array], last_N: Array, *, seen: Read, pending: Read, kernels: Kernels
+) -> EarlyBelief | None:
+    """Believe in a rung, if enough came there when hyperparameters were found last; arguments as ``EarlyBelief``'s.
+
+    Args:
+        name: Of the metric.
+        early: Losses at the rung.
+        last_N: Losses of trials that were trained to the end, NaN of others.
+        seen: Where trials that ended are.
+        pending: Where those under way are.
+        kernels: Found before.
+    """
+    ended = np.flatnonzero(np.isfinite(last_N))
+    until = ended[milestone(len(ended)) - 1] + 1 if len(ended) else 0
+    if np.isfinite(early[0][:until]).sum() < FEWEST:
+        return None
+    return EarlyBelief(name, early, seen=seen, pending=pending, kernels=kernels)

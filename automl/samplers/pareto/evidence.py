@@ -3,6 +3,7 @@
 Shape letters: N = trials that ended, D = objectives.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ class Evidence:
         loss_ND: As ``Objective.loss`` gives them; NaN where nothing is known, as of the accuracy of a student that was
             never trained, or not to its end. A trial that failed counts as one that learnt nothing, since the like of
             it may fail, too.
-        early_ND: Losses at the first rung; NaN of trials that did not come there.
+        early_ND: Losses at the rung to which most came; NaN of trials that did not come there.
         excess: By limit, by which share of it each trial breaks it; NaN where nothing is known.
         pending: Points that were proposed and have not ended.
         pending_early_PD: As ``early_ND``, of these.
@@ -52,16 +53,17 @@ class Evidence:
         ended = [each for each in before if each.state.is_finished()]
         ended.sort(key=lambda each: (each.datetime_complete, each.number))
         running = [each for each in before if not each.state.is_finished() and each.number < trial.number]
+        rung = _busiest(ended)
         return cls(
             points=[dict(each.params) for each in ended],
             loss_ND=np.array([_losses(each, context) for each in ended]).reshape(len(ended), len(context.objectives)),
-            early_ND=_early(ended, context),
+            early_ND=_early(ended, context, rung=rung),
             excess={
                 str(limit): np.array([each.constraints.get(str(limit), np.nan) for each in ended])
                 for limit in context.limits
             },
             pending=[dict(each.params) for each in running],
-            pending_early_PD=_early(running, context),
+            pending_early_PD=_early(running, context, rung=rung),
             names=frozenset(context.name(each.params) for each in before),
         )
 
@@ -82,11 +84,18 @@ def _losses(trial: FrozenTrial, context: SearchContext) -> list[float]:
     ]
 
 
-def _early(trials: list[FrozenTrial], context: SearchContext) -> Array:
+def _busiest(ended: list[FrozenTrial]) -> int | None:
+    """Find the rung to which most trials came, the first of several; None without any."""
+    counts = Counter(record["rung"] for trial in ended for record in _rungs(trial))
+    return min(counts, key=lambda rung: (-counts[rung], rung), default=None)
+
+
+def _early(trials: list[FrozenTrial], context: SearchContext, *, rung: int | None) -> Array:
     early_ND = np.full((len(trials), len(context.objectives)), np.nan)
     for row, trial in enumerate(trials):
-        if records := _rungs(trial):
-            (early_ND[row],) = to_losses([records[0]["candidate"]["metrics"]], context.objectives)
+        for record in _rungs(trial):
+            if record["rung"] == rung:
+                (early_ND[row],) = to_losses([record["candidate"]["metrics"]], context.objectives)
     return early_ND
 
 

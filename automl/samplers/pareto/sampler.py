@@ -45,7 +45,7 @@ class Memory:
         """
         since = milestone(count)
         if self._drawn[0] != since:
-            rng = np.random.default_rng(since)
+            rng = np.random.default_rng([self.context.seed, since])
             self._drawn = since, [sample(self.context.choices, rng) for _ in range(_DRAWN)]
         return self._drawn[1]
 

@@ -4,7 +4,7 @@ Shape letters: N = trials that ended, C = candidates, X = columns.
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl.front.objectives import Objective
 from automl.samplers.pareto.belief import Belief, Kernels, believe
-from automl.samplers.pareto.early import FEWEST, EarlyBelief
+from automl.samplers.pareto.early import EarlyBelief, early_belief
 from automl.samplers.pareto.features import Read
 from automl.samplers.pareto.improvement import Marginal
 from automl.samplers.pareto.surrogate import Features, GaussianProcess
@@ -46,7 +46,7 @@ class Scene:
         make: Callable[[Array], WarpT],
         *,
         varied: bool = False,
-        columns: Features | None = None,
+        early: EarlyBelief | None = None,
     ) -> tuple[WarpT, GaussianProcess]:
         """Learn from the losses that were seen of some points, NaN of the others, on the scale of a warp.
 
@@ -55,14 +55,27 @@ class Scene:
             loss_N: As they were seen.
             make: Gives the warp.
             varied: Whether each proposal draws hyperparameters of its own around the most likely ones.
-            columns: How the rows are to be read where they have others than the points.
+            early: Whose column points have beside their own.
         """
         seen_N = np.isfinite(loss_N)
-        rows_NX, found_N = self.seen.rows_PX[seen_N], loss_N[seen_N]
+        found_N, rows_NX, pending = loss_N[seen_N], self.seen.rows_PX[seen_N], self.pending
         warp = make(found_N)
-        kernel = self.kernels.get(name, rows_NX, lambda count: make(found_N[:count])(found_N[:count]), columns=columns)
+
+        def widened(count: int) -> tuple[Array, Features]:
+            assert early is not None
+            until = np.flatnonzero(seen_N)[count - 1] + 1
+            return early.as_of(until)[seen_N[:until]], early.columns
+
+        kernel = self.kernels.get(
+            name,
+            rows_NX,
+            lambda count: make(found_N[:count])(found_N[:count]),
+            widened=None if early is None else widened,
+        )
         kernel = kernel.varied(self.rng) if varied else kernel
-        return warp, believe(kernel, rows_NX, warp(found_N), self.pending.rows_PX)
+        if early is not None:
+            rows_NX, pending = early.read(self.seen).rows_PX[seen_N], early.read(pending)
+        return warp, believe(kernel, rows_NX, warp(found_N), pending.rows_PX)
 
 
 class View(Protocol):
@@ -151,14 +164,9 @@ class Learnt:
 
     def __init__(self, metric: str, loss_N: Array, scene: Scene, *, ranked: bool, early: tuple[Array, Array]) -> None:
         make: Callable[[Array], Warp] = RankWarp if ranked else FloorWarp
-        self._early: EarlyBelief | None = None
-        name: Hashable = (metric, ranked)
-        if np.isfinite(early[0]).sum() >= FEWEST:
-            self._early = EarlyBelief(metric, early, seen=scene.seen, pending=scene.pending, kernels=scene.kernels)
-            scene = replace(scene, seen=self._early.read(scene.seen), pending=self._early.read(scene.pending))
-            name = (metric, ranked, "early")
-        columns = None if self._early is None else self._early.columns
-        self._warp, self._process = scene.process(name, loss_N, make, varied=True, columns=columns)
+        self._early = early_belief(metric, early, loss_N, seen=scene.seen, pending=scene.pending, kernels=scene.kernels)
+        name = metric, ranked, self._early is not None
+        self._warp, self._process = scene.process(name, loss_N, make, varied=True, early=self._early)
 
     def expected(self, points: Read) -> Array:
         """Give the loss at the mean of what is believed."""
