@@ -102,7 +102,7 @@ def test_one_that_writes_and_one_that_is_heard_go_together(folder: Path, server:
     prepared, place, said = taught(ready(folder, f"{asked_of(server)}, {own}", recipe=recipe), in_process())
     assert place.packed == (1,)
     told = {line.split(":")[0]: line for line in said if line.startswith("teacher ")}
-    assert "bits a byte home" in told["teacher own"]
+    assert "everything; bits a byte " in told["teacher own"]
     trial = prepared.trial(0, sample(prepared.choices, np.random.default_rng(0)))
     outputs = place.open(prepared.dataset)
     lesson = replace(prepared.setting, teachers=outputs).lesson(trial)

@@ -133,5 +133,5 @@ def test_teachers_that_tell_their_classes_only_when_loaded_are_not_averaged(tmp_
 
 def test_a_classifier_that_would_write_is_told(tmp_path: Path) -> None:
     text = CONFIG.replace("epochs: 2\n", "epochs: 2\n  on_policy: [0.0, 0.5]\n", 1)
-    with pytest.raises(UserError, match=r"small\.yaml:\d+:\d+: recipe\.on_policy: on_policy is for language models"):
+    with pytest.raises(UserError, match=r"small\.yaml:\d+:\d+: recipe\.on_policy: only language models write"):
         prepared_with(tmp_path, "kd: {weight: 1.0}", text=text)
