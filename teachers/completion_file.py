@@ -139,7 +139,7 @@ def _generation(record: Mapping[str, object], column: str) -> Generation:
         raise ValueError(f"{column} must hold texts, got {text!r}")
     ended = True if (told := record.get("ended")) is None else told
     if not isinstance(ended, bool):
-        raise ValueError(f"ended must be true or false, got {ended!r}")  # noqa: TRY004 RUF100 - what users can cause is a ValueError
+        raise ValueError(f"ended must be true or false, got {ended!r}")
     return Generation(
         text=text,
         log_probability=_number(record, "log_probability"),

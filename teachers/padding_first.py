@@ -99,7 +99,7 @@ def _renumber(record: dict[str, Any], names: list[str]) -> None:
             special["ids"] = [numbers[name] for name in special["tokens"]]
 
 
-def _processors(part: Any) -> list[dict[str, Any]]:  # noqa: ANN401 RUF100 - JSON
+def _processors(part: Any) -> list[dict[str, Any]]:  # JSON
     if not isinstance(part, dict):
         return []
     return [part, *(each for inner in part.get("processors") or () for each in _processors(inner))]
