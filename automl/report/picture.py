@@ -130,6 +130,8 @@ def _name_marks(panel: Axes, members: Sequence[Point], *, quality: str, cost: st
             fontsize=9,
             fontweight="bold",
             color=INK,
+            # Which of several close ones is meant.
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 3},
             zorder=4,
         )
 
