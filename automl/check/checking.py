@@ -139,6 +139,8 @@ def _notes(prepared: Prepared, sampled: Sampled, found: Forecast) -> list[str]:
     free = shutil.disk_usage(existing).free
     if free < found.cache_bytes - found.cached_bytes + 1e9:
         notes.append(f"only {free / 1e9:.1f} GB are free on the disk of {config.runs}")
+    if sampled.unbuildable:
+        notes.append(sampled.unbuildable)
     if sampled.share_kept == 0:
         notes.append(
             "no random student keeps the limits on params, MACs and bytes; narrow the space towards small ones"

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from automl.preparation.prepare import Prepared
-from search_spaces import Cost, cost_of, sample, size
+from automl.searching.counted import draw_counted
+from search_spaces import Cost, size
 from trials.records import Candidate, Limit, Trial
 
-_SAMPLES = 300
-_COUNTED_SAMPLES = 40
-"""Without a closed form each spec costs some 40 ms to count."""
 _KNOWN_WITHOUT_MEASURING = ("params", "macs", "size_bytes")
 
 
@@ -25,6 +23,7 @@ class Sampled:
         share_kept: Of all that were drawn.
         num_choices: Of architecture and recipe together.
         num_points: Of the architecture alone; None where they cannot be counted.
+        unbuildable: Why others cannot be built; empty where all can.
     """
 
     kept: tuple[Trial, ...]
@@ -32,6 +31,7 @@ class Sampled:
     share_kept: float
     num_choices: int
     num_points: int | None
+    unbuildable: str = ""
 
     def macs(self, trial: Trial) -> int:
         """MACs of one of them."""
@@ -51,14 +51,8 @@ def draw(prepared: Prepared, measured: Mapping[str, tuple[Candidate, ...]]) -> S
         measured: Costs of the ends of the space, by precision, by digest of the architecture; from them the bytes of
             others are interpolated by their parameters.
     """
-    generator = np.random.default_rng(prepared.config.seed)
-    trials, costs = [], {}
-    for number in range(_SAMPLES if prepared.space.cost is not None else _COUNTED_SAMPLES):
-        trial = prepared.trial(number, sample(prepared.choices, generator, forbids=prepared.space.forbids))
-        trials.append(trial)
-        digest = trial.spec.architecture_digest
-        if digest not in costs:
-            costs[digest] = cost_of(prepared.space, trial.spec, prepared.setting.signature_of(trial.spec))
+    drawn, costs, unbuildable = draw_counted(prepared)
+    trials = [prepared.trial(number, values) for number, values in enumerate(drawn)]
     limits = limits_known_by_cost(prepared.config.limits)
     kept = [trial for trial in trials if _keeps(costs[trial.spec.architecture_digest], limits, list(measured.values()))]
     fixed = prepared.config.student.fixed_values(prepared.space) is not None
@@ -67,6 +61,7 @@ def draw(prepared: Prepared, measured: Mapping[str, tuple[Candidate, ...]]) -> S
         costs=costs,
         share_kept=len(kept) / len(trials),
         num_choices=len(prepared.choices),
+        unbuildable=unbuildable,
         num_points=1 if fixed else size(prepared.space.choices),
     )
 

@@ -6,13 +6,10 @@ import numpy as np
 
 from automl.front.objectives import Objective
 from automl.preparation.prepare import Prepared
-from search_spaces import StudentSpec, cost_of, sample
+from automl.searching.counted import draw_counted
+from search_spaces import sample
 from trials.records import LATENCY_MARGIN, METRICS_OF_COST, Candidate, Limit, Trial
 from trials.tasks import Metric
-
-_SAMPLES = 300
-_COUNTED_SAMPLES = 40
-"""Without a closed form each spec costs some 40 ms to count."""
 
 
 def probes(prepared: Prepared) -> list[Trial]:
@@ -20,16 +17,14 @@ def probes(prepared: Prepared) -> list[Trial]:
 
     Returns:
         One to four trials whose architectures differ.
+
+    Raises:
+        UserError: No student of the space can be built.
     """
     generator = np.random.default_rng(prepared.config.seed)
     recipe = prepared.config.recipe.at(sample(prepared.config.recipe.choices(), generator))
-    specs: dict[str, StudentSpec] = {}
-    for _ in range(_SAMPLES if prepared.space.cost is not None else _COUNTED_SAMPLES):
-        values = sample(prepared.choices, generator, forbids=prepared.space.forbids)
-        spec = prepared.spec(values)
-        specs[spec.architecture_digest] = spec
-    signature_of = prepared.setting.signature_of
-    costs = {digest: cost_of(prepared.space, spec, signature_of(spec)) for digest, spec in specs.items()}
+    drawn, costs, _ = draw_counted(prepared)
+    specs = {spec.architecture_digest: spec for spec in map(prepared.spec, drawn)}
     ends = dict.fromkeys(
         pick(costs, key=lambda digest: (getattr(costs[digest], metric), digest))
         for metric in ("params", "macs")
